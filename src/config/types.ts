@@ -1,0 +1,74 @@
+// The effective configuration: kits expanded, defaults filled, durations in ms. What load.ts makes and the daemon runs.
+// It holds references to secrets, never secrets.
+import type { Depth, Policy, ServicePolicy } from '../core/types.ts';
+
+export interface CheckConfig {
+  /** Unique within the service; the type's name, numbered when a type is used twice, or given as `name:`. */
+  readonly name: string;
+  readonly type: string;
+  readonly depths: readonly Depth[];
+  /** Parsed by the plugin's own schema. */
+  readonly options: unknown;
+  /** A slower beat than the service's own, for costly questions; null = each time. */
+  readonly everyMs: number | null;
+}
+
+export interface Beat {
+  readonly everyMs: number;
+  readonly timeoutMs: number;
+}
+
+export interface ManagerConfig {
+  readonly type: string;
+  readonly options: unknown;
+}
+
+export interface ServiceConfig {
+  readonly name: string;
+  readonly kit: string | null;
+  readonly checks: readonly CheckConfig[];
+  readonly quick: Beat;
+  readonly deep: Beat;
+  /** Null: watched only, never repaired. */
+  readonly manager: ManagerConfig | null;
+  readonly policy: ServicePolicy;
+}
+
+export interface ChannelConfig {
+  readonly type: string;
+  readonly options: unknown;
+}
+
+export interface Config {
+  readonly node: string;
+  readonly services: Readonly<Record<string, ServiceConfig>>;
+  readonly policy: Policy;
+  readonly alerts: Readonly<Record<string, ChannelConfig>>;
+  /** Journal, snapshots, history. Default /var/lib/watchkeeper. */
+  readonly stateDir: string;
+  /** Control socket and lock. Default /run/watchkeeper. */
+  readonly runDir: string;
+  /** How long the history database keeps rolled-up results. */
+  readonly historyMs: number;
+  /** Calendar of reports and purges: cron text for node-schedule. */
+  readonly purgeAt: string;
+  /** True when the services are the sandbox of `npm start`. */
+  readonly sandbox: boolean;
+  /** Every file that was read, for `reload` and the watcher. */
+  readonly files: readonly { readonly path: string; readonly sha256: string }[];
+}
+
+/** One problem of a configuration: `file:line:col: error: text [rule]`. */
+export interface Problem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly level: 'error' | 'warning';
+  readonly text: string;
+  readonly rule: string;
+  readonly hint?: string;
+}
+
+export type Loaded =
+  | { readonly config: Config; readonly warnings: readonly Problem[] }
+  | { readonly problems: readonly Problem[] };

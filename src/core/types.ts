@@ -1,0 +1,293 @@
+// Every noun of the domain, as types without code. All of it is plain JSON: what is written here is what the journal
+// holds, what the command line prints and what a replay reads. Times named `at`, `since`, `until` are milliseconds on
+// the daemon's own timeline (see daemon/timeline.ts): it never goes back and never jumps with the wall clock.
+
+/** `unknown` means that we could not tell. It alerts; it never restarts or moves anything. */
+export type Outcome = 'pass' | 'degraded' | 'fail' | 'unknown';
+
+/** What kind of failure it is. It decides which repair can help. */
+export type Cause =
+  | 'dead' // the process is gone: conclusive, needs no second opinion
+  | 'hung' // it accepts, or runs, and does not answer in time
+  | 'refusing' // it runs and says no, or its port says no
+  | 'misconfigured' // a restart would read the same bad configuration again
+  | 'no-space' // blocks, inodes, quota, or a read-only file system
+  | 'dependency' // something it needs is at fault: resolver, directory, store, next hop
+  | 'overloaded' // alive and too busy
+  | 'credentials' // the probe's own login is refused
+  | 'expired'; // a certificate or a licence is past its end
+
+export type Depth = 'quick' | 'deep';
+
+/** One step of a dialogue, for `check --deep` and for explain. */
+export interface Step {
+  readonly name: string;
+  readonly ms: number;
+  readonly ok: boolean;
+  readonly detail?: string;
+}
+
+/** A measured value. `unit` as in the Nagios plugin guidelines: s, ms, %, B, c, or nothing. */
+export interface Metric {
+  readonly name: string;
+  readonly value: number;
+  readonly unit?: string;
+  readonly warn?: string;
+  readonly crit?: string;
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** What one check says. Expected trouble is a value: a check never throws to say "down". */
+export interface CheckResult {
+  readonly outcome: Outcome;
+  readonly cause?: Cause;
+  /** One sentence, without a final full stop. Text from outside is quoted and cleaned by the runner. */
+  readonly detail: string;
+  readonly metrics?: readonly Metric[];
+  readonly steps?: readonly Step[];
+}
+
+/** What a depth of a service says: its checks of that depth, combined. */
+export interface Verdict {
+  readonly outcome: Outcome;
+  readonly cause?: Cause;
+  readonly detail: string;
+  /** The check that decided, by its name in the configuration. */
+  readonly check: string;
+}
+
+export type RungName = 'reload' | 'start' | 'restart' | 'kill-and-start' | 'command';
+
+/** One repair of a ladder. `cures` says what it can help against; the default stands in ladder.ts. */
+export interface Rung {
+  readonly name: RungName;
+  readonly cures: readonly Cause[];
+  /** argv of an own command, for `command`. */
+  readonly run?: readonly string[];
+}
+
+export interface Backoff {
+  readonly firstMs: number;
+  readonly factor: number;
+  readonly maxMs: number;
+}
+
+/** The rules for one service. Plain JSON: it is journalled, so that a replay needs nothing else. */
+export interface ServicePolicy {
+  readonly depends: readonly string[];
+  /** QuickChecks in a row that must fail before a service is suspect, and pass before it is well. */
+  readonly fall: number;
+  readonly rise: number;
+  /** `unknown` verdicts in a row before an alarm. */
+  readonly unknowns: number;
+  /** How long to wait for the confirming DeepCheck before asking again. */
+  readonly confirmMs: number;
+  readonly ladder: readonly Rung[];
+  /** Repairs allowed within `windowMs`, and rungs to climb before the end of the ladder. */
+  readonly attempts: number;
+  readonly windowMs: number;
+  readonly backoff: Backoff;
+  /** How long one repair may take before it counts as failed. */
+  readonly repairMs: number;
+  /** How long a repaired service may need until its DeepCheck passes. */
+  readonly verifyMs: number;
+  /** After this much health, attempts are forgotten. */
+  readonly stableMs: number;
+  /** After a start, failures that are not conclusive do not count for this long. */
+  readonly graceMs: number;
+  /** A service that somebody stopped by hand is left alone for this long; null = for ever. */
+  readonly byHandMs: number | null;
+  /** What comes after the ladder. */
+  readonly then: 'switchover' | 'give-up';
+  /** After giving up, try one repair again after this time; null = never. */
+  readonly againMs: number | null;
+  /** Look, alert and record what would have been done. */
+  readonly observe: boolean;
+  readonly flap: { readonly changes: number; readonly windowMs: number; readonly calmMs: number };
+  readonly runbook?: string;
+}
+
+/** The rules for the whole node. */
+export interface Policy {
+  readonly node: string;
+  readonly services: Readonly<Record<string, ServicePolicy>>;
+  readonly observe: boolean;
+  /** At most this many repairs on this node in the window, and this many at once. */
+  readonly repairs: { readonly max: number; readonly windowMs: number; readonly parallel: number };
+  readonly tilt: {
+    /** After a stall the observer only looks, for this long. */
+    readonly stallMs: number;
+    /** This share of all services failing at once, for one outside reason, means the observer is suspect. */
+    readonly share: number;
+    readonly least: number;
+    readonly windowMs: number;
+    /** The doubt ends after this long even if the share does not fall. */
+    readonly limitMs: number;
+  };
+}
+
+export type Phase =
+  | 'healthy'
+  | 'suspect'
+  | 'restarting'
+  | 'verifying'
+  | 'waiting'
+  | 'switching'
+  | 'relinquished'
+  | 'failed'
+  | 'paused';
+
+/** Why something was decided: a rule's name and a sentence. The same one goes to log, alert, status and explain. */
+export interface Why {
+  readonly service: string | null;
+  readonly rule: string;
+  readonly text: string;
+  /** What could have been done and was not, each with its own rule. */
+  readonly refused?: readonly { readonly what: string; readonly rule: string; readonly text: string }[];
+}
+
+export interface ServiceState {
+  readonly phase: Phase;
+  /** Raised by every change of phase. A late result with an old epoch is ignored. */
+  readonly epoch: number;
+  readonly since: number;
+  readonly why: Why;
+  readonly fails: number;
+  readonly passes: number;
+  readonly unknowns: number;
+  /** The verdict that made the service suspect, or the newest that confirmed it. */
+  readonly verdict: Verdict | null;
+  readonly degraded: boolean;
+  /** Rungs climbed since the service was last stable. */
+  readonly attempts: number;
+  /** When repairs were started: the budget's memory. */
+  readonly repairs: readonly number[];
+  readonly rung: RungName | null;
+  readonly incident: string | null;
+  readonly incidents: number;
+  /** Dependencies whose fresh verdict is still awaited before anything is done. */
+  readonly awaiting: readonly string[];
+  /** The dependency that is at fault, if one is. */
+  readonly blockedBy: string | null;
+  /** When this service became suspect, newest last: flapping is counted from these. */
+  readonly flips: readonly number[];
+  readonly frozenUntil: number | null;
+  readonly graceUntil: number | null;
+  /** The one armed alarm clock of a busy phase. */
+  readonly wakeAt: number | null;
+  readonly pause: { readonly until: number; readonly by: string; readonly comment: string } | null;
+  readonly byHand: boolean;
+}
+
+export type Severity = 'critical' | 'major' | 'minor' | 'warning' | 'indeterminate' | 'cleared';
+
+export interface Alarm {
+  readonly key: string;
+  /** The event of the catalogue that raised it. */
+  readonly event: string;
+  readonly severity: Exclude<Severity, 'cleared'>;
+  readonly service: string | null;
+  readonly incident: string | null;
+  readonly raisedAt: number;
+  readonly summary: string;
+  readonly cause: Cause | null;
+  readonly count: number;
+}
+
+/** Something to tell: a raise, a clear or a one-shot. Made by the core, numbered and kept by the journal. */
+export interface Notice {
+  readonly event: string;
+  readonly kind: 'raise' | 'clear' | 'once';
+  readonly key: string;
+  readonly severity: Severity;
+  readonly service: string | null;
+  readonly incident: string | null;
+  readonly at: number;
+  readonly raisedAt: number;
+  readonly summary: string;
+  readonly action: string;
+  readonly cause: Cause | null;
+  readonly count: number;
+  readonly runbook: string | null;
+}
+
+export interface TiltState {
+  readonly until: number;
+  readonly since: number;
+  readonly reason: 'stalled' | 'majority' | 'state-lost';
+}
+
+export interface NodeState {
+  readonly services: Readonly<Record<string, ServiceState>>;
+  readonly alarms: Readonly<Record<string, Alarm>>;
+  readonly repairs: readonly number[];
+  readonly tilt: TiltState | null;
+  /** Failures that might have one outside reason: newest per service. */
+  readonly doubts: Readonly<Record<string, { readonly at: number; readonly cause: Cause }>>;
+  /** Services whose first verdict since the start is still awaited: nothing is repaired before. */
+  readonly round: readonly string[];
+  /** Set while the journal cannot be written or was lost: budgets are one repair per service. */
+  readonly strict: string | null;
+}
+
+interface At {
+  readonly at: number;
+}
+interface Of extends At {
+  readonly service: string;
+}
+/** A result of something that was asked under an epoch. */
+interface Reply extends Of {
+  readonly epoch: number;
+}
+
+export type Event =
+  | (Reply & { readonly kind: 'checked'; readonly depth: Depth; readonly verdict: Verdict })
+  | (Reply & { readonly kind: 'repaired'; readonly result: RepairResult })
+  | (Reply & { readonly kind: 'switched'; readonly ok: boolean; readonly detail: string })
+  | (Reply & { readonly kind: 'woke' })
+  | (Of & { readonly kind: 'died'; readonly detail: string })
+  | (Of & { readonly kind: 'started'; readonly detail: string })
+  | (Of & { readonly kind: 'paused'; readonly until: number; readonly by: string; readonly comment: string })
+  | (Of & { readonly kind: 'resumed'; readonly by: string })
+  | (Of & { readonly kind: 'reset'; readonly by: string })
+  | (Of & { readonly kind: 'acquired' })
+  | (Of & { readonly kind: 'evicted'; readonly detail: string })
+  | (At & { readonly kind: 'booted'; readonly fresh: boolean })
+  | (At & { readonly kind: 'configured'; readonly policy: Policy })
+  | (At & { readonly kind: 'stalled'; readonly ms: number })
+  | (At & { readonly kind: 'stepped'; readonly ms: number })
+  | (At & { readonly kind: 'tick' })
+  | (At & { readonly kind: 'condition'; readonly name: ConditionName; readonly bad: boolean; readonly detail: string });
+
+/** Conditions of the daemon itself that are alarms of their own. */
+export type ConditionName = 'configuration' | 'journal' | 'state-lost' | 'history' | 'secrets' | 'plugin' | 'outbox';
+
+export interface RepairResult {
+  readonly ok: boolean;
+  /** `held`: nothing was done, because somebody is at work on the service by hand.
+   *  `adopted`: nothing was done, because it runs again. */
+  readonly did: 'done' | 'failed' | 'held' | 'adopted' | 'refused';
+  readonly cause?: Cause;
+  readonly detail: string;
+  readonly steps?: readonly Step[];
+}
+
+export type Effect =
+  | { readonly kind: 'check'; readonly service: string; readonly depth: Depth; readonly epoch: number }
+  | {
+      readonly kind: 'repair';
+      readonly service: string;
+      readonly rung: Rung;
+      readonly attempt: number;
+      readonly epoch: number;
+      readonly timeoutMs: number;
+    }
+  | { readonly kind: 'switchover'; readonly service: string; readonly epoch: number; readonly incident: string | null }
+  | { readonly kind: 'stop'; readonly service: string; readonly epoch: number }
+  | { readonly kind: 'wake'; readonly service: string; readonly at: number; readonly epoch: number }
+  | { readonly kind: 'notice'; readonly notice: Notice };
+
+/** What the core answers: the next state, what is to be done, and why (a reason for each service it touched). */
+export type Decision = readonly [NodeState, readonly Effect[], readonly Why[]];

@@ -1,0 +1,116 @@
+// The runner over uvu. uvu alone exits 0 when a hook throws, `.run()` is forgotten, no file matches or `.only` is left
+// in; it has no time limit and no isolation. So: one process a file, two at once, a limit each, and every such case fails.
+//
+//   node dist/test/run.js [unit|real|lab|all] [WORD…]     only files whose path holds one of the words
+//
+// `unit` needs nothing but Node; `*.real.test.ts` needs real servers; test/lab needs root. Closes with
+// `N passed, N failed`, counted from what ran.
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const home = dirname(fileURLToPath(import.meta.url));
+const KINDS = ['unit', 'real', 'lab', 'all'] as const;
+type Kind = (typeof KINDS)[number];
+
+function kindOf(path: string): Kind {
+  if (path.startsWith('lab/')) return 'lab';
+  return path.endsWith('.real.test.js') ? 'real' : 'unit';
+}
+
+function listFiles(dir: string): string[] {
+  return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) return listFiles(path);
+    return entry.name.endsWith('.test.js') ? [relative(home, path)] : [];
+  });
+}
+
+interface Report {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly output: string;
+}
+
+const LIMIT_MS: Record<Kind, number> = { unit: 60_000, real: 180_000, lab: 900_000, all: 0 };
+
+function runFile(file: string, kind: Kind): Promise<Report> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ['--enable-source-maps', join(home, 'support/one.js'), join(home, file)], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    const keep = (data: Buffer): void => {
+      if (output.length < 400_000) output += data.toString();
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      killGroup(child.pid);
+    }, LIMIT_MS[kind]);
+    child.on('exit', (code) => {
+      clearTimeout(timer);
+      killGroup(child.pid);
+      const found = /^@@ (\d+) (\d+) (\d+)$/m.exec(output);
+      const [passed, total, skipped] = found ? [Number(found[1]), Number(found[2]), Number(found[3])] : [0, 0, 0];
+      let failed = total - passed;
+      if (!found || code !== 0 || total + skipped === 0) failed = Math.max(1, failed);
+      const trouble = late
+        ? `\n${file}: over its limit of ${LIMIT_MS[kind] / 1000} s`
+        : found
+          ? ''
+          : `\n${file}: no result`;
+      resolve({ passed, failed, skipped, output: output.replace(/^@@ .*$/m, '').trimEnd() + trouble });
+    });
+  });
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // The group is gone already, which is what we want.
+  }
+}
+
+async function main(): Promise<void> {
+  const words = process.argv.slice(2);
+  const kind = KINDS.find((name) => name === words[0]);
+  if (kind) words.shift();
+  const files = listFiles(home)
+    .filter((file) => !kind || kind === 'all' || kindOf(file) === kind)
+    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+    .sort();
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  const quiet = process.env['QUIET'] === '1';
+  // Lab files share the machine's network namespaces and compare times: one at a time, after the others.
+  const together = files.filter((file) => kindOf(file) !== 'lab');
+  const alone = files.filter((file) => kindOf(file) === 'lab');
+  const one = async (file: string): Promise<void> => {
+    const started = performance.now();
+    const report = await runFile(file, kindOf(file));
+    total.passed += report.passed;
+    total.failed += report.failed;
+    total.skipped += report.skipped;
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    if (!quiet || report.failed)
+      console.log(`${report.failed ? 'FAIL' : 'ok  '} ${file} (${report.passed} passed, ${seconds} s)`);
+    if (report.failed) console.log(report.output);
+  };
+  const lanes = [0, 1].map(async () => {
+    for (let file = together.shift(); file; file = together.shift()) await one(file);
+  });
+  await Promise.all(lanes);
+  for (const file of alone) await one(file);
+  if (files.length === 0) console.log('no test file matches');
+  console.log(`${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ''}`);
+  process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+}
+
+await main();
