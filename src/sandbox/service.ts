@@ -64,7 +64,6 @@ export async function serve<S extends ServiceName>(
   if (values['check-config']) return void say(service, 'settings are good');
 
   const running = start(read.settings, dir, places.data);
-  process.title = `sandbox-${service}`;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       for (const gate of running.gates) gate.close();
