@@ -1,5 +1,6 @@
-// A folder with a size limit: what is in it counts, and there is room or there is none. The limit is kept by the service
-// that owns the folder, as a mail quota is; `no-space` fills the folder with a file, and no restart makes it smaller.
+// A folder with a size limit: what is in it counts, and there is room or there is none. The limit is kept by the
+// service that owns the folder, as a mail quota is; `no-space` fills the folder with a file, and no restart makes it
+// smaller.
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -1,5 +1,5 @@
-// What `sandbox break` asks of a running service, by a file in the service's folder. The other faults need no help from the service:
-// kill and hang are signals, no-space is a file too many, misconfigure is a broken settings file.
+// What `sandbox break` asks of a running service, by a file in the service's folder. The other faults need no help
+// from the service: kill and hang are signals, no-space is a file too many, misconfigure is a broken settings file.
 import { readFileSync, rmSync } from 'node:fs';
 import { z } from 'zod';
 

@@ -1,5 +1,5 @@
-// Who runs a service: written by the service, read by `sandbox break|heal|list|stop`. A pid alone may be somebody else's by now; a
-// pid with its start time is not.
+// Who runs a service: written by the service, read by `sandbox break|heal|list|stop`. A pid alone may be somebody
+// else's by now; a pid with its start time is not.
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';

@@ -1,5 +1,5 @@
-// The mail of the sandbox: files in a folder with a size limit, shown by hoodiecrow-imap. hoodiecrow keeps mail in memory only and
-// leaves some room for doubt to strict clients; both are mended here, by its own hooks.
+// The mail of the sandbox: files in a folder with a size limit, shown by hoodiecrow-imap. hoodiecrow keeps mail in
+// memory only and leaves some room for doubt to strict clients; both are mended here, by its own hooks.
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// The mail server of the sandbox: takes mail for the sandbox's domain by SMTP, spools it, hands it to the store by LMTP.
+// The mail server of the sandbox: takes mail for the sandbox's domain by SMTP, spools it, hands it to the store by
+// LMTP.
 import { SMTPServer } from 'smtp-server';
 import { Gate } from './gate.ts';
 import { serve } from './service.ts';

@@ -1,6 +1,6 @@
 // The life of a sandbox service as a process: arguments, settings, ports, the faults it puts on itself, the end.
 //   node SERVICE.js [--dir DIR]            runs it
-//   node SERVICE.js [--dir DIR] --check-config     reads the settings as a start would: exit 0, or 78 and one sentence
+//   node SERVICE.js [--dir DIR] --check-config     reads the settings as a start would: exit 0, or 78 and a sentence
 // Exit codes: 0 told to end, 1 crashed, 69 a port is taken, 78 bad settings.
 import { watch } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -31,12 +31,8 @@ async function openAll(service: string, gates: readonly Gate[], places: Places):
   } catch (error) {
     const { code, address, port, message } = error as NodeJS.ErrnoException & { address?: string; port?: number };
     if (code !== 'EADDRINUSE') throw error;
-    end(
-      service,
-      69,
-      `${address}:${port} is taken by another program: stop that one, or choose another port in ${places.settings} and ` +
-        `in the checks (${message})`,
-    );
+    const advice = `stop that one, or choose another port in ${places.settings} and in the checks`;
+    end(service, 69, `${address}:${port} is taken by another program: ${advice} (${message})`);
   }
 }
 

@@ -1,4 +1,5 @@
-// What the two smtp-server listeners of the sandbox share: plain loopback without TLS, refusals with a code, bounded mails.
+// What the two smtp-server listeners of the sandbox share: plain loopback without TLS, refusals with a code, bounded
+// mails.
 import type { SMTPServerDataStream, SMTPServerOptions } from 'smtp-server';
 
 /** The largest mail that the sandbox takes. */
