@@ -254,8 +254,8 @@ function onPipe(screen: Screen): LiveTable {
         known.set(service.name, now);
         const why = service.phase === 'healthy' ? '' : `: ${sentence(service.why)}`;
         const incident = service.incident === null ? '' : ` [${service.incident}]`;
-        const text = `${status.time} ${service.name} ${service.phase}, quick ${verdict(service.quick)}${incident}${why}`;
-        screen.write(`${clean(text, 1024)}\n`);
+        const state = `${service.name} ${service.phase}, quick ${verdict(service.quick)}`;
+        screen.write(`${clean(`${status.time} ${state}${incident}${why}`, 1024)}\n`);
       }
     },
     say: (text) => void screen.write(`${clean(text, 4096)}\n`),

@@ -1,10 +1,13 @@
 // Each service of the sandbox, asked by the client libraries that everybody uses.
+import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { ImapFlow } from 'imapflow';
 import { createTransport } from 'nodemailer';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { placesOf } from '../../src/sandbox/places.ts';
+import { preflight } from '../../src/sandbox/preflight.ts';
 import { makeSandbox, type TestSandbox, until } from '../support/sandbox.ts';
 
 const test = suite<{ box: TestSandbox }>('sandbox services');
@@ -154,9 +157,16 @@ test('--check-config finds bad settings, and a start says the same', async ({ bo
 
 test('a port that is taken is named', async ({ box }) => {
   await box.start('mta');
+  assert.equal(await preflight(box.dir), [], 'our own service may hold it');
   const again = box.launch('mta');
   assert.is(await again.ended, 69);
   assert.match(again.told(), `127.0.0.1:${box.ports.smtp} is taken by another program`);
+  const foreign = createServer().listen(box.ports.http, host);
+  await once(foreign, 'listening');
+  const problems = await preflight(box.dir);
+  foreign.close();
+  assert.is(problems.length, 1);
+  assert.match(problems[0] ?? '', `port ${box.ports.http} of 127.0.0.1 (web, http) is taken`);
 });
 
 test('SIGTERM ends each service at once, with clients connected', async ({ box }) => {
