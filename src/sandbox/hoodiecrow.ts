@@ -29,8 +29,6 @@ export interface Response {
 
 export interface Connection {
   send(response: Response, description: string, parsed?: Command, data?: string): void;
-  /** Sends what other connections changed. */
-  processNotifications(): void;
 }
 
 export type Handler = (connection: Connection, parsed: Command, data: string, done: () => void) => void;

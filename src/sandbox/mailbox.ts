@@ -73,13 +73,6 @@ function hook(server: ImapServer, data: string, limitBytes: number): void {
     connection.send({ tag: parsed.tag, command: 'NO', attributes: overQuota }, 'APPEND FAILED', parsed, line);
     done();
   });
-  // RFC 3501 7.4.1 lets EXPUNGE be told during UID commands, so numbers are right when they are used.
-  for (const command of ['UID FETCH', 'UID STORE', 'UID SEARCH', 'UID EXPUNGE']) {
-    wrap(server, command, (inner) => (connection, parsed, line, done) => {
-      connection.processNotifications();
-      inner(connection, parsed, line, done);
-    });
-  }
   // RFC 3501 6.4.4: a SEARCH that finds nothing answers with an empty list, not with none.
   const answered = new WeakSet<Connection>();
   server.outputHandlers.push((connection, response, description) => {

@@ -1,7 +1,7 @@
 // Each service of the sandbox, asked by the client libraries that everybody uses.
 import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { ImapFlow } from 'imapflow';
 import { createTransport } from 'nodemailer';
 import { suite } from 'uvu';
@@ -75,7 +75,6 @@ test('append, flags, fetch and expunge by IMAP, seen by a second session', async
   const second = await two.append('INBOX', 'Subject: b\r\n\r\nbody\r\n');
   assert.ok(second && second.uid);
   assert.ok(await one.messageDelete([appended.uid], { uid: true }));
-  // The other session has not been told yet; its numbers must be right nevertheless.
   assert.ok(await two.messageFlagsAdd([second.uid], ['\\Flagged'], { uid: true }));
   const left = await two.fetchOne('1', { envelope: true, flags: true });
   assert.ok(left);
@@ -85,12 +84,26 @@ test('append, flags, fetch and expunge by IMAP, seen by a second session', async
   await two.logout();
 });
 
+test('a search without a match is answered with an empty list', async ({ box }) => {
+  await box.start('store');
+  const socket = connect(box.ports.imap, host);
+  let told = '';
+  socket.on('data', (data) => (told += data.toString()));
+  socket.write(
+    `a LOGIN probe ${box.password}\r\nb SELECT INBOX\r\nc UID SEARCH HEADER X-Token none\r\nd SEARCH ALL\r\n`,
+  );
+  await until('the last answer', () => told.includes('\r\nd OK'));
+  socket.destroy();
+  assert.match(told, '\r\n* SEARCH\r\nc OK');
+  assert.match(told, '\r\n* SEARCH\r\nd OK');
+});
+
 test('mail outlives a kill of the store, under a new UIDVALIDITY', async ({ box }) => {
   const child = await box.start('store');
   const lmtp = createTransport({ ...plain, lmtp: true, port: box.ports.lmtp } as Parameters<typeof createTransport>[0]);
   await lmtp.sendMail(mail);
   child.kill('SIGKILL');
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await until('it is gone', () => child.signalCode !== null);
   await box.start('store');
   const client = await login(box);
   const status = await client.status('INBOX', { messages: true, uidValidity: true });
