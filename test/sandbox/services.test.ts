@@ -56,7 +56,7 @@ test('a mail travels: SMTP, spool, LMTP, IMAP; then it is deleted for good', asy
   assert.ok(found);
   assert.is(found.envelope?.subject, 'hello');
   assert.match(found.source?.toString() ?? '', /^Return-Path: <probe@sandbox\.test>\r\n/);
-  assert.is(readdirSync(placesOf(box.dir, 'mta').data).length, 0, 'the spool is empty again');
+  await until('the spool is empty again', () => readdirSync(placesOf(box.dir, 'mta').data).length === 0);
   assert.is(readdirSync(placesOf(box.dir, 'store').data).length, 1);
   assert.ok(await client.messageDelete(uids, { uid: true }));
   assert.is(readdirSync(placesOf(box.dir, 'store').data).length, 0);
