@@ -16,6 +16,10 @@ const options = z.object({
     .describe('where to write; auto takes journald, else syslog, else stdout'),
   facility: z.enum(facilityNames).default('daemon').describe('syslog facility (RFC 5424)'),
   socket: opt.path('unix datagram socket of the syslog daemon').default('/dev/log'),
+  format: z
+    .enum(['rfc5424', 'local'])
+    .default('rfc5424')
+    .describe('local is what syslog(3) writes: rsyslog reads rfc5424 on its own socket only with UseSpecialParser off'),
   path: opt.path('file to append to, with target file').default('/var/log/watchkeeper/events.log'),
   maxsize: opt.size('size at which the file is set aside and a new one begun').prefault('10M'),
   maxfiles: opt.count('how many old files are kept').default(5),
@@ -106,7 +110,7 @@ function toSyslog({ alert, context, message }: Info): SendResult {
     data: notice.kind === 'once' ? [own] : [alarm, own],
     text: message,
   };
-  return context.ports.systemLog.syslog(record, context.options.socket);
+  return context.ports.systemLog.syslog(record, context.options);
 }
 
 function toFile(info: Info): Promise<SendResult> {

@@ -2,7 +2,7 @@
 // removed file or a full disk that was cleared need no signal. At most one batch a file is in the hands of the thread
 // pool: a file system that hangs costs one thread, and callers an answer that says so.
 import { constants } from 'node:fs';
-import { open, rename, stat } from 'node:fs/promises';
+import { lstat, open, rename } from 'node:fs/promises';
 
 export interface LogFileBounds {
   readonly maxBytes: number;
@@ -30,8 +30,8 @@ async function rotate(path: string, maxFiles: number): Promise<void> {
 }
 
 async function writeBatch(path: string, text: string, bounds: LogFileBounds): Promise<void> {
-  const size = await stat(path).then(
-    (facts) => facts.size,
+  const size = await lstat(path).then(
+    (facts) => (facts.isFile() ? facts.size : 0),
     () => 0,
   );
   if (size > 0 && size + Buffer.byteLength(text) > bounds.maxBytes && bounds.maxFiles > 0)

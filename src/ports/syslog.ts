@@ -18,26 +18,32 @@ export interface SyslogRecord {
   readonly text: string;
 }
 
+export interface SyslogTarget {
+  readonly socket: string;
+  /** `local`: as syslog(3) writes. */
+  readonly format: 'rfc5424' | 'local';
+}
+
 export type Delivery = 'sent' | { readonly retry: string };
 
 export interface SystemLog {
   /** Whether journald, or a syslog daemon at this socket, seems to be there. */
   hasJournal(): boolean;
-  hasSyslog(socket?: string): boolean;
+  hasSyslog(socket: string): boolean;
   /** One record with the fields of systemd.journal-fields(7); names in capitals. */
   journal(fields: Readonly<Record<string, string>>): Delivery;
-  syslog(record: SyslogRecord, socket?: string): Delivery;
+  syslog(record: SyslogRecord, to: SyslogTarget): Delivery;
   /** A line on standard output, with its `<PRI>` where the service manager reads it. */
   print(severity: number, line: string): Delivery;
   append(path: string, line: string, bounds: LogFileBounds): Promise<Delivery>;
 }
 
-export const JOURNAL_SOCKET = '/run/systemd/journal/socket';
-export const SYSLOG_SOCKET = '/dev/log';
+const JOURNAL_SOCKET = '/run/systemd/journal/socket';
 const APP = 'watchkeeper';
 /** What a reader of our standard output may be behind before we stop giving it more. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
 
+const MAX_TEXT_BYTES = 4096;
 const MAX_FIELD_BYTES = 8192;
 
 /** Words of an RFC 5424 header: printable ASCII without space. */
@@ -46,14 +52,31 @@ const word = (text: string, max: number): string => text.replaceAll(/[^\x21-\x7e
 const sdName = (text: string): string => word(text.replaceAll(/[="\]]/g, '_'), 32);
 const sdValue = (text: string): string => clean(text, 1024).replaceAll(/["\\\]]/g, '\\$&');
 
-/** One RFC 5424 message. The text is one clean line (MSG-ANY: UTF-8 without a byte order mark, as logger(1) sends). */
-export function formatSyslog(record: SyslogRecord, pid: number): string {
-  const data = record.data.map(({ id, params }) => {
+function structured(data: SyslogRecord['data']): string {
+  const elements = data.map(({ id, params }) => {
     const pairs = Object.entries(params).map(([name, value]) => ` ${sdName(name)}="${sdValue(value)}"`);
     return `[${sdName(id)}${pairs.join('')}]`;
   });
+  return elements.join('');
+}
+
+const priority = (record: SyslogRecord): string => `<${record.facility * 8 + record.severity}>`;
+
+/** One RFC 5424 message. The text is one clean line (MSG-ANY: UTF-8 without a byte order mark, as logger(1) sends). */
+export function formatSyslog(record: SyslogRecord, pid: number): string {
   const header = [word(record.time, 64), word(record.host, 255), APP, String(pid), word(record.msgId, 32)].join(' ');
-  return `<${record.facility * 8 + record.severity}>1 ${header} ${data.join('') || '-'} ${clean(record.text, 4096)}`;
+  return `${priority(record)}1 ${header} ${structured(record.data) || '-'} ${clean(record.text, MAX_TEXT_BYTES)}`;
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** The same record as syslog(3) writes it, for readers of the local socket that know nothing else: local time, no
+ *  host, the structured data behind the text. */
+export function formatLocal(record: SyslogRecord, pid: number): string {
+  const time = new Date(record.time);
+  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0'));
+  const stamp = `${MONTHS[time.getMonth()]} ${String(time.getDate()).padStart(2)} ${clock.join(':')}`;
+  return `${priority(record)}${stamp} ${APP}[${pid}]: ${clean(record.text, MAX_TEXT_BYTES)} ${structured(record.data)}`;
 }
 
 /** Not within a character (UTF-8 goes on with bytes 10xxxxxx). */
@@ -106,10 +129,11 @@ export function openSystemLog({ pid, underSystemd, out }: SystemLogOptions): Sys
   });
   return {
     hasJournal: () => libc() !== null && existsSync(JOURNAL_SOCKET),
-    hasSyslog: (socket = SYSLOG_SOCKET) => libc() !== null && existsSync(socket),
+    hasSyslog: (socket) => libc() !== null && existsSync(socket),
     journal: (fields) =>
       datagram(JOURNAL_SOCKET, formatJournal({ ...fields, SYSLOG_IDENTIFIER: APP, SYSLOG_PID: String(pid) })),
-    syslog: (record, socket = SYSLOG_SOCKET) => datagram(socket, Buffer.from(formatSyslog(record, pid))),
+    syslog: (record, { socket, format }) =>
+      datagram(socket, Buffer.from(format === 'local' ? formatLocal(record, pid) : formatSyslog(record, pid))),
     print(severity, line) {
       if (gone) return { retry: `standard output: ${gone}` };
       if (out.writableLength > MAX_UNREAD_BYTES) return { retry: 'standard output: its reader is behind' };
