@@ -10,6 +10,7 @@ import type { Net } from './net.ts';
 import type { Proc } from './proc.ts';
 import type { Secrets } from './secrets.ts';
 import type { SysInfo } from './sysinfo.ts';
+import type { SystemLog } from './syslog.ts';
 import type { Units } from './units.ts';
 
 export interface Ports {
@@ -23,5 +24,6 @@ export interface Ports {
   readonly proc: Proc;
   readonly secrets: Secrets;
   readonly sysinfo: SysInfo;
+  readonly systemLog: SystemLog;
   readonly units: Units;
 }
