@@ -1,7 +1,7 @@
 // Makes a lab node a mail server: Postfix, Dovecot, nginx, bind, the store on an ext4 of its own, a small spool.
 // The store and the spool are mounted in the host below the lab's directory and bound into the node: so they outlive a
 // power cut, and a frozen store can be thawed from outside.
-import { appendFileSync, chownSync, copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, chownSync, copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Authority, type Certificate } from './authority.ts';
 import { eventually, must } from './command.ts';
@@ -124,6 +124,7 @@ export function masterOf(node: LabNode, unit: Unit): { readonly pid: number; rea
 export function membersOf(node: LabNode, unit: Unit): ReturnType<LabNode['processes']> {
   const slice = unit.includes('@') ? `system.slice/system-${unit.split('@')[0]}.slice` : 'system.slice';
   const group = join(node.group, slice, `${unit}.service`, 'cgroup.procs');
+  if (!existsSync(group)) return []; // It does not run: systemd removes the group with its last process.
   const pids = readFileSync(group, 'utf8').split('\n').map(Number);
   return node.processes().filter((each) => pids.includes(each.pid));
 }

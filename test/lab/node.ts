@@ -23,15 +23,16 @@ export interface FileOptions {
 }
 
 /** Units that would reach out of a node (the kernel is shared), or that a server in a rack has no use for. */
-const MASKED = [
-  ...['systemd-sysctl.service', 'systemd-modules-load.service', 'systemd-binfmt.service', 'systemd-pstore.service'],
-  ...['proc-sys-fs-binfmt_misc.automount', 'systemd-random-seed.service', 'systemd-remount-fs.service'],
-  ...['sys-kernel-debug.mount', 'sys-kernel-tracing.mount', 'sys-kernel-config.mount', 'sys-fs-fuse-connections.mount'],
-  ...['dev-hugepages.mount', 'systemd-udevd.service', 'systemd-udevd-kernel.socket', 'systemd-udevd-control.socket'],
-  ...['systemd-udev-trigger.service', 'systemd-logind.service', 'systemd-timesyncd.service', 'console-getty.service'],
-  ...['getty-static.service', 'getty@tty1.service', 'modprobe@.service', 'kmod-static-nodes.service'],
-  ...['systemd-networkd.service', 'systemd-resolved.service', 'systemd-firstboot.service', 'ldconfig.service'],
-];
+const MASKED = `
+  systemd-sysctl.service systemd-modules-load.service systemd-binfmt.service systemd-pstore.service
+  proc-sys-fs-binfmt_misc.automount systemd-random-seed.service systemd-remount-fs.service
+  sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount
+  dev-hugepages.mount systemd-udevd.service systemd-udevd-kernel.socket systemd-udevd-control.socket
+  systemd-udev-trigger.service systemd-logind.service systemd-timesyncd.service console-getty.service
+  getty-static.service getty@tty1.service modprobe@.service kmod-static-nodes.service systemd-networkd.service
+  systemd-resolved.service systemd-firstboot.service ldconfig.service`
+  .trim()
+  .split(/\s+/);
 
 export class LabNode {
   readonly name: string;
