@@ -69,7 +69,6 @@ async function makeStore(node: LabNode, size: string): Promise<string> {
   await must(['rmdir', join(at, 'lost+found')]);
   chownSync(at, files.MAIL_UID, files.MAIL_UID);
   node.bind(at, files.STORE);
-  mkdirSync(join(node.root, files.STORE), { recursive: true });
   return at;
 }
 

@@ -1,7 +1,19 @@
 // One node of a lab: a machine with its own root, processes, network and systemd. Its disk outlives a kill, as a real
 // one does: the upper layer of an overlay over the host's root, so whatever Debian package the host has, the node has.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ExecResult } from '../../src/ports/exec.ts';
 import { attempt, type CommandOptions, eventually, must } from './command.ts';
@@ -81,12 +93,24 @@ export class LabNode {
     this.put('/etc/hostname', `${this.name}\n`);
     this.put('/etc/hosts', `127.0.0.1 localhost\n${this.address} ${this.name}.lab.test ${this.name}\n`);
     this.put('/etc/resolv.conf', 'nameserver 127.0.0.1\n');
+    this.#install();
     await must([
       'ln',
       '-sf',
       '/lib/systemd/system/multi-user.target',
       join(this.root, 'etc/systemd/system/default.target'),
     ]);
+  }
+
+  /** Puts this repository at /opt/watchkeeper and its command into the PATH, with the Node that runs the tests. */
+  #install(): void {
+    for (const part of ['bin', 'dist', 'config', 'package.json', 'node_modules']) {
+      const source = join(repository, part);
+      if (existsSync(source)) this.bind(realpathSync(source), `/opt/watchkeeper/${part}`);
+    }
+    this.remove('/usr/local/bin/node');
+    this.bind(realpathSync(process.execPath), '/usr/local/bin/node');
+    symlinkSync('/opt/watchkeeper/bin/watchkeeper.js', join(this.root, 'usr/local/bin/watchkeeper'));
   }
 
   async #mask(unit: string): Promise<void> {
@@ -96,7 +120,8 @@ export class LabNode {
   /** Binds a file or directory of the host at a place in the node, from the next boot on. */
   bind(source: string, target: string): void {
     const at = join(this.root, target);
-    mkdirSync(dirname(at), { recursive: true });
+    mkdirSync(statSync(source).isDirectory() ? at : dirname(at), { recursive: true });
+    if (!existsSync(at)) writeFileSync(at, '');
     this.#binds.push([source, target]);
   }
 
