@@ -73,6 +73,10 @@ export interface RecoveryContext<O> {
   readonly ports: Ports;
   readonly signal: AbortSignal;
   readonly service: string;
+  /** What it knows of this service from one call to the next. Lost with the daemon. */
+  readonly memory: Map<string, unknown>;
+  /** Where it may keep a file of its own (who its child is). */
+  readonly stateDir: string;
 }
 
 export type LifeChange = { readonly kind: 'died' | 'started'; readonly detail: string };
@@ -94,6 +98,8 @@ export interface Recovery<S extends Shape = Shape> {
   validate?(context: RecoveryContext<z.output<S>>): Promise<ActionResult>;
   /** Reports a death, and a start by others, at once. Goes on until closed, over restarts of the service. */
   watch?(context: RecoveryContext<z.output<S>>, onChange: (change: LifeChange) => void): Promise<{ close(): void }>;
+  /** The daemon ends. Services stay as they are; only what is meant to end with the daemon is ended here. */
+  release?(context: RecoveryContext<z.output<S>>): Promise<void>;
 }
 
 export const defineRecovery = <S extends Shape>(recovery: Recovery<S>): Recovery<S> => recovery;

@@ -181,7 +181,7 @@ function repair(c: Context, s: ServiceState, verdict: Verdict): Move {
       graceUntil: null,
     },
     {
-      effects: [{ kind: 'repair', service: c.name, rung, attempt, epoch: 0, timeoutMs: c.policy.repairMs }],
+      effects: [{ kind: 'repair', service: c.name, rung, cause, attempt, epoch: 0, timeoutMs: c.policy.repairMs }],
       once: [
         { event: 'recovery-started', summary: `${c.name}: ${told(verdict)}`, action: `${label}, attempt ${attempt}` },
       ],

@@ -297,6 +297,7 @@ export type Effect =
       readonly kind: 'repair';
       readonly service: string;
       readonly rung: Rung;
+      readonly cause: Cause;
       readonly attempt: number;
       readonly epoch: number;
       readonly timeoutMs: number;

@@ -1,0 +1,198 @@
+// Runs a service as a systemd unit. `systemctl` starts, stops and reloads; /proc and the control group say what really
+// lives, and what has to die does so by SIGKILL, directly: a stop command that blocks on a hung service costs nothing.
+import { type ActionResult, defineRecovery, opt, type RecoveryContext, type Step, z } from '../define.ts';
+import { killUntilGone, leftOver } from '../host/kill.ts';
+import { watchLife } from '../host/life-watch.ts';
+import { freePorts } from '../host/ports-held.ts';
+import { clean, count, troubleLine } from '../host/text.ts';
+import { type Known, livingIn, partsOf, readUnit, type UnitReading } from '../host/unit-state.ts';
+import { validateBy } from '../host/validate.ts';
+import { UNIT, type UnitFacts, unitName } from '../ports/units.ts';
+
+const options = z.strictObject({
+  unit: z
+    .string()
+    .max(255)
+    .regex(UNIT, 'expected the name of one service unit, such as dovecot.service or postfix@-.service')
+    .describe('The unit that has the processes: postfix@-.service, not the wrapper postfix.service'),
+  ports: z.array(opt.port('A TCP port')).max(32).default([]).describe('TCP ports that must be free before a start'),
+  exe: z
+    .array(opt.path('An executable, or a folder of them with a slash at its end'))
+    .max(32)
+    .default([])
+    .describe('Executables of this service: an orphan of these may be killed when it keeps a port'),
+  validate: opt.argv('Reads the configuration as a start would; not 0 = do not start').optional(),
+  'start-timeout': opt.duration('How long systemctl may take to start it').prefault('30s'),
+  'stop-timeout': opt.duration('How long an orderly stop may take; then SIGKILL').prefault('10s'),
+});
+type Context = RecoveryContext<z.output<typeof options>>;
+
+const KILL_MS = 3000;
+const VERB_MS = 10_000;
+
+interface Look {
+  readonly facts: UnitFacts;
+  readonly reading: UnitReading;
+}
+
+async function look(context: Context): Promise<Look | null> {
+  const { options: wanted, ports, signal, memory } = context;
+  const facts = await ports.units.show(wanted.unit, signal, 'soon');
+  if (!facts) return null;
+  const reading = readUnit(wanted.unit, facts, ports.proc, (memory.get('known') as Known | undefined) ?? null);
+  if (reading.main)
+    memory.set('known', { invocation: facts['InvocationID'] ?? '', main: reading.main } satisfies Known);
+  return { facts, reading };
+}
+
+const NO_ANSWER = 'systemd could not be asked: systemctl show gave no answer';
+const bad = (detail: string, cause?: ActionResult['cause']): ActionResult => ({
+  ok: false,
+  detail,
+  ...(cause ? { cause } : {}),
+});
+const good = (detail: string): ActionResult => ({ ok: true, detail });
+
+function systemctl(context: Context, timeoutMs: number, ...words: readonly string[]) {
+  const argv = ['systemctl', '--no-ask-password', '--no-pager', ...words, '--', unitName(context.options.unit)];
+  return context.ports.exec.run(argv, { timeoutMs, signal: context.signal });
+}
+
+/** SIGKILL for all in the unit's group, also for the stop commands that systemd starts there meanwhile, until systemd
+ *  has put the group away: then the unit is at rest and can be started at once. */
+async function clearGroup(context: Context, facts: UnitFacts): Promise<ActionResult> {
+  const { proc } = context.ports;
+  const path = facts['ControlGroup'] ?? '';
+  if (path === '') return good('nothing of it was left');
+  // systemd would start it again by itself, between two of our looks.
+  if ((facts['Restart'] ?? 'no') !== 'no') await systemctl(context, VERB_MS, 'stop', '--no-block');
+  const stays = facts['RemainAfterExit'] === 'yes';
+  const target = { pids: () => proc.cgroup(path), done: () => stays || !proc.holds(path) };
+  const end = await killUntilGone(context.ports, target, KILL_MS, context.signal);
+  if (end.left.length > 0) return bad(leftOver(end.left), 'hung');
+  return good(`killed ${count(end.killed, 'process', 'processes')} in ${Math.round(end.ms)} ms`);
+}
+
+/** What the unit itself said last, for the administrator; '' when the journal has nothing. */
+async function lastWords(context: Context): Promise<string> {
+  const argv = ['journalctl', '--no-pager', '-q', '-o', 'cat', '-n', '20', '--since=-1min', '-u'];
+  const got = await context.ports.exec.run([...argv, unitName(context.options.unit)], { timeoutMs: 1500 });
+  return got.code === 0 ? troubleLine(got.stdout) : '';
+}
+
+async function failedStart(context: Context, stderr: string): Promise<ActionResult> {
+  const after = await look(context);
+  const words = await lastWords(context);
+  // EX_CONFIG of sysexits.h, and EXIT_CONFIG of systemd.exec(5).
+  const cause = after?.facts['ExecMainStatus'] === '78' ? 'misconfigured' : undefined;
+  const said = words ? `; it said "${words}"` : '';
+  return bad(`${after?.reading.detail ?? clean(stderr)}${said}`, cause);
+}
+
+/** Starts it; a start limit that was hit is reset once, and said. */
+async function startUnit(context: Context, verb: 'start' | 'restart', limited: boolean): Promise<ActionResult> {
+  const limitMs = context.options['start-timeout'];
+  const steps: Step[] = [];
+  const name = unitName(context.options.unit);
+  if (limited) {
+    const reset = await systemctl(context, VERB_MS, 'reset-failed');
+    steps.push({ name: 'reset-failed', ms: reset.ms, ok: reset.code === 0, detail: 'the start limit had been hit' });
+  }
+  const started = await systemctl(context, limitMs, verb);
+  steps.push({ name: verb, ms: started.ms, ok: started.code === 0 });
+  const reset = limited ? ', after its start limit was reset' : '';
+  if (started.code === 0)
+    return { ok: true, detail: `${name} was started in ${Math.round(started.ms)} ms${reset}`, steps };
+  if (started.failed) return bad(`systemctl could not be run: ${started.failed}`);
+  if (started.timedOut)
+    return { ...bad(`${name} was still starting after ${Math.round(started.ms)} ms`, 'hung'), steps };
+  if (!limited && (await look(context))?.reading.condition === 'start-limit') {
+    const second = await startUnit(context, verb, true);
+    return { ...second, steps: [...steps, ...(second.steps ?? [])] };
+  }
+  return { ...(await failedStart(context, started.stderr)), steps };
+}
+
+async function start(context: Context): Promise<ActionResult> {
+  const now = await look(context);
+  if (!now) return bad(NO_ANSWER);
+  const { condition, detail } = now.reading;
+  if (condition === 'missing' || condition === 'masked' || condition === 'wrapper') return bad(detail, 'misconfigured');
+  if (condition === 'running') return good(detail);
+  // systemd takes a unit for active whose processes are gone: to it a plain start is done already.
+  const verb = now.facts['ActiveState'] === 'active' ? 'restart' : 'start';
+  return startUnit(context, verb, condition === 'start-limit');
+}
+
+async function stop(context: Context, how: { readonly force: boolean }): Promise<ActionResult> {
+  const now = await look(context);
+  if (!now) return bad(NO_ANSWER);
+  const { facts, reading } = now;
+  if (reading.condition === 'missing' || reading.condition === 'wrapper') return bad(reading.detail, 'misconfigured');
+  const atRest = facts['ActiveState'] === 'inactive' || facts['ActiveState'] === 'failed';
+  if (atRest && reading.pids.length === 0) return good(reading.detail);
+  // Without its main process there is nobody left to stop in good order: the stop command would only wait.
+  if (how.force || !reading.main) return clearGroup(context, facts);
+  const stopped = await systemctl(context, context.options['stop-timeout'], 'stop');
+  const empty = livingIn(facts['ControlGroup'] ?? '', context.ports.proc).length === 0;
+  if (stopped.code === 0 && empty) return good(`stopped in ${Math.round(stopped.ms)} ms`);
+  const cleared = await clearGroup(context, facts);
+  const why = stopped.timedOut
+    ? `did not stop within ${Math.round(stopped.ms)} ms`
+    : `refused to stop: ${troubleLine(stopped.stderr)}`;
+  return { ...cleared, detail: `${unitName(context.options.unit)} ${why}; ${cleared.detail}` };
+}
+
+async function sweep(context: Context): Promise<ActionResult> {
+  const now = await look(context);
+  if (!now) return bad(NO_ANSWER);
+  const { facts, reading } = now;
+  if (reading.condition === 'running' || reading.condition === 'exited')
+    return good(`nothing to sweep: ${reading.detail}`);
+  // Somebody's own start or stop is under way: its processes are not remains.
+  if (reading.state === 'changing') return good(`nothing swept: ${reading.detail}`);
+  const cleared = await clearGroup(context, facts);
+  if (!cleared.ok) return cleared;
+  const claim = { ports: context.options.ports, exe: context.options.exe, group: facts['ControlGroup'] ?? '' };
+  const freed = await freePorts(context.ports, claim, context.signal);
+  return freed.ok ? good(`${cleared.detail}; ${freed.detail}`) : bad(freed.detail, 'misconfigured');
+}
+
+async function reload(context: Context): Promise<ActionResult> {
+  const got = await systemctl(context, VERB_MS, 'reload');
+  if (got.code === 0) return good(`${unitName(context.options.unit)} was reloaded in ${Math.round(got.ms)} ms`);
+  const why = got.timedOut ? `no end within ${VERB_MS} ms` : troubleLine(got.stderr) || got.failed;
+  return bad(`${unitName(context.options.unit)} could not be reloaded: ${why}`);
+}
+
+export default defineRecovery({
+  about: 'Runs a service as a systemd unit; judges by its processes, not by what systemd believes',
+  options,
+  example: { unit: 'dovecot.service', ports: [143, 993], exe: ['/usr/sbin/dovecot', '/usr/lib/dovecot/'] },
+  async inspect(context) {
+    const now = await look(context);
+    if (!now) return { state: 'unknown', byHand: false, detail: NO_ANSWER, evidence: {} };
+    const { state, byHand, detail, main, evidence } = now.reading;
+    const parts = partsOf(now.facts).join(' ');
+    return { state, byHand, detail, ...(main ? { main } : {}), evidence: parts ? { ...evidence, parts } : evidence };
+  },
+  start,
+  stop,
+  reload,
+  sweep,
+  validate: (context) => validateBy(context.ports, context.options.validate, context.signal),
+  async watch(context, onChange) {
+    const { ports } = context;
+    let group = '';
+    return watchLife({
+      ports,
+      async look() {
+        const now = await look(context);
+        group = now?.facts['ControlGroup'] || group;
+        return now?.reading.main ?? null;
+      },
+      glance: () => ports.proc.cgroup(group).length > 0,
+      onChange,
+    });
+  },
+});
