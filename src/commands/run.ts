@@ -70,7 +70,7 @@ export async function run(options: RunOptions, io: Io, self: Process): Promise<n
   try {
     return await serve(options, config, store, loader, io, self);
   } finally {
-    lock.release();
+    lock.close();
   }
 }
 
