@@ -76,7 +76,8 @@ export function nextOf(policy: Policy, node: NodeState, name: string, at: number
 
 function healthy(s: ServiceState, inTime: string): Next {
   if (s.frozenUntil !== null) return { what: 'thaw', at: s.frozenUntil, text: 'repairs thaw if it stays calm' };
-  if (s.attempts > 0) return { what: 'forget', at: s.wakeAt, text: `attempts are forgotten after ${inTime} more of health` };
+  if (s.attempts > 0)
+    return { what: 'forget', at: s.wakeAt, text: `attempts are forgotten after ${inTime} more of health` };
   return { what: 'nothing', at: null, text: '' };
 }
 
@@ -101,7 +102,8 @@ function waiting(rules: ServicePolicy, s: ServiceState, inTime: string): string 
 }
 
 function failed(rules: ServicePolicy, s: ServiceState, at: number, inTime: string): Next {
-  if (s.wakeAt !== null) return { what: 'repair', at: s.wakeAt, text: `a person is needed; one more attempt in ${inTime}` };
+  if (s.wakeAt !== null)
+    return { what: 'repair', at: s.wakeAt, text: `a person is needed; one more attempt in ${inTime}` };
   const spent = within(s.repairs, rules.windowMs, at).length >= rules.attempts;
   const budget = spent ? `; the budget has room again in ${span(roomAt(s.repairs, rules.windowMs, at) - at)}` : '';
   return { what: 'person', at: null, text: `a person is needed; checks go on and will notice when it works${budget}` };
