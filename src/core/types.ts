@@ -55,6 +55,8 @@ export interface Verdict {
   readonly detail: string;
   /** The check that decided, by its name in the configuration. */
   readonly check: string;
+  /** Needs no second opinion: the process is gone, or two connections at once got no answer. */
+  readonly conclusive?: boolean;
 }
 
 export type RungName = 'reload' | 'start' | 'restart' | 'kill-and-start' | 'command';
@@ -94,12 +96,14 @@ export interface ServicePolicy {
   readonly verifyMs: number;
   /** After this much health, attempts are forgotten. */
   readonly stableMs: number;
-  /** After a start, failures that are not conclusive do not count for this long. */
+  /** After a start by somebody else, failures that are not conclusive do not count for this long; a repaired service
+   *  has at least this long to pass its DeepCheck. */
   readonly graceMs: number;
   /** A service that somebody stopped by hand is left alone for this long; null = for ever. */
   readonly byHandMs: number | null;
   /** What comes after the ladder. */
   readonly then: 'switchover' | 'give-up';
+  readonly switchMs: number;
   /** After giving up, try one repair again after this time; null = never. */
   readonly againMs: number | null;
   /** Look, alert and record what would have been done. */
@@ -158,7 +162,8 @@ export interface ServiceState {
   readonly unknowns: number;
   /** The verdict that made the service suspect, or the newest that confirmed it. */
   readonly verdict: Verdict | null;
-  readonly degraded: boolean;
+  /** The depths that last said `degraded`. */
+  readonly degraded: readonly Depth[];
   /** Rungs climbed since the service was last stable. */
   readonly attempts: number;
   /** When repairs were started: the budget's memory. */
@@ -173,11 +178,24 @@ export interface ServiceState {
   /** When this service became suspect, newest last: flapping is counted from these. */
   readonly flips: readonly number[];
   readonly frozenUntil: number | null;
+  /** Verifying: the deadline of the DeepCheck. Healthy: until then failures that are not conclusive do not count. */
   readonly graceUntil: number | null;
   /** The one armed alarm clock of a busy phase. */
   readonly wakeAt: number | null;
+  /** What a service that fails waits for: suspect for the first four, waiting for the rest (and for the doubt's end
+   *  after a repair). */
+  readonly waitsFor:
+    | 'dependencies'
+    | 'root'
+    | 'round'
+    | 'tilt'
+    | 'backoff'
+    | 'turn'
+    | 'calm'
+    | 'budget'
+    | 'hand'
+    | null;
   readonly pause: { readonly until: number; readonly by: string; readonly comment: string } | null;
-  readonly byHand: boolean;
 }
 
 export type Severity = 'critical' | 'major' | 'minor' | 'warning' | 'indeterminate' | 'cleared';
@@ -280,6 +298,7 @@ export type Effect =
       readonly kind: 'repair';
       readonly service: string;
       readonly rung: Rung;
+      readonly cause: Cause;
       readonly attempt: number;
       readonly epoch: number;
       readonly timeoutMs: number;

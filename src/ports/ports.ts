@@ -1,23 +1,29 @@
 // All doors to the outside in one type. Each has its interface and its real side in its own file, and a fake in
 // test/support. A plugin gets this object in its context; nothing else of the outside.
 import type { Clock } from './clock.ts';
+import type { Dns } from './dns.ts';
 import type { Exec } from './exec.ts';
 import type { Files } from './files.ts';
+import type { Http } from './http.ts';
 import type { Log } from './log.ts';
 import type { Net } from './net.ts';
 import type { Proc } from './proc.ts';
 import type { Secrets } from './secrets.ts';
 import type { SysInfo } from './sysinfo.ts';
+import type { SystemLog } from './syslog.ts';
 import type { Units } from './units.ts';
 
 export interface Ports {
   readonly clock: Clock;
+  readonly dns: Dns;
   readonly exec: Exec;
   readonly files: Files;
+  readonly http: Http;
   readonly log: Log;
   readonly net: Net;
   readonly proc: Proc;
   readonly secrets: Secrets;
   readonly sysinfo: SysInfo;
+  readonly systemLog: SystemLog;
   readonly units: Units;
 }

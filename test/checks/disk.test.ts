@@ -8,8 +8,7 @@ import type { CheckResult } from '../../src/define.ts';
 import { type ExecResult, exec } from '../../src/ports/exec.ts';
 import { proc } from '../../src/ports/proc.ts';
 import { mountAt, parseMounts } from '../../src/host/mounts.ts';
-import { ask } from '../support/check.ts';
-import { hostPorts } from '../support/host.ts';
+import { ask, hostPorts } from '../support/host.ts';
 
 const test = suite('check disk');
 const dir = mkdtempSync(join(tmpdir(), 'wk-disk-'));

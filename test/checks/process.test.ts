@@ -7,8 +7,7 @@ import * as assert from 'uvu/assert';
 import check from '../../src/checks/process.ts';
 import type { CheckResult } from '../../src/define.ts';
 import { proc } from '../../src/ports/proc.ts';
-import { ask, type Asked } from '../support/check.ts';
-import { hostPorts, until } from '../support/host.ts';
+import { ask, hostPorts, until } from '../support/host.ts';
 
 const test = suite('check process');
 const dir = mkdtempSync(join(tmpdir(), 'wk-check-'));
@@ -22,7 +21,8 @@ const start = (program: string, ...words: string[]): number => {
   children.push(child);
   return child.pid ?? 0;
 };
-const run = (options: object, asked: Asked = {}): Promise<CheckResult> => ask(check, options, ports, asked);
+const run = (options: object, asked: { memory?: Map<string, unknown> } = {}): Promise<CheckResult> =>
+  ask(check, options, ports, asked);
 const short = (got: CheckResult): string => [got.outcome, got.cause].filter(Boolean).join(' ');
 const ended = (pid: number): Promise<boolean> => until(() => proc.facts(pid) === null);
 test.after.each(async () => {

@@ -2,8 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import check from '../../src/checks/system.ts';
 import { type Inventory, type LoadFacts, sysinfo } from '../../src/ports/sysinfo.ts';
-import { ask } from '../support/check.ts';
-import { hostPorts } from '../support/host.ts';
+import { ask, hostPorts } from '../support/host.ts';
 
 const test = suite('check system');
 const GIB = 1024 ** 3;

@@ -4,8 +4,7 @@ import check from '../../src/checks/systemd.ts';
 import type { CheckResult } from '../../src/define.ts';
 import { clock } from '../../src/ports/clock.ts';
 import { type ProcessFacts, proc } from '../../src/ports/proc.ts';
-import { ask } from '../support/check.ts';
-import { hostPorts, unitFacts } from '../support/host.ts';
+import { ask, hostPorts, unitFacts } from '../support/host.ts';
 
 const test = suite('check systemd');
 const maild = (given: Partial<ProcessFacts> = {}): ProcessFacts => ({

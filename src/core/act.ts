@@ -1,0 +1,253 @@
+// From "it fails" to "this is done about it": the gates that a repair must pass, in order, and what happens at each
+// that is closed. Every refusal has a rule and a sentence, and is kept.
+import { backoffMs, curable, movable, nextRung, roomAt, rungsFor, serviceBudget } from './ladder.ts';
+import { type Context, type Move, because, causeOf, go, incidentOf, type Refusal, span, stay, told } from './move.ts';
+import type { ServiceState, Verdict, Why } from './types.ts';
+
+/** A gate that is closed: the rule, the sentence, and where the service waits. */
+interface Closed {
+  readonly rule: string;
+  readonly text: string;
+  readonly then: (why: Why) => Move;
+}
+
+/** The service fails, confirmed or conclusively. Repairs it, or says why not. */
+export function act(c: Context, s: ServiceState, verdict: Verdict): Move {
+  const seen: ServiceState = { ...s, verdict };
+  for (const gate of GATES) {
+    const closed = gate(c, seen, verdict);
+    if (!closed) continue;
+    const rung = nextRung(c.policy, seen, causeOf(verdict))?.name ?? 'repair';
+    const refused: Refusal = { what: rung, rule: closed.rule, text: closed.text };
+    return closed.then(because(c, closed.rule, `${told(verdict)}; ${closed.text}`, [refused]));
+  }
+  return repair(c, seen, verdict);
+}
+
+type Gate = (c: Context, s: ServiceState, verdict: Verdict) => Closed | null;
+
+/** Suspect goes on, and is asked again when there is reason to. */
+const holdSuspect =
+  (c: Context, s: ServiceState, wakeAt: number, patch: Partial<ServiceState>) =>
+  (why: Why): Move => {
+    if (s.phase === 'suspect' && s.wakeAt !== null && s.wakeAt <= wakeAt) return stay(s, why, { why, ...patch });
+    return go(c, s, 'suspect', why, wakeAt, { awaiting: s.awaiting, unknowns: s.unknowns, ...patch });
+  };
+
+const blocked: Gate = (c, s, verdict) => {
+  if (!c.root) return null;
+  const hopeless = c.root.phase === 'failed' || c.root.phase === 'paused';
+  if (hopeless && verdict.cause === 'dead') return null; // The root is not coming; a dead child can still be started.
+  const text = `${c.root.name}, which it depends on, is at fault and comes first`;
+  const incident = c.root.incident ?? s.incident;
+  const hold = holdSuspect(c, s, c.at + Math.max(c.policy.confirmMs, 30_000), {
+    blockedBy: c.root.name,
+    incident,
+    waitsFor: 'root',
+  });
+  return { rule: 'dependency-down', text, then: hold };
+};
+
+const awaiting: Gate = (c, s, verdict) => {
+  const open = s.awaiting;
+  if (open.length === 0 || verdict.cause === 'dead') return null;
+  const text = `what it depends on has not answered yet (${open.join(', ')})`;
+  return {
+    rule: 'ask-dependencies-first',
+    text,
+    then: holdSuspect(c, s, c.at + c.policy.confirmMs, { waitsFor: 'dependencies', verdict }),
+  };
+};
+
+const round: Gate = (c, s, verdict) => {
+  if (!c.roundOpen) return null;
+  const text = 'the first round of checks after the start is not complete';
+  return {
+    rule: 'first-round',
+    text,
+    then: holdSuspect(c, s, c.at + c.policy.confirmMs, { waitsFor: 'round', verdict }),
+  };
+};
+
+const incurable: Gate = (c, s, verdict) => {
+  const cause = causeOf(verdict);
+  if (curable(c.policy, cause)) return null;
+  const text =
+    c.policy.ladder.length === 0 ? 'it has no ladder: it is only watched' : `no rung of its ladder can cure "${cause}"`;
+  return { rule: 'cause-not-curable', text, then: (why) => end(c, s, why) };
+};
+
+const observing: Gate = (c, s, verdict) => {
+  if (!c.observe && !c.policy.observe) return null;
+  const rung = nextRung(c.policy, s, causeOf(verdict));
+  const text = rung
+    ? `observe-only: would have run "${rung.name}" (attempt ${s.attempts + 1} of ${c.policy.attempts})`
+    : 'observe-only: the ladder would be at its end';
+  return {
+    rule: 'observe-only',
+    text,
+    then: (why) => onlyObserved(c, s, why, text),
+  };
+};
+
+/** Nothing is done; what would have been done is told. */
+function onlyObserved(c: Context, s: ServiceState, why: Why, would: string): Move {
+  const move = giveUp(c, s, why, null);
+  return { ...move, once: [{ event: 'would-have-acted', summary: `${c.name}: ${would}`, action: 'none' }] };
+}
+
+const tilted: Gate = (c, s) => {
+  if (!c.tilt) return null;
+  const text = `this observer is suspect (${c.tilt.reason}) for ${span(c.tilt.until - c.at)} more: look, alert, do not act`;
+  return {
+    rule: 'tilt',
+    text,
+    then: holdSuspect(c, s, Math.max(c.at + 1, c.tilt.until), { waitsFor: 'tilt', ...incidentOf(c, s) }),
+  };
+};
+
+const frozen: Gate = (c, s) => {
+  if (s.frozenUntil === null || s.frozenUntil <= c.at) return null;
+  const text = `it is flapping: repairs are frozen for ${span(s.frozenUntil - c.at)} more`;
+  const until = s.frozenUntil;
+  return { rule: 'flapping', text, then: (why) => wait(c, s, why, 'calm', until) };
+};
+
+const ladderEnd: Gate = (c, s, verdict) => {
+  if (nextRung(c.policy, s, causeOf(verdict))) return null;
+  const text = `the ladder is at its end: ${s.attempts} of ${c.policy.attempts} attempts did not cure it`;
+  return { rule: 'ladder-end', text, then: (why) => end(c, s, why) };
+};
+
+const budget: Gate = (c, s) => {
+  if (serviceBudget(c.policy, s, c.strict !== null, c.at) > 0) return null;
+  const strict = c.strict ? ` (stricter: ${c.strict})` : '';
+  const text = `its budget is spent: ${s.repairs.length} repairs within ${span(c.policy.windowMs)}${strict}`;
+  return { rule: 'service-budget', text, then: (why) => end(c, s, why) };
+};
+
+const nodeBudget: Gate = (c, s) => {
+  if (c.nodeBudget > 0) return null;
+  const text = `the budget of the node is spent; the next repair is possible in ${span(c.nodeRoomAt - c.at)}`;
+  return { rule: 'node-budget', text, then: (why) => wait(c, s, why, 'budget', c.nodeRoomAt) };
+};
+
+const turn: Gate = (c, s) => {
+  if (c.acting.length < c.parallel) return null;
+  const text = `one thing at a time: ${c.acting.join(', ')} is being repaired`;
+  return { rule: 'one-at-a-time', text, then: (why) => wait(c, s, why, 'turn', c.at + c.policy.repairMs) };
+};
+
+const GATES: readonly Gate[] = [
+  blocked,
+  round,
+  awaiting,
+  tilted,
+  incurable,
+  observing,
+  frozen,
+  ladderEnd,
+  budget,
+  nodeBudget,
+  turn,
+];
+
+function wait(c: Context, s: ServiceState, why: Why, waitsFor: ServiceState['waitsFor'], until: number): Move {
+  return go(c, s, 'waiting', why, Math.max(c.at + 1, until), { waitsFor, ...incidentOf(c, s), blockedBy: null });
+}
+
+function repair(c: Context, s: ServiceState, verdict: Verdict): Move {
+  const cause = causeOf(verdict);
+  const rung = nextRung(c.policy, s, cause);
+  if (!rung) throw new Error('repair without a rung');
+  const attempt = s.attempts + 1;
+  const useless = c.policy.ladder.filter((other) => !rungsFor(c.policy, cause).includes(other));
+  const refused = useless.map((other) => ({
+    what: other.name,
+    rule: 'cause-not-curable',
+    text: `"${other.name}" does not help against "${cause}"`,
+  }));
+  const label = rung.name === 'command' ? `command ${(rung.run ?? []).join(' ')}` : rung.name;
+  const why = because(c, 'repair', `${told(verdict)}; ${label}, attempt ${attempt} of ${c.policy.attempts}`, refused);
+  return go(
+    c,
+    s,
+    'restarting',
+    why,
+    c.at + c.policy.repairMs,
+    {
+      ...incidentOf(c, s),
+      attempts: attempt,
+      rung: rung.name,
+      repairs: [...s.repairs.filter((time) => time > c.at - c.policy.windowMs), c.at],
+      blockedBy: null,
+      graceUntil: null,
+    },
+    {
+      effects: [{ kind: 'repair', service: c.name, rung, cause, attempt, epoch: 0, timeoutMs: c.policy.repairMs }],
+      once: [
+        { event: 'recovery-started', summary: `${c.name}: ${told(verdict)}`, action: `${label}, attempt ${attempt}` },
+      ],
+      repairs: 1,
+    },
+  );
+}
+
+/** The end of the ladder: the group should move, or a person is needed. */
+function end(c: Context, s: ServiceState, why: Why): Move {
+  const cause = causeOf(s.verdict);
+  if (c.tilt) return wait(c, s, why, 'tilt', c.tilt.until); // A repair ended in the doubt: what it means is judged after.
+  if (c.policy.then !== 'switchover' || !movable.includes(cause))
+    return giveUp(c, s, why, curable(c.policy, cause) ? againAt(c, s) : null);
+  if (c.observe || c.policy.observe) return onlyObserved(c, s, why, 'would have asked for a switchover');
+  const owner = incidentOf(c, s);
+  return go(c, s, 'switching', why, c.at + c.policy.switchMs, owner, {
+    effects: [{ kind: 'switchover', service: c.name, epoch: 0, incident: owner.incident }],
+    once: [{ event: 'switchover-wanted', summary: `${c.name}: ${why.text}`, action: 'its group should move' }],
+  });
+}
+
+/** When one more repair may be tried, if ever: after `againMs`, and not before the budget has room. */
+const againAt = (c: Context, s: ServiceState): number | null =>
+  c.policy.againMs === null
+    ? null
+    : Math.max(c.at + c.policy.againMs, s.repairs.length > 0 ? roomAt(s.repairs, c.policy.windowMs, c.at) : 0);
+
+/** Loudly: the phase is `failed`, the alarm is critical, checks go on, and health is noticed. */
+export function giveUp(c: Context, s: ServiceState, why: Why, again: number | null): Move {
+  return go(c, s, 'failed', why, again, { ...incidentOf(c, s), blockedBy: null, graceUntil: null });
+}
+
+/** A repair did not cure. The next rung after a pause, or the end. */
+export function nextAttempt(c: Context, s: ServiceState, rule: string, text: string): Move {
+  const failed = {
+    event: 'recovery-failed',
+    summary: `${c.name}: ${text}`,
+    action: `${s.rung ?? 'repair'} failed`,
+  } as const;
+  const rung = nextRung(c.policy, s, causeOf(s.verdict));
+  if (!rung && !curable(c.policy, causeOf(s.verdict))) {
+    const useless = `no rung of its ladder can cure "${causeOf(s.verdict)}"`;
+    const refused = [{ what: 'repair', rule: 'cause-not-curable', text: useless }];
+    const move = end(c, s, because(c, 'cause-not-curable', `${text}; ${useless}`, refused));
+    return { ...move, once: [failed, ...move.once] };
+  }
+  if (!rung) {
+    const refused = [
+      { what: 'repair', rule: 'ladder-end', text: `${s.attempts} of ${c.policy.attempts} attempts are used` },
+    ];
+    const move = end(c, s, because(c, 'ladder-end', `${text}; the ladder is at its end`, refused));
+    return { ...move, once: [failed, ...move.once] };
+  }
+  const pauseMs = backoffMs(c.policy, s.attempts);
+  const why = because(c, rule, `${text}; next is "${rung.name}" in ${span(pauseMs)}`);
+  return go(
+    c,
+    s,
+    'waiting',
+    why,
+    c.at + Math.max(1, pauseMs),
+    { waitsFor: 'backoff', ...incidentOf(c, s) },
+    { once: [failed] },
+  );
+}

@@ -1,0 +1,149 @@
+// Which alarms ought to be active is a function of the state; raises and clears are the difference to those that are.
+// So an alarm is raised once and cleared once, whatever path led there.
+import { catalogue, type EventName } from './catalogue.ts';
+import type { Alarm, Cause, NodeState, Notice, Policy, ServicePolicy, ServiceState } from './types.ts';
+
+interface Wanted {
+  readonly key: string;
+  readonly event: EventName;
+  readonly service: string | null;
+  readonly incident: string | null;
+  readonly summary: string;
+  readonly cause: Cause | null;
+}
+
+/** The alarms that one service's state calls for. */
+function wantedOf(name: string, s: ServiceState, policy: ServicePolicy): readonly Wanted[] {
+  const wanted: Wanted[] = [];
+  const add = (kind: string, event: EventName, summary: string, cause: Cause | null): void => {
+    wanted.push({ key: `service/${name}/${kind}`, event, service: name, incident: s.incident, summary, cause });
+  };
+  const cause = s.verdict?.cause ?? null;
+  const detail = s.verdict ? s.verdict.detail : s.why.text;
+  if (s.blockedBy !== null && s.incident !== null)
+    add('blocked', 'service-blocked', `${name}: ${detail}; ${s.blockedBy} is at fault`, 'dependency');
+  else if (s.incident !== null) add('failing', 'service-failing', `${name}: ${detail}`, cause);
+  if (s.phase === 'failed') add('given-up', 'service-given-up', `${name}: ${s.why.text}`, cause);
+  if (s.incident === null && s.degraded.length > 0 && s.phase !== 'paused')
+    add('degraded', 'service-degraded', `${name}: ${s.verdict?.detail ?? s.why.text}`, cause);
+  if (s.unknowns >= policy.unknowns) add('unknown', 'service-unknown', `${name}: ${s.why.text}`, null);
+  if (s.frozenUntil !== null)
+    add('flapping', 'service-flapping', `${name}: came and went ${s.flips.length} times; repairs are frozen`, cause);
+  return wanted;
+}
+
+function wantedOfNode(policy: Policy, node: NodeState): readonly Wanted[] {
+  if (!node.tilt) return [];
+  const summary = `the observer is suspect (${node.tilt.reason}): it looks and alerts, and repairs nothing`;
+  return [
+    {
+      key: `node/${policy.node}/observer`,
+      event: 'observer-suspect',
+      service: null,
+      incident: null,
+      summary,
+      cause: null,
+    },
+  ];
+}
+
+const BY_SERVICE = 'service/';
+const BY_OBSERVER = '/observer';
+
+/** Alarms that reconcile() owns: those of services and of the observer. The others come from conditions. */
+const derived = (alarm: Alarm): boolean => alarm.key.startsWith(BY_SERVICE) || alarm.key.endsWith(BY_OBSERVER);
+
+type Alarms = Readonly<Record<string, Alarm>>;
+
+/** Alarms and notices that bring `node.alarms` to what the state calls for. `only`: look at this service alone. */
+export function reconcile(
+  policy: Policy,
+  node: NodeState,
+  at: number,
+  only: string | null,
+): readonly [Alarms, readonly Notice[]] {
+  const names = only === null ? Object.keys(node.services) : [only];
+  const wanted = names.flatMap((name) => {
+    const rules = policy.services[name];
+    const state = node.services[name];
+    return rules && state ? wantedOf(name, state, rules) : [];
+  });
+  if (only === null) wanted.push(...wantedOfNode(policy, node));
+  const scope = Object.values(node.alarms).filter((a) => (only === null ? derived(a) : a.service === only));
+  return difference(node.alarms, scope, wanted, at, policy);
+}
+
+function difference(
+  alarms: Alarms,
+  scope: readonly Alarm[],
+  wanted: readonly Wanted[],
+  at: number,
+  policy: Policy,
+): readonly [Alarms, readonly Notice[]] {
+  let next: Record<string, Alarm> | null = null;
+  const notices: Notice[] = [];
+  const keys = new Set(wanted.map((one) => one.key));
+  // Clears first: where one alarm takes the place of another, the receiver sees the old one end before the new begins.
+  for (const alarm of scope) {
+    if (keys.has(alarm.key)) continue;
+    next ??= { ...alarms };
+    delete next[alarm.key];
+    notices.push(clearOf(alarm, at, policy));
+  }
+  for (const one of wanted) {
+    const held = (next ?? alarms)[one.key];
+    if (held && held.event === one.event) continue;
+    next ??= { ...alarms };
+    const alarm: Alarm = {
+      ...one,
+      severity: catalogue[one.event].severity,
+      raisedAt: at,
+      count: (held?.count ?? 0) + 1,
+    };
+    next[one.key] = alarm;
+    notices.push(raiseOf(alarm, policy));
+  }
+  return [next ?? alarms, notices];
+}
+
+const runbookOf = (policy: Policy, service: string | null): string | null =>
+  (service === null ? undefined : policy.services[service]?.runbook) ?? null;
+
+export const raiseOf = (alarm: Alarm, policy: Policy): Notice => ({
+  event: alarm.event,
+  kind: 'raise',
+  key: alarm.key,
+  severity: alarm.severity,
+  service: alarm.service,
+  incident: alarm.incident,
+  at: alarm.raisedAt,
+  raisedAt: alarm.raisedAt,
+  summary: alarm.summary,
+  action: '',
+  cause: alarm.cause,
+  count: alarm.count,
+  runbook: runbookOf(policy, alarm.service),
+});
+
+export const clearOf = (alarm: Alarm, at: number, policy: Policy): Notice => ({
+  ...raiseOf(alarm, policy),
+  kind: 'clear',
+  severity: 'cleared',
+  at,
+});
+
+/** A condition of the daemon itself becomes an alarm, or ends as one. */
+export function condition(
+  policy: Policy,
+  alarms: Alarms,
+  event: EventName,
+  bad: boolean,
+  detail: string,
+  at: number,
+): readonly [Alarms, readonly Notice[]] {
+  const key = `node/${policy.node}/${event}`;
+  const held = alarms[key];
+  if (bad === (held !== undefined)) return [alarms, []];
+  const wanted: Wanted = { key, event, service: null, incident: null, summary: detail, cause: null };
+  return difference(alarms, held ? [held] : [], bad ? [wanted] : [], at, policy);
+}

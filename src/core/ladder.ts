@@ -1,0 +1,55 @@
+// Which repair comes next, and what forbids it. Pure: it answers, escalate.ts goes there.
+import type { Cause, Policy, NodeState, Rung, RungName, ServicePolicy, ServiceState } from './types.ts';
+
+/** What each repair can help against, unless the configuration says otherwise. A full disk, a bad configuration, an
+ *  expired certificate, a refused password, an overload or a dead dependency is in no list: no restart cures it. */
+export const defaultCures: Readonly<Record<RungName, readonly Cause[]>> = {
+  reload: ['refusing'],
+  start: ['dead'],
+  restart: ['dead', 'hung', 'refusing'],
+  'kill-and-start': ['dead', 'hung', 'refusing'],
+  command: ['dead', 'hung', 'refusing'],
+};
+
+/** What a move to another node can help against: trouble that stays behind. A bad certificate, a refused password or
+ *  a dead dependency would be met again over there. */
+export const movable: readonly Cause[] = ['dead', 'hung', 'refusing', 'no-space'];
+
+/** The rungs of a ladder that can cure this cause, in order. */
+export const rungsFor = (policy: ServicePolicy, cause: Cause): readonly Rung[] =>
+  policy.ladder.filter((rung) => rung.cures.includes(cause));
+
+export const curable = (policy: ServicePolicy, cause: Cause): boolean => rungsFor(policy, cause).length > 0;
+
+/** Delay before attempt n+1, after n attempts: first · factor^(n-1), at most max. */
+export const backoffMs = (policy: ServicePolicy, attempts: number): number =>
+  Math.min(
+    policy.backoff.maxMs,
+    policy.backoff.firstMs * policy.backoff.factor ** Math.min(30, Math.max(0, attempts - 1)),
+  );
+
+/** The rung for the next attempt: each failed one leads to the next; the last is repeated until attempts are spent. */
+export function nextRung(policy: ServicePolicy, state: ServiceState, cause: Cause): Rung | null {
+  const rungs = rungsFor(policy, cause);
+  if (state.attempts >= policy.attempts) return null;
+  return rungs[Math.min(state.attempts, rungs.length - 1)] ?? null;
+}
+
+export const within = (times: readonly number[], windowMs: number, at: number): readonly number[] =>
+  times.filter((time) => time > at - windowMs);
+
+/** Repairs that the service's budget still allows now. While the journal is in doubt: one in a window. */
+export function serviceBudget(policy: ServicePolicy, state: ServiceState, strict: boolean, at: number): number {
+  const limit = strict ? 1 : policy.attempts;
+  return limit - within(state.repairs, policy.windowMs, at).length;
+}
+
+/** Repairs that the node's budget still allows now. */
+export function nodeBudget(policy: Policy, node: NodeState, at: number): number {
+  const limit = node.strict ? Math.max(1, Math.ceil(policy.repairs.max / 4)) : policy.repairs.max;
+  return limit - within(node.repairs, policy.repairs.windowMs, at).length;
+}
+
+/** When a sliding window next has room: the moment its oldest entry leaves it. */
+export const roomAt = (times: readonly number[], windowMs: number, at: number): number =>
+  Math.max(at + 1, Math.min(...within(times, windowMs, at).map((time) => time + windowMs)));

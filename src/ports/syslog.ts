@@ -1,0 +1,148 @@
+// The event logs of the machine: journald with native fields, syslog (RFC 5424) and the standard output. Datagrams
+// that never wait: when a reader is behind or away the caller learns it, and may come again.
+import { existsSync } from 'node:fs';
+import type { Writable } from 'node:stream';
+import { clean } from '../core/clean.ts';
+import { libc, whyNoLibc } from './libc.ts';
+import { appendLine, type LogFileBounds } from './log-file.ts';
+
+export interface SyslogRecord {
+  /** RFC 5424 numbers. */
+  readonly facility: number;
+  readonly severity: number;
+  /** RFC 3339. */
+  readonly time: string;
+  readonly host: string;
+  readonly msgId: string;
+  readonly data: readonly { readonly id: string; readonly params: Readonly<Record<string, string>> }[];
+  readonly text: string;
+}
+
+export interface SyslogTarget {
+  readonly socket: string;
+  /** `local`: as syslog(3) writes. */
+  readonly format: 'rfc5424' | 'local';
+}
+
+export type Delivery = 'sent' | { readonly retry: string };
+
+export interface SystemLog {
+  /** Whether journald, or a syslog daemon at this socket, seems to be there. */
+  hasJournal(): boolean;
+  hasSyslog(socket: string): boolean;
+  /** One record with the fields of systemd.journal-fields(7); names in capitals. */
+  journal(fields: Readonly<Record<string, string>>): Delivery;
+  syslog(record: SyslogRecord, to: SyslogTarget): Delivery;
+  /** A line on standard output, with its `<PRI>` where the service manager reads it. */
+  print(severity: number, line: string): Delivery;
+  append(path: string, line: string, bounds: LogFileBounds): Promise<Delivery>;
+}
+
+const JOURNAL_SOCKET = '/run/systemd/journal/socket';
+const APP = 'watchkeeper';
+/** What a reader of our standard output may be behind before we stop giving it more. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
+
+const MAX_TEXT_BYTES = 4096;
+const MAX_FIELD_BYTES = 8192;
+
+/** Words of an RFC 5424 header: printable ASCII without space. */
+const word = (text: string, max: number): string => text.replaceAll(/[^\x21-\x7e]/g, '_').slice(0, max) || '-';
+/** SD-NAME excludes `=`, `]` and `"` as well. */
+const sdName = (text: string): string => word(text.replaceAll(/[="\]]/g, '_'), 32);
+const sdValue = (text: string): string => clean(text, 1024).replaceAll(/["\\\]]/g, '\\$&');
+
+function structured(data: SyslogRecord['data']): string {
+  const elements = data.map(({ id, params }) => {
+    const pairs = Object.entries(params).map(([name, value]) => ` ${sdName(name)}="${sdValue(value)}"`);
+    return `[${sdName(id)}${pairs.join('')}]`;
+  });
+  return elements.join('');
+}
+
+const priority = (record: SyslogRecord): string => `<${record.facility * 8 + record.severity}>`;
+
+/** One RFC 5424 message. The text is one clean line (MSG-ANY: UTF-8 without a byte order mark, as logger(1) sends). */
+export function formatSyslog(record: SyslogRecord, pid: number): string {
+  const header = [word(record.time, 64), word(record.host, 255), APP, String(pid), word(record.msgId, 32)].join(' ');
+  return `${priority(record)}1 ${header} ${structured(record.data) || '-'} ${clean(record.text, MAX_TEXT_BYTES)}`;
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** The same record as syslog(3) writes it, for readers of the local socket that know nothing else: local time, no
+ *  host, the structured data behind the text. */
+export function formatLocal(record: SyslogRecord, pid: number): string {
+  const time = new Date(record.time);
+  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0'));
+  const stamp = `${MONTHS[time.getMonth()]} ${String(time.getDate()).padStart(2)} ${clock.join(':')}`;
+  return `${priority(record)}${stamp} ${APP}[${pid}]: ${clean(record.text, MAX_TEXT_BYTES)} ${structured(record.data)}`;
+}
+
+/** Not within a character (UTF-8 goes on with bytes 10xxxxxx). */
+function cut(bytes: Buffer, max: number): Buffer {
+  let end = Math.min(bytes.length, max);
+  while (end > 0 && end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
+}
+
+/** The datagram of journald's native protocol: NAME=value, or for values with a newline NAME, length, value. */
+export function formatJournal(fields: Readonly<Record<string, string>>): Buffer {
+  const parts = Object.entries(fields).flatMap(([name, value]) => {
+    if (!/^[A-Z][A-Z0-9_]{0,63}$/.test(name)) throw new Error(`${name} is no name of a journal field`);
+    const bytes = cut(Buffer.from(value, 'utf8'), MAX_FIELD_BYTES);
+    if (!bytes.includes(10)) return [Buffer.from(`${name}=`), bytes, Buffer.from('\n')];
+    const size = Buffer.alloc(8);
+    size.writeBigUInt64LE(BigInt(bytes.length));
+    return [Buffer.from(`${name}\n`), size, bytes, Buffer.from('\n')];
+  });
+  return Buffer.concat(parts);
+}
+
+const REASON: Readonly<Record<string, string>> = {
+  EAGAIN: 'its reader is behind',
+  ENOENT: 'there is no such socket',
+  ECONNREFUSED: 'nobody reads it',
+  EACCES: 'not allowed',
+  EPERM: 'not allowed',
+};
+
+function datagram(path: string, data: Uint8Array): Delivery {
+  const calls = libc();
+  if (!calls) return { retry: `${path}: no way to send to it: ${whyNoLibc()}` };
+  const said = calls.sendTo(path, data);
+  return said === 'sent' ? 'sent' : { retry: `${path}: ${REASON[said] ?? said}` };
+}
+
+export interface SystemLogOptions {
+  readonly pid: number;
+  /** See log.ts. */
+  readonly underSystemd: boolean;
+  readonly out: Writable;
+}
+
+export function openSystemLog({ pid, underSystemd, out }: SystemLogOptions): SystemLog {
+  let gone: string | null = null;
+  // A reader that went away is no reason to end.
+  out.on('error', (error: NodeJS.ErrnoException) => {
+    gone = error.code ?? error.message;
+  });
+  return {
+    hasJournal: () => libc() !== null && existsSync(JOURNAL_SOCKET),
+    hasSyslog: (socket) => libc() !== null && existsSync(socket),
+    journal: (fields) =>
+      datagram(JOURNAL_SOCKET, formatJournal({ ...fields, SYSLOG_IDENTIFIER: APP, SYSLOG_PID: String(pid) })),
+    syslog: (record, { socket, format }) =>
+      datagram(socket, Buffer.from(format === 'local' ? formatLocal(record, pid) : formatSyslog(record, pid))),
+    print(severity, line) {
+      if (gone) return { retry: `standard output: ${gone}` };
+      if (out.writableLength > MAX_UNREAD_BYTES) return { retry: 'standard output: its reader is behind' };
+      out.write(`${underSystemd ? `<${severity}>` : ''}${line}\n`);
+      return 'sent';
+    },
+    async append(path, line, bounds) {
+      const trouble = await appendLine(path, line, bounds);
+      return trouble === null ? 'sent' : { retry: `${path}: ${trouble}` };
+    },
+  };
+}
