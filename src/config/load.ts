@@ -14,18 +14,7 @@ import { sortProblems } from './problems.ts';
 import { checkDepends, checkNode, checkService, unusedKits } from './rules.ts';
 import { laterKeys, name as nameSchema, type RootInput, root as rootSchema, SERVICES_MAX } from './schema.ts';
 import { readSources, type Source } from './source.ts';
-import {
-  entriesOf,
-  get,
-  itemsOf,
-  type MapTree,
-  mapOf,
-  placeAt,
-  plainOf,
-  textAt,
-  type Tree,
-  withKeys,
-} from './tree.ts';
+import { entriesOf, get, itemsOf, type MapTree, mapOf, placeAt, plainOf, textAt, type Tree, withKeys } from './tree.ts';
 import type { ChannelConfig, Config, Loaded, Problem, ServiceConfig } from './types.ts';
 
 export interface LoadOptions {
@@ -80,9 +69,9 @@ function judge(
 ): Loaded {
   const now = refuseLater(written, problems);
   const kits = openKits(get(now, 'kits'), options.kitsDir ?? shippedKits, options.files);
-  const tree = expand(now, kits, problems);
+  const { tree, unfit } = expand(now, kits, problems);
   const fallback = now.place;
-  const judged = head.safeParse(plainOf(tree));
+  const judged = head.safeParse(plainOf(withoutServices(tree)));
   if (!judged.success) problems.push(...explain(judged.error.issues, { tree, base: [], schema: head, fallback }));
   const building: Building = { tree, plugins: options.plugins, problems };
   const names = [...entriesOf(get(tree, 'services'))].map(([name]) => name);
@@ -92,7 +81,7 @@ function judge(
     ([name, entry]) => [name, channelOf(building, name, entry.value)] as const,
   );
   checkDepends(building, dependsOf(tree));
-  for (const one of built) if (one) checkService(building, one);
+  for (const one of built) if (one && !unfit.has(one.config.name)) checkService(building, one);
   if (judged.success) checkNode(building, judged.data as unknown as RootInput);
   const used = new Set(names.map((name) => textAt(get(get(tree, 'services'), name), 'kit') ?? ''));
   problems.push(...unusedKits(building, used));
@@ -102,7 +91,7 @@ function judge(
     config: assemble(path, judged.data, complete, channels, sources, options),
     warnings: sortProblems(problems),
     written,
-    effective: effectiveTree(tree, options),
+    effective: () => effectiveTree(tree, options),
   };
 }
 
@@ -116,20 +105,37 @@ function refuseLater(tree: MapTree, problems: Problem[]): MapTree {
   return mapOf(tree.place, entries);
 }
 
-function expand(tree: MapTree, kits: Kits, problems: Problem[]): MapTree {
+/** Services laid over their kits. Those whose kit did not fit are judged no further than their own keys. */
+function expand(tree: MapTree, kits: Kits, problems: Problem[]): { tree: MapTree; unfit: ReadonlySet<string> } {
+  const unfit = new Set<string>();
   const services = get(tree, 'services');
-  if (services?.kind !== 'map') return tree;
+  if (services?.kind !== 'map') return { tree, unfit };
   const expanded = [...services.entries].map(([name, entry]) => {
     if (entry.value.kind !== 'map') return [name, entry] as const;
-    return [name, { key: entry.key, value: applyKit(entry.value, `services.${name}`, kits, problems) }] as const;
+    const before = problems.length;
+    const value = applyKit(entry.value, `services.${name}`, kits, problems);
+    if (problems.length > before) unfit.add(name);
+    return [name, { key: entry.key, value }] as const;
   });
-  return withKeys(tree, { services: mapOf(services.place, expanded) });
+  return { tree: withKeys(tree, { services: mapOf(services.place, expanded) }), unfit };
+}
+
+/** Only the names of the services are left: the services themselves are judged one by one. */
+function withoutServices(tree: MapTree): MapTree {
+  const services = get(tree, 'services');
+  if (services?.kind !== 'map') return tree;
+  const bare = [...services.entries].map(([name, { key }]) => {
+    return [name, { key, value: { kind: 'leaf', place: key, value: null } }] as const;
+  });
+  return withKeys(tree, { services: mapOf(services.place, bare) });
 }
 
 function refuseNone(tree: Tree, names: readonly string[], problems: Problem[]): void {
   const services = get(tree, 'services');
   if (services?.kind === 'map' && names.length === 0)
-    problems.push(problemAt(services.place, 'services: none is named; nothing is watched unless it is named', 'no-services'));
+    problems.push(
+      problemAt(services.place, 'services: none is named; nothing is watched unless it is named', 'no-services'),
+    );
   if (services && names.length > SERVICES_MAX)
     problems.push(problemAt(services.place, `services: ${names.length}; at most ${SERVICES_MAX}`, 'too-big'));
 }

@@ -18,7 +18,7 @@ import { quote } from './problems.ts';
 import type { Entry, Place, Tree } from './tree.ts';
 import type { Problem } from './types.ts';
 
-export const LIMITS = { bytes: 1024 * 1024, tokens: 600_000, depth: 32, aliases: 100, nodes: 300_000 } as const;
+export const LIMITS = { bytes: 1024 * 1024, tokens: 1_000_000, depth: 32, aliases: 100, nodes: 300_000 } as const;
 
 export type Parsed = { readonly tree: Tree } | { readonly problems: readonly Problem[] };
 
@@ -88,7 +88,7 @@ function* lineStarts(text: string): Generator<number> {
 function refuseForeignBytes(text: string): void {
   const broken = text.indexOf('\uFFFD');
   if (broken >= 0) throw new Stop('the file is not UTF-8', broken, 'encoding');
-  const control = text.search(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/);
+  const control = text.search(/[^\P{Cc}\t\n\r]/u);
   if (control < 0) return;
   const code = text.charCodeAt(control).toString(16).padStart(2, '0');
   throw new Stop(`the control character 0x${code} does not belong in a text file`, control, 'encoding');
@@ -144,7 +144,14 @@ function measure(tokens: readonly CST.Token[]): void {
 
 function note(reading: Reading, offset: number, text: string, rule: string, hint?: string): void {
   const { line, col } = reading.lines.linePos(offset);
-  const problem: Problem = { file: reading.file, line: Math.max(1, line), column: Math.max(1, col), level: 'error', text, rule };
+  const problem: Problem = {
+    file: reading.file,
+    line: Math.max(1, line),
+    column: Math.max(1, col),
+    level: 'error',
+    text,
+    rule,
+  };
   reading.problems.push(hint === undefined ? problem : { ...problem, hint });
 }
 
@@ -207,13 +214,19 @@ function mapEntries(
     const offset = node?.range?.[0] ?? 0;
     if (!isScalar(node)) throw new Stop('a key must be plain text', offset, 'syntax');
     const key = String(node.value);
-    if (key === '__proto__' || /[\u0000-\u001f\u007f-\u009f]/.test(key)) {
+    if (key === '__proto__' || /\p{Cc}/u.test(key)) {
       note(reading, offset, `${quote(key)} cannot be a key`, 'bad-name');
       continue;
     }
     const before = entries.get(key);
     if (before)
-      note(reading, offset, `the key ${quote(key)} stands here twice`, 'duplicate-key', `first in line ${before.key.line}`);
+      note(
+        reading,
+        offset,
+        `the key ${quote(key)} stands here twice`,
+        'duplicate-key',
+        `first in line ${before.key.line}`,
+      );
     const value: Tree = pair.value
       ? nodeTree(pair.value as Node, reading, depth + 1)
       : { kind: 'leaf', place, value: null };
@@ -226,7 +239,7 @@ function leafValue(node: Scalar, reading: Reading): string | number | boolean | 
   const offset = node.range?.[0] ?? 0;
   const { value } = node;
   if (typeof value === 'string') {
-    if (/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(value))
+    if (/[^\P{Cc}\t\n]/u.test(value))
       note(reading, offset, 'a control character in a text', 'encoding');
     return value;
   }

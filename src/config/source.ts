@@ -40,7 +40,8 @@ export function readSources(path: string, options: SourceOptions): Sources {
   const sources: Source[] = [];
   const folder = dirname(path);
   try {
-    if (!options.files.facts(path)) return { sources, problems: [problem(path, 'there is no such file', 'no-file')], complete: false };
+    if (!options.files.facts(path))
+      return { sources, problems: [problem(path, 'there is no such file', 'no-file')], complete: false };
     checkFolder(folder, options, problems);
     const more = parts(join(folder, 'conf.d'), options, problems);
     const paths = [path, ...(more ?? [])];
@@ -97,7 +98,9 @@ function readOne(path: string, folder: string, options: SourceOptions, problems:
       return undefined;
     }
     if (facts.kind !== 'file') {
-      problems.push(problem(path, `a ${facts.kind === 'other' ? 'device or pipe' : facts.kind}, not a file`, 'no-file'));
+      problems.push(
+        problem(path, `a ${facts.kind === 'other' ? 'device or pipe' : facts.kind}, not a file`, 'no-file'),
+      );
       return undefined;
     }
     if (!checkTrust(real, options, problems, path)) return undefined;
@@ -144,7 +147,12 @@ function checkTrust(path: string, options: SourceOptions, problems: Problem[], s
     problems.push(problem(shown, `anybody may write to it (mode ${mode})`, 'unsafe-mode', `chmod o-w ${shown}`));
   if (options.uid !== null && facts.uid !== 0 && facts.uid !== options.uid)
     problems.push(
-      problem(shown, `belongs to user ${facts.uid}, not to root or user ${options.uid}`, 'unsafe-owner', `chown it`),
+      problem(
+        shown,
+        `belongs to user ${facts.uid}, not to root or user ${options.uid}`,
+        'unsafe-owner',
+        `chown root ${shown}`,
+      ),
     );
   const safe = problems.length === before;
   if (options.uid === 0 && facts.gid !== 0 && (facts.mode & 0o0020) !== 0)

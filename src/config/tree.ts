@@ -39,18 +39,12 @@ export const mapOf = (place: Place, entries: Iterable<readonly [string, Entry]>)
   entries: new Map(entries),
 });
 
-/** The plain value, for a schema to judge. Keys are own properties whatever their name is. */
+/** The plain value, for a schema to judge. (No key is `__proto__`: parse.ts refuses it.) */
 export function plainOf(tree: Tree): unknown {
   if (tree.kind === 'leaf') return tree.value;
   if (tree.kind === 'list') return tree.items.map(plainOf);
   const plain: Record<string, unknown> = {};
-  for (const [key, entry] of tree.entries)
-    Object.defineProperty(plain, key, {
-      value: plainOf(entry.value),
-      enumerable: true,
-      writable: true,
-      configurable: true,
-    });
+  for (const [key, entry] of tree.entries) plain[key] = plainOf(entry.value);
   return plain;
 }
 
@@ -95,7 +89,10 @@ export function withKeys(tree: MapTree, keys: Readonly<Record<string, Tree | und
 }
 
 /** What stands at a path, as far as it goes: the value's place and its key's place. */
-export function placeAt(tree: Tree, path: Path): { readonly key: Place; readonly value: Place; readonly found: boolean } {
+export function placeAt(
+  tree: Tree,
+  path: Path,
+): { readonly key: Place; readonly value: Place; readonly found: boolean } {
   let here: Tree = tree;
   let key = tree.place;
   for (const part of path) {
