@@ -147,6 +147,7 @@ function policyOf(input: ServiceInput, repaired: boolean): ServicePolicy {
     stableMs: recover.stable,
     graceMs: recover.grace,
     byHandMs: recover['by-hand'],
+    // oxlint-disable-next-line unicorn/no-thenable -- the word of the configuration; nobody awaits a policy
     then: recover.then,
     switchMs: recover.switch,
     againMs: recover.again,

@@ -1,6 +1,5 @@
 // A configuration file → the whole effective configuration, or all of its problems. Never half a configuration, and
 // never a throw for what stands in a file.
-import { dirname, resolve } from 'node:path';
 import { z } from '../define.ts';
 import type { Files } from '../ports/files.ts';
 import type { Plugins } from '../registry.ts';
@@ -8,7 +7,7 @@ import { type Building, type Built, buildChannel, buildService } from './build.t
 import { effectiveTree } from './effective.ts';
 import { explain, problemAt } from './issues.ts';
 import { applyKit, type Kits, openKits, shippedKits } from './kits.ts';
-import { mergeFiles } from './merge.ts';
+import { anchorPaths, mergeFiles } from './merge.ts';
 import { parse } from './parse.ts';
 import { sortProblems } from './problems.ts';
 import { checkDepends, checkNode, checkService, unusedKits } from './rules.ts';
@@ -55,19 +54,18 @@ export function load(path: string, options: LoadOptions): Loaded {
     if (written) problems.push(problemAt(written.place, 'expected a map of keys such as services', 'wrong-type'));
     return { problems: sortProblems(problems) };
   }
-  return judge(path, written, read.sources, options, problems);
+  return judge(written, read.sources, options, problems);
 }
 
 const hasErrors = (problems: readonly Problem[]): boolean => problems.some((problem) => problem.level === 'error');
 
 function judge(
-  path: string,
   written: MapTree,
   sources: readonly Source[],
   options: LoadOptions,
   problems: Problem[],
 ): Loaded {
-  const now = refuseLater(written, problems);
+  const now = refuseLater(anchorPaths(written) as MapTree, problems);
   const kits = openKits(get(now, 'kits'), options.kitsDir ?? shippedKits, options.files);
   const { tree, unfit } = expand(now, kits, problems);
   const fallback = now.place;
@@ -88,7 +86,7 @@ function judge(
   if (hasErrors(problems) || !judged.success) return { problems: sortProblems(problems) };
   const complete = built.filter((one): one is Built => one !== undefined);
   return {
-    config: assemble(path, judged.data, complete, channels, sources, options),
+    config: assemble(judged.data, complete, channels, sources, options),
     warnings: sortProblems(problems),
     written,
     effective: () => effectiveTree(tree, options),
@@ -157,7 +155,6 @@ function dependsOf(tree: Tree): ReadonlyMap<string, readonly string[]> {
 }
 
 function assemble(
-  path: string,
   root: Head,
   built: readonly Built[],
   channels: readonly (readonly [string, ChannelConfig | undefined])[],
@@ -166,7 +163,6 @@ function assemble(
 ): Config {
   const services: Record<string, ServiceConfig> = Object.fromEntries(built.map(({ config }) => [config.name, config]));
   const node = root.node ?? options.hostname;
-  const folder = dirname(resolve(path));
   return {
     node,
     services,
@@ -184,8 +180,8 @@ function assemble(
       },
     },
     alerts: Object.fromEntries(channels.flatMap(([name, channel]) => (channel ? [[name, channel]] : []))),
-    stateDir: resolve(folder, root['state-dir']),
-    runDir: resolve(folder, root['run-dir']),
+    stateDir: root['state-dir'],
+    runDir: root['run-dir'],
     historyMs: root.history.keep,
     purgeAt: root.history.purge,
     sandbox: root.sandbox,
