@@ -51,6 +51,7 @@ function byType(base: JsonSchema, plugins: ReadonlyMap<string, Plugin>): Json {
     const { properties = {}, required } = reflect(strictOf(plugin.options));
     return {
       if: { properties: { type: { const: type } }, required: ['type'] },
+      // oxlint-disable-next-line unicorn/no-thenable -- the word of JSON Schema
       then: {
         description: plugin.about,
         properties: { ...common, ...properties },

@@ -18,7 +18,7 @@ import { quote } from './problems.ts';
 import type { Entry, Place, Tree } from './tree.ts';
 import type { Problem } from './types.ts';
 
-export const LIMITS = { bytes: 1024 * 1024, tokens: 600_000, depth: 32, aliases: 100, nodes: 300_000 } as const;
+export const LIMITS = { bytes: 1024 * 1024, tokens: 1_000_000, depth: 32, aliases: 100, nodes: 300_000 } as const;
 
 export type Parsed = { readonly tree: Tree } | { readonly problems: readonly Problem[] };
 
@@ -88,7 +88,7 @@ function* lineStarts(text: string): Generator<number> {
 function refuseForeignBytes(text: string): void {
   const broken = text.indexOf('\uFFFD');
   if (broken >= 0) throw new Stop('the file is not UTF-8', broken, 'encoding');
-  const control = text.search(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/);
+  const control = text.search(/[^\P{Cc}\t\n\r]/u);
   if (control < 0) return;
   const code = text.charCodeAt(control).toString(16).padStart(2, '0');
   throw new Stop(`the control character 0x${code} does not belong in a text file`, control, 'encoding');
@@ -214,7 +214,7 @@ function mapEntries(
     const offset = node?.range?.[0] ?? 0;
     if (!isScalar(node)) throw new Stop('a key must be plain text', offset, 'syntax');
     const key = String(node.value);
-    if (key === '__proto__' || /[\u0000-\u001f\u007f-\u009f]/.test(key)) {
+    if (key === '__proto__' || /\p{Cc}/u.test(key)) {
       note(reading, offset, `${quote(key)} cannot be a key`, 'bad-name');
       continue;
     }
@@ -239,7 +239,7 @@ function leafValue(node: Scalar, reading: Reading): string | number | boolean | 
   const offset = node.range?.[0] ?? 0;
   const { value } = node;
   if (typeof value === 'string') {
-    if (/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(value))
+    if (/[^\P{Cc}\t\n]/u.test(value))
       note(reading, offset, 'a control character in a text', 'encoding');
     return value;
   }

@@ -158,24 +158,13 @@ function repairTiming(spot: Spot, { deep, quick, recover }: Built['input']): voi
     [['recover', 'stable'], recover.stable],
     'stable health means at least one DeepCheck',
   );
-  let whole = recover.attempts * (recover.repair + recover.verify);
-  for (let n = 0; n < recover.attempts - 1; n++) whole += Math.min(backoff.max, backoff.first * backoff.factor ** n);
-  if (whole > recover.window) {
-    const text =
-      `${recover.attempts} attempts (${spot.value(['recover', 'repair'], recover.repair)} + ` +
-      `${spot.value(...verify)}, with pauses) may take ${durationText(Math.round(whole))}, longer than ` +
-      `${spot.value(...window)}: the ladder would never come to its end`;
-    spot.say(
-      window[0],
-      text,
-      'timing',
-      verify[0],
-      ['recover', 'repair'],
-      ['recover', 'attempts'],
-      ['recover', 'backoff'],
-    );
+  const oneMs = recover.repair + recover.verify;
+  if (oneMs > recover.window) {
+    const one = `${spot.value(['recover', 'repair'], recover.repair)} and ${spot.value(...verify)}`;
+    const text = `${one} together are longer than ${spot.value(...window)}: no two attempts would ever be in it`;
+    spot.say(window[0], text, 'timing', verify[0], ['recover', 'repair']);
   }
-  if (recover.again !== null && recover.again < recover.repair + recover.verify)
+  if (recover.again !== null && recover.again < oneMs)
     spot.say(
       ['recover', 'again'],
       `${spot.value(['recover', 'again'], recover.again)} is shorter than repair and verify together`,

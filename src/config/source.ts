@@ -147,7 +147,12 @@ function checkTrust(path: string, options: SourceOptions, problems: Problem[], s
     problems.push(problem(shown, `anybody may write to it (mode ${mode})`, 'unsafe-mode', `chmod o-w ${shown}`));
   if (options.uid !== null && facts.uid !== 0 && facts.uid !== options.uid)
     problems.push(
-      problem(shown, `belongs to user ${facts.uid}, not to root or user ${options.uid}`, 'unsafe-owner', `chown it`),
+      problem(
+        shown,
+        `belongs to user ${facts.uid}, not to root or user ${options.uid}`,
+        'unsafe-owner',
+        `chown root ${shown}`,
+      ),
     );
   const safe = problems.length === before;
   if (options.uid === 0 && facts.gid !== 0 && (facts.mode & 0o0020) !== 0)
