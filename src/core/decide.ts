@@ -79,12 +79,15 @@ function concern(work: Work, event: Extract<Event, { service: string }>): void {
   const before = work.node.services[event.service];
   if (!before) return; // It was taken out of the configuration while the answer was on its way.
   const roundWasOpen = work.node.round.length > 0;
-  if (event.kind === 'checked') {
+  const late = 'epoch' in event && event.epoch !== before.epoch;
+  if (event.kind === 'checked' && !late) {
     work.node = doubted(work.policy, work.node, event.service, event.verdict, event.at);
-    if (roundWasOpen && event.depth === 'deep' && event.epoch === before.epoch) leaveRound(work, event.service);
-  } else if (event.kind === 'woke' && event.epoch === before.epoch) leaveRound(work, event.service);
+    if (event.depth === 'deep') leaveRound(work, event.service);
+  } else if (event.kind === 'woke' && !late) leaveRound(work, event.service);
   if (!(event.kind === 'checked' && uneventful(work.node, event, before))) move(work, event.service, event);
-  if (event.kind === 'checked') answered(work, event.service, event.verdict.outcome !== 'fail');
+  // Paused, or no longer ours: its first word is not waited for.
+  if (work.node.services[event.service]?.phase !== 'suspect') leaveRound(work, event.service);
+  if (event.kind === 'checked' && !late && event.verdict.outcome !== 'fail') answered(work, event.service);
   follow(work, event.service, before);
   if (roundWasOpen && work.node.round.length === 0)
     nudgeAll(work, (s) => s.waitsFor === 'round', 'the first round is complete');
@@ -174,9 +177,8 @@ function rootOf(work: Work, name: string): Context['root'] {
   return deepest !== undefined && state ? { name: deepest, phase: state.phase, incident: state.incident } : null;
 }
 
-/** A dependency answered: whoever waited for its word may go on. */
-function answered(work: Work, name: string, notFailing: boolean): void {
-  if (!notFailing) return;
+/** A dependency answered, and not with a failure: whoever waited for its word may go on. */
+function answered(work: Work, name: string): void {
   for (const [other, state] of Object.entries(work.node.services)) {
     if (state.phase !== 'suspect' || !state.awaiting.includes(name)) continue;
     const awaiting = state.awaiting.filter((one) => one !== name);
@@ -224,8 +226,8 @@ function booted(work: Work, event: Extract<Event, { kind: 'booted' }>): void {
   else say(work, 'booted', `started again with ${names.length} services, ${away} of them kept as they were`);
   tell(work, null, null, { event: 'daemon-started', summary: `watching ${names.length} services`, action: 'looking' });
   for (const name of names) move(work, name, event);
-  // Who is kept as it was (paused, failed) is not asked for a first word.
-  const asked = names.filter((name) => isBusy(work.node.services[name]?.phase ?? 'paused'));
+  // Who is kept as it was (paused, failed, switching) is not asked for a first word.
+  const asked = names.filter((name) => work.node.services[name]?.phase === 'suspect');
   work.node = { ...work.node, round: asked };
 }
 

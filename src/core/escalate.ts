@@ -88,8 +88,13 @@ function onWoke(c: Context, s: ServiceState): Move {
     case 'healthy':
       return calm(c, s);
     case 'suspect':
+      if (s.waitsFor === 'dependencies')
+        // No word from them in time. If they failed, their own incidents say so (blocked); they are not waited for twice.
+        return confirm(c, s, because(c, 'ask-again', `no word from ${s.awaiting.join(', ')} in time; asking anew`), {
+          awaiting: [],
+        });
       return s.waitsFor !== null
-        ? confirm(c, s, because(c, 'ask-again', `${s.why.text}; asking anew`), { incident: s.incident })
+        ? confirm(c, s, because(c, 'ask-again', `${s.why.text}; asking anew`))
         : confirm(c, s, because(c, 'no-verdict', 'no verdict in time: could not tell, asking again'), {
             unknowns: Math.min(s.unknowns + 1, c.policy.unknowns),
           });

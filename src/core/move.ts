@@ -135,7 +135,7 @@ export function go(
 /** In a check effect: under whatever epoch the asked service then has. */
 export const CURRENT_EPOCH = -1;
 
-const ask = (service: string, depth: 'quick' | 'deep'): Effect => ({
+export const ask = (service: string, depth: 'quick' | 'deep'): Effect => ({
   kind: 'check',
   service,
   depth,
