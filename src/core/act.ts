@@ -1,6 +1,6 @@
 // From "it fails" to "this is done about it": the gates that a repair must pass, in order, and what happens at each
 // that is closed. Every refusal has a rule and a sentence, and is kept.
-import { backoffMs, curable, movable, nextRung, roomAt, rungsFor, serviceBudget } from './ladder.ts';
+import { backoffMs, curable, movable, nextRung, roomAt, rungsFor, serviceBudget, within } from './ladder.ts';
 import {
   ask,
   type Context,
@@ -146,7 +146,7 @@ const ladderEnd: Gate = (c, s, verdict) => {
 const budget: Gate = (c, s) => {
   if (serviceBudget(c.policy, s, c.strict !== null, c.at) > 0) return null;
   const strict = c.strict ? ` (stricter: ${c.strict})` : '';
-  const text = `its budget is spent: ${s.repairs.length} repairs within ${span(c.policy.windowMs)}${strict}`;
+  const text = `its budget is spent: ${within(s.repairs, c.policy.windowMs, c.at).length} repairs within ${span(c.policy.windowMs)}${strict}`;
   return { rule: 'service-budget', text, then: (why) => end(c, s, why) };
 };
 
@@ -206,6 +206,7 @@ function repair(c: Context, s: ServiceState, verdict: Verdict): Move {
       repairs: [...s.repairs.filter((time) => time > c.at - c.policy.windowMs), c.at],
       blockedBy: null,
       graceUntil: null,
+      frozenUntil: null,
     },
     {
       effects: [{ kind: 'repair', service: c.name, rung, cause, attempt, epoch: 0, timeoutMs: c.policy.repairMs }],

@@ -95,7 +95,10 @@ function concern(work: Work, event: Extract<Event, { service: string }>): void {
 
 /** The everyday case, a healthy service that passes: decided without looking at anything else. */
 function uneventful(node: NodeState, event: Extract<Event, { kind: 'checked' }>, s: ServiceState): boolean {
-  const plain = s.phase === 'healthy' && s.fails + s.unknowns + s.degraded.length === 0 && s.graceUntil === null;
+  const plain =
+    s.phase === 'healthy' &&
+    s.fails + s.unknowns.quick + s.unknowns.deep + s.degraded.length === 0 &&
+    s.graceUntil === null;
   return plain && event.verdict.outcome === 'pass' && node.tilt === null;
 }
 
@@ -121,13 +124,19 @@ function take(work: Work, name: string, made: Move, before: ServiceState): void 
     made.repairs === 1
       ? [...within(work.node.repairs, work.policy.repairs.windowMs, work.at), work.at]
       : made.repairs === -1
-        ? work.node.repairs.slice(0, -1)
+        ? without(work.node.repairs, before.repairs.at(-1))
         : work.node.repairs;
   work.node = { ...work.node, repairs, services: { ...work.node.services, [name]: made.state } };
   work.effects.push(...made.effects);
   work.whys.push(made.why);
   work.touched.add(name);
   for (const once of made.once) tell(work, name, made.state.incident ?? before.incident, once);
+}
+
+/** The list without one entry of this time. */
+function without(times: readonly number[], time: number | undefined): readonly number[] {
+  const index = times.findIndex((one) => one === time);
+  return index < 0 ? times : times.toSpliced(index, 1);
 }
 
 function contextOf(work: Work, name: string): Context {
@@ -194,7 +203,9 @@ function follow(work: Work, name: string, before: ServiceState): void {
   const after = work.node.services[name];
   if (!after || after.phase === before.phase) return;
   if (after.phase === 'healthy') nudgeAll(work, (s) => s.blockedBy === name, `${name} works again`);
-  if (before.phase === 'restarting') nudgeAll(work, (s) => s.waitsFor === 'turn', `${name} is done`, 1);
+  // A turn is free, or the one that was asked to take it does not need it any more: the next one is asked.
+  const free = before.phase === 'restarting' || (before.phase === 'suspect' && after.phase !== 'restarting');
+  if (free) nudgeAll(work, (s) => s.waitsFor === 'turn', `${name} is done`, 1);
 }
 
 /** The doubt is over: who was held back by it is looked at again at once. */
