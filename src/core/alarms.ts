@@ -26,7 +26,8 @@ function wantedOf(name: string, s: ServiceState, policy: ServicePolicy): readonl
   if (s.phase === 'failed') add('given-up', 'service-given-up', `${name}: ${s.why.text}`, cause);
   if (s.incident === null && s.degraded.length > 0 && s.phase !== 'paused')
     add('degraded', 'service-degraded', `${name}: ${s.verdict?.detail ?? s.why.text}`, cause);
-  if (s.unknowns >= policy.unknowns) add('unknown', 'service-unknown', `${name}: ${s.why.text}`, null);
+  if (Math.max(s.unknowns.quick, s.unknowns.deep) >= policy.unknowns)
+    add('unknown', 'service-unknown', `${name}: ${s.why.text}`, null);
   if (s.frozenUntil !== null)
     add('flapping', 'service-flapping', `${name}: came and went ${s.flips.length} times; repairs are frozen`, cause);
   return wanted;
