@@ -51,7 +51,9 @@ function optionsOf(
   if (!plugin) {
     const place = placeAt(building.tree, [...path, 'type']).value;
     const text = `there is no ${WHAT[kind]} of type ${quote(type)}`;
-    building.problems.push(problemAt(place, `${path.join('.')}: ${text}`, 'unknown-type', suggest(type, plugins.keys())));
+    building.problems.push(
+      problemAt(place, `${path.join('.')}: ${text}`, 'unknown-type', suggest(type, plugins.keys())),
+    );
     return undefined;
   }
   const plain = plainOf(withPaths(tree)) as Record<string, unknown>;
@@ -75,7 +77,8 @@ function buildManager(building: Building, path: Path): ManagerConfig | null | un
   if (!tree) return null;
   if (tree.kind !== 'map') return undefined; // noted by the schema
   if (textAt(tree, 'type') !== undefined) return optionsOf(building, path, 'recovery', ['type']);
-  if (!get(tree, 'type')) building.problems.push(problemAt(tree.place, `${path.join('.')}: a manager needs a type`, 'missing'));
+  if (!get(tree, 'type'))
+    building.problems.push(problemAt(tree.place, `${path.join('.')}: a manager needs a type`, 'missing'));
   return undefined;
 }
 

@@ -47,11 +47,18 @@ function explainOne(issue: Issue, judged: Judged): readonly Problem[] {
   }
   if (issue.code === 'invalid_key') {
     const text = issue.issues[0]?.message ?? 'this cannot be a key';
-    return [problemAt(spot.key, `${pathText(judged.tree, full.slice(0, -1))}: ${quote(String(path.at(-1)))}: ${text}`, 'bad-name')];
+    return [
+      problemAt(
+        spot.key,
+        `${pathText(judged.tree, full.slice(0, -1))}: ${quote(String(path.at(-1)))}: ${text}`,
+        'bad-name',
+      ),
+    ];
   }
   const value = at(judged.tree, full);
   if (!value) return say(spot.found ? spot.value : spot.key, `is missing${describe(schemas)}`, 'missing');
-  if (issue.code === 'custom') return say(spot.value, issue.message, value.kind === 'leaf' ? 'out-of-range' : 'bad-value');
+  if (issue.code === 'custom')
+    return say(spot.value, issue.message, value.kind === 'leaf' ? 'out-of-range' : 'bad-value');
   const closest = issue.code === 'invalid_union' ? issue.errors.find((branch) => branch.some(isNear)) : undefined;
   if (closest) return closest.flatMap((one) => explainOne({ ...one, path: [...issue.path, ...one.path] }, judged));
   return say(spot.value, ...wrong(issue, value, schemas));
@@ -79,9 +86,13 @@ function wrong(issue: Issue, value: Tree, schemas: readonly JsonSchema[]): [stri
   if (value.kind === 'leaf' && typeof value.value === 'string' && words.length > 0)
     return [`${quote(value.value)} is not known here; expected ${wanted}`, 'bad-value', near(value.value, words)];
   if (issue.code === 'invalid_format')
-    return [`${shown(value)}: ${issue.message.startsWith('expected') ? issue.message : `expected ${wanted}`}`, 'bad-value'];
+    return [
+      `${shown(value)}: ${issue.message.startsWith('expected') ? issue.message : `expected ${wanted}`}`,
+      'bad-value',
+    ];
   if (issue.code === 'too_small' || issue.code === 'too_big') {
-    if (value.kind !== 'leaf') return [`${value.kind === 'list' ? 'a list' : 'a map'} of this length: ${bound(issue)}`, 'out-of-range'];
+    if (value.kind !== 'leaf')
+      return [`${value.kind === 'list' ? 'a list' : 'a map'} of this length: ${bound(issue)}`, 'out-of-range'];
     return [`${shown(value)} is out of range: ${bound(issue)}`, 'out-of-range'];
   }
   return [`expected ${wanted}, got ${shown(value)}`, 'wrong-type', unitHint(value, schemas)];

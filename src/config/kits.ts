@@ -58,7 +58,9 @@ export function applyKit(service: MapTree, path: string, kits: Kits, problems: P
   if (kit?.kind !== 'map') {
     const known = !kits.names().includes(name);
     const text = known ? `there is no kit ${quote(name)}` : `the kit ${quote(name)} cannot be used`;
-    problems.push(problemAt(wanted.place, `${path}.kit: ${text}`, 'unknown-kit', known ? suggest(name, kits.names()) : undefined));
+    problems.push(
+      problemAt(wanted.place, `${path}.kit: ${text}`, 'unknown-kit', known ? suggest(name, kits.names()) : undefined),
+    );
     return service;
   }
   const values = parameters(kit, set, `${path}.set`, wanted, problems);
@@ -75,7 +77,12 @@ export function applyKit(service: MapTree, path: string, kits: Kits, problems: P
 }
 
 /** A manager of another type replaces the kit's; of the same type, or of none, it changes it. */
-function managerOf(kit: Tree | undefined, own: Tree | undefined, values: Values, problems: Problem[]): Tree | undefined {
+function managerOf(
+  kit: Tree | undefined,
+  own: Tree | undefined,
+  values: Values,
+  problems: Problem[],
+): Tree | undefined {
   const under = kit && substitute(kit, values, problems);
   if (!under || !own) return own ?? under;
   const other = textAt(own, 'type');
@@ -97,7 +104,15 @@ function parameters(
   let complete = true;
   for (const [name, entry] of entriesOf(set)) {
     if (declared.has(name)) values.set(name, entry.value);
-    else problems.push(problemAt(entry.key, `${path}: unknown parameter ${quote(name)}`, 'unknown-key', suggest(name, declared.keys())));
+    else
+      problems.push(
+        problemAt(
+          entry.key,
+          `${path}: unknown parameter ${quote(name)}`,
+          'unknown-key',
+          suggest(name, declared.keys()),
+        ),
+      );
   }
   for (const [name, entry] of declared) {
     const standard = get(entry.value, 'default');

@@ -14,18 +14,7 @@ import { sortProblems } from './problems.ts';
 import { checkDepends, checkNode, checkService, unusedKits } from './rules.ts';
 import { laterKeys, name as nameSchema, type RootInput, root as rootSchema, SERVICES_MAX } from './schema.ts';
 import { readSources, type Source } from './source.ts';
-import {
-  entriesOf,
-  get,
-  itemsOf,
-  type MapTree,
-  mapOf,
-  placeAt,
-  plainOf,
-  textAt,
-  type Tree,
-  withKeys,
-} from './tree.ts';
+import { entriesOf, get, itemsOf, type MapTree, mapOf, placeAt, plainOf, textAt, type Tree, withKeys } from './tree.ts';
 import type { ChannelConfig, Config, Loaded, Problem, ServiceConfig } from './types.ts';
 
 export interface LoadOptions {
@@ -129,7 +118,9 @@ function expand(tree: MapTree, kits: Kits, problems: Problem[]): MapTree {
 function refuseNone(tree: Tree, names: readonly string[], problems: Problem[]): void {
   const services = get(tree, 'services');
   if (services?.kind === 'map' && names.length === 0)
-    problems.push(problemAt(services.place, 'services: none is named; nothing is watched unless it is named', 'no-services'));
+    problems.push(
+      problemAt(services.place, 'services: none is named; nothing is watched unless it is named', 'no-services'),
+    );
   if (services && names.length > SERVICES_MAX)
     problems.push(problemAt(services.place, `services: ${names.length}; at most ${SERVICES_MAX}`, 'too-big'));
 }

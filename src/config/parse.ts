@@ -144,7 +144,14 @@ function measure(tokens: readonly CST.Token[]): void {
 
 function note(reading: Reading, offset: number, text: string, rule: string, hint?: string): void {
   const { line, col } = reading.lines.linePos(offset);
-  const problem: Problem = { file: reading.file, line: Math.max(1, line), column: Math.max(1, col), level: 'error', text, rule };
+  const problem: Problem = {
+    file: reading.file,
+    line: Math.max(1, line),
+    column: Math.max(1, col),
+    level: 'error',
+    text,
+    rule,
+  };
   reading.problems.push(hint === undefined ? problem : { ...problem, hint });
 }
 
@@ -213,7 +220,13 @@ function mapEntries(
     }
     const before = entries.get(key);
     if (before)
-      note(reading, offset, `the key ${quote(key)} stands here twice`, 'duplicate-key', `first in line ${before.key.line}`);
+      note(
+        reading,
+        offset,
+        `the key ${quote(key)} stands here twice`,
+        'duplicate-key',
+        `first in line ${before.key.line}`,
+      );
     const value: Tree = pair.value
       ? nodeTree(pair.value as Node, reading, depth + 1)
       : { kind: 'leaf', place, value: null };

@@ -128,7 +128,11 @@ function timing(spot: Spot, { config, input }: Built): void {
     if (check.every === undefined) continue;
     const depths = config.checks.find((one) => one.name === check.name)?.depths ?? [];
     const beat = depths.includes('quick') ? quickEvery : deepEvery;
-    spot.atMost(beat, [['checks', index, 'every'], check.every], 'a check can only have a slower beat than its service');
+    spot.atMost(
+      beat,
+      [['checks', index, 'every'], check.every],
+      'a check can only have a slower beat than its service',
+    );
   }
 }
 
@@ -138,7 +142,11 @@ function repairTiming(spot: Spot, { deep, quick, recover }: Built['input']): voi
   const window = [['recover', 'window'], recover.window] as const;
   const { backoff, flapping } = recover;
   if (recover.confirm !== undefined)
-    spot.atMost(timeout, [['recover', 'confirm'], recover.confirm], 'the confirming DeepCheck would be asked again too early');
+    spot.atMost(
+      timeout,
+      [['recover', 'confirm'], recover.confirm],
+      'the confirming DeepCheck would be asked again too early',
+    );
   spot.atMost(timeout, verify, 'one DeepCheck must fit into it');
   spot.atMost(
     [['recover', 'backoff', 'first'], backoff.first],
@@ -157,7 +165,15 @@ function repairTiming(spot: Spot, { deep, quick, recover }: Built['input']): voi
       `${recover.attempts} attempts (${spot.value(['recover', 'repair'], recover.repair)} + ` +
       `${spot.value(...verify)}, with pauses) may take ${durationText(Math.round(whole))}, longer than ` +
       `${spot.value(...window)}: the ladder would never come to its end`;
-    spot.say(window[0], text, 'timing', verify[0], ['recover', 'repair'], ['recover', 'attempts'], ['recover', 'backoff']);
+    spot.say(
+      window[0],
+      text,
+      'timing',
+      verify[0],
+      ['recover', 'repair'],
+      ['recover', 'attempts'],
+      ['recover', 'backoff'],
+    );
   }
   if (recover.again !== null && recover.again < recover.repair + recover.verify)
     spot.say(
@@ -186,7 +202,8 @@ export function checkNode(ruling: Ruling, root: Omit<RootInput, 'services'>): vo
     'the doubt would end before it could begin',
   );
   const { max, parallel } = root.repairs;
-  if (parallel > max) spot.say(['repairs', 'parallel'], `repairs.parallel ${parallel} is more than repairs.max ${max}`, 'timing');
+  if (parallel > max)
+    spot.say(['repairs', 'parallel'], `repairs.parallel ${parallel} is more than repairs.max ${max}`, 'timing');
 }
 
 /** Kits of one's own that nobody uses: their values were not judged. */
@@ -195,7 +212,11 @@ export function unusedKits(ruling: Ruling, used: ReadonlySet<string>): readonly 
   if (kits?.kind !== 'map') return [];
   return [...kits.entries].flatMap(([name, entry]) => {
     if (used.has(name)) return [];
-    const problem = problemAt(entry.key, `kits.${name}: no service uses it, so its values were not checked`, 'unused-kit');
+    const problem = problemAt(
+      entry.key,
+      `kits.${name}: no service uses it, so its values were not checked`,
+      'unused-kit',
+    );
     return [{ ...problem, level: 'warning' } satisfies Problem];
   });
 }

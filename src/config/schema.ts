@@ -90,10 +90,16 @@ const recover = z
     repair: span('How long one repair may take', '100ms', '1d').prefault('30s'),
     verify: span('How long a repaired service may need until its DeepCheck passes', '100ms', '1d').prefault('30s'),
     stable: span('After this much health, attempts are forgotten', '1s', '7d').prefault('10m'),
-    grace: span('After a start, failures that are not conclusive do not count for this long', '0ms', '1d').prefault('10s'),
+    grace: span('After a start, failures that are not conclusive do not count for this long', '0ms', '1d').prefault(
+      '10s',
+    ),
     'by-hand': spanOrNever('Leave alone what somebody stopped by hand, for this long', '0ms', '7d').prefault('1m'),
     again: spanOrNever('After giving up, try one repair again after this time', '1s', '7d').prefault('1h'),
-    confirm: span('How long to wait for the confirming DeepCheck; default: deep timeout + 1s', '100ms', '2h').optional(),
+    confirm: span(
+      'How long to wait for the confirming DeepCheck; default: deep timeout + 1s',
+      '100ms',
+      '2h',
+    ).optional(),
     unknowns: whole('Verdicts `unknown` in a row before an alarm', 1, 1000).default(3),
     observe: opt.flag('Look, alert and record what would have been done; repair nothing').default(false),
     flapping: z
@@ -111,7 +117,10 @@ const recover = z
 export const checkKeys = {
   type: opt.text('Which check: a file name in src/checks').optional(),
   name: name('Unique in the service; the name of a check of the kit changes that one').optional(),
-  depth: z.enum(['quick', 'deep', 'both']).describe('For which question; default: what the check is made for').optional(),
+  depth: z
+    .enum(['quick', 'deep', 'both'])
+    .describe('For which question; default: what the check is made for')
+    .optional(),
   every: span('A slower beat than the service has, for a costly question', '500ms', '7d').optional(),
   off: opt.flag('Drops the check of this name that the kit brings').optional(),
 } as const;
@@ -127,11 +136,7 @@ export const service = z
   .strictObject({
     kit: opt.text('A kit: checks, ladder and defaults for one product').optional(),
     set: z.record(z.string(), value).describe('Values for the parameters of the kit').optional(),
-    depends: z
-      .array(z.string())
-      .max(100)
-      .describe('Services that this one needs: they are repaired first')
-      .default([]),
+    depends: z.array(z.string()).max(100).describe('Services that this one needs: they are repaired first').default([]),
     checks: z.array(check).max(100).describe('Questions; added to those of the kit').default([]),
     manager: manager.optional(),
     quick: quick.prefault({}),
@@ -216,7 +221,14 @@ export const root = z.strictObject({
 });
 
 /** Keys of the agreed design that this version does not know how to obey. Refused, never ignored. */
-export const laterKeys: ReadonlySet<string> = new Set(['cluster', 'groups', 'plugins', 'api', 'reports', 'maintenance']);
+export const laterKeys: ReadonlySet<string> = new Set([
+  'cluster',
+  'groups',
+  'plugins',
+  'api',
+  'reports',
+  'maintenance',
+]);
 
 export type RootInput = z.output<typeof root>;
 export type ServiceInput = z.output<typeof service>;

@@ -51,7 +51,8 @@ function write(tree: Tree, lead: string, indent: string, lines: string[]): void 
 const isFlat = (tree: Tree): boolean =>
   tree.kind === 'map'
     ? tree.entries.size === 0
-    : tree.kind === 'list' && tree.items.every((item) => item.kind === 'leaf' && originText(item.place) === originText(tree.place));
+    : tree.kind === 'list' &&
+      tree.items.every((item) => item.kind === 'leaf' && originText(item.place) === originText(tree.place));
 
 function scalar(tree: Tree): string {
   const value = plainOf(tree);

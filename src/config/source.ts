@@ -40,7 +40,8 @@ export function readSources(path: string, options: SourceOptions): Sources {
   const sources: Source[] = [];
   const folder = dirname(path);
   try {
-    if (!options.files.facts(path)) return { sources, problems: [problem(path, 'there is no such file', 'no-file')], complete: false };
+    if (!options.files.facts(path))
+      return { sources, problems: [problem(path, 'there is no such file', 'no-file')], complete: false };
     checkFolder(folder, options, problems);
     const more = parts(join(folder, 'conf.d'), options, problems);
     const paths = [path, ...(more ?? [])];
@@ -97,7 +98,9 @@ function readOne(path: string, folder: string, options: SourceOptions, problems:
       return undefined;
     }
     if (facts.kind !== 'file') {
-      problems.push(problem(path, `a ${facts.kind === 'other' ? 'device or pipe' : facts.kind}, not a file`, 'no-file'));
+      problems.push(
+        problem(path, `a ${facts.kind === 'other' ? 'device or pipe' : facts.kind}, not a file`, 'no-file'),
+      );
       return undefined;
     }
     if (!checkTrust(real, options, problems, path)) return undefined;

@@ -95,7 +95,10 @@ export function withKeys(tree: MapTree, keys: Readonly<Record<string, Tree | und
 }
 
 /** What stands at a path, as far as it goes: the value's place and its key's place. */
-export function placeAt(tree: Tree, path: Path): { readonly key: Place; readonly value: Place; readonly found: boolean } {
+export function placeAt(
+  tree: Tree,
+  path: Path,
+): { readonly key: Place; readonly value: Place; readonly found: boolean } {
   let here: Tree = tree;
   let key = tree.place;
   for (const part of path) {

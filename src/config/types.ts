@@ -79,6 +79,4 @@ export interface Good {
   readonly effective: Tree;
 }
 
-export type Loaded =
-  | Good
-  | { readonly problems: readonly Problem[] };
+export type Loaded = Good | { readonly problems: readonly Problem[] };

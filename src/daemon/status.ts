@@ -1,7 +1,7 @@
 // What the outside is shown: plain objects made from the loop's state and the newest measurements. Reads only.
 import { catalogue, type EventName } from '../core/catalogue.ts';
 import { nextOf } from '../core/explain.ts';
-import type { Depth, Outcome, ServiceState } from '../core/types.ts';
+import type { Cause, Depth, Outcome, ServiceState } from '../core/types.ts';
 import type { Config } from '../config/types.ts';
 import type { Loop } from './loop.ts';
 import type { Measured, Services } from './services.ts';
@@ -12,7 +12,7 @@ export type Health = 'ok' | 'degraded' | 'failing' | 'unknown';
 
 export interface ShownCheck {
   readonly outcome: Outcome;
-  readonly cause: string | null;
+  readonly cause: Cause | null;
   readonly detail: string;
   readonly check: string;
   readonly ms: number;
