@@ -86,12 +86,15 @@ const observing: Gate = (c, s, verdict) => {
   return {
     rule: 'observe-only',
     text,
-    then: (why) => {
-      const move = giveUp(c, s, why, null);
-      return { ...move, once: [{ event: 'would-have-acted', summary: `${c.name}: ${text}`, action: 'none' }] };
-    },
+    then: (why) => onlyObserved(c, s, why, text),
   };
 };
+
+/** Nothing is done; what would have been done is told. */
+function onlyObserved(c: Context, s: ServiceState, why: Why, would: string): Move {
+  const move = giveUp(c, s, why, null);
+  return { ...move, once: [{ event: 'would-have-acted', summary: `${c.name}: ${would}`, action: 'none' }] };
+}
 
 const tilted: Gate = (c, s) => {
   if (!c.tilt) return null;
@@ -139,9 +142,9 @@ const GATES: readonly Gate[] = [
   blocked,
   round,
   awaiting,
+  tilted,
   incurable,
   observing,
-  tilted,
   frozen,
   ladderEnd,
   budget,
@@ -193,8 +196,10 @@ function repair(c: Context, s: ServiceState, verdict: Verdict): Move {
 /** The end of the ladder: the group should move, or a person is needed. */
 function end(c: Context, s: ServiceState, why: Why): Move {
   const cause = causeOf(s.verdict);
+  if (c.tilt) return wait(c, s, why, 'tilt', c.tilt.until); // A repair ended in the doubt: what it means is judged after.
   if (c.policy.then !== 'switchover' || !movable.includes(cause))
     return giveUp(c, s, why, curable(c.policy, cause) ? againAt(c, s) : null);
+  if (c.observe || c.policy.observe) return onlyObserved(c, s, why, 'would have asked for a switchover');
   const owner = incidentOf(c, s);
   return go(c, s, 'switching', why, c.at + c.policy.switchMs, owner, {
     effects: [{ kind: 'switchover', service: c.name, epoch: 0, incident: owner.incident }],

@@ -32,7 +32,7 @@ interface Work {
 export function decide(policy: Policy, node: NodeState, event: Event): Decision {
   const work: Work = { policy, at: event.at, node, effects: [], whys: [], touched: new Set() };
   work.node = settled(policy, work.node, event.at);
-  if (node.tilt && !work.node.tilt) say(work, 'tilt-over', 'the observer trusts its eyes again');
+  if (node.tilt && !work.node.tilt) trusted(work);
   switch (event.kind) {
     case 'configured':
       configured(work, event.policy);
@@ -193,6 +193,12 @@ function follow(work: Work, name: string, before: ServiceState): void {
   if (!after || after.phase === before.phase) return;
   if (after.phase === 'healthy') nudgeAll(work, (s) => s.blockedBy === name, `${name} works again`);
   if (before.phase === 'restarting') nudgeAll(work, (s) => s.waitsFor === 'turn', `${name} is done`, 1);
+}
+
+/** The doubt is over: who was held back by it is looked at again at once. */
+function trusted(work: Work): void {
+  say(work, 'tilt-over', 'the observer trusts its eyes again');
+  nudgeAll(work, (s) => s.waitsFor === 'tilt', 'the doubt is over');
 }
 
 function nudgeAll(

@@ -1,6 +1,6 @@
 // What a verdict means in each phase: counting, confirming, recovering. Part of the machine of one service.
 import { act, giveUp, nextAttempt } from './act.ts';
-import { curable, within } from './ladder.ts';
+import { curable, nextRung, serviceBudget, within } from './ladder.ts';
 import {
   because,
   type Context,
@@ -14,7 +14,7 @@ import {
   verifyLater,
   well,
 } from './move.ts';
-import type { Depth, Event, ServiceState, Verdict } from './types.ts';
+import type { Cause, Depth, Event, ServiceState, Verdict } from './types.ts';
 
 type Checked = Extract<Event, { kind: 'checked' }>;
 
@@ -159,6 +159,29 @@ export function verifyOver(c: Context, s: ServiceState): Move {
   );
 }
 
+/** It was not started because that is not safe, or because somebody is at work on it: of course it fails. */
+const NOT_STARTED: ReadonlySet<string> = new Set(['not-safe-to-start', 'by-hand']);
+
+/** Given up for a reason that is over: the cause was none that a repair cures, or only observed, or not verified. The
+ *  end of the ladder or of a budget is no such reason: it has its own time (againMs), which a verdict never changes. */
+function goesOn(c: Context, s: ServiceState, cause: Cause): boolean {
+  if (c.observe || c.policy.observe || !curable(c.policy, cause)) return false;
+  switch (s.why.rule) {
+    case 'cause-not-curable':
+    case 'observe-only':
+    case 'cannot-verify':
+      return true;
+    case 'switchover-failed':
+      return (
+        causeOf(s.verdict) !== cause &&
+        nextRung(c.policy, s, cause) !== null &&
+        serviceBudget(c.policy, s, c.strict !== null, c.at) > 0
+      );
+    default:
+      return false;
+  }
+}
+
 export function checkedFailed(c: Context, s: ServiceState, e: Checked): Move {
   const { verdict } = e;
   if (e.depth === 'deep' && good(verdict))
@@ -173,10 +196,9 @@ export function checkedFailed(c: Context, s: ServiceState, e: Checked): Move {
   }
   if (verdict.outcome === 'unknown') return ignore(c, s, 'ignored', 'could not tell');
   const changed = causeOf(verdict) !== causeOf(s.verdict);
-  const observing = c.observe || c.policy.observe;
   const sure = e.depth === 'deep' || verdict.conclusive === true;
-  if (changed && sure && !observing && curable(c.policy, causeOf(verdict)) && s.attempts < c.policy.attempts)
-    return act(c, { ...s, awaiting: [] }, verdict);
+  if (sure && goesOn(c, s, causeOf(verdict))) return act(c, { ...s, awaiting: [] }, verdict);
+  if (NOT_STARTED.has(s.why.rule)) return ignore(c, s, 'ignored', 'it was not started, and a person is needed');
   if (s.passes > 0) return stay(s, because(c, 'still-failing', told(verdict)), { passes: 0 });
   if (changed && sure) return stay(s, because(c, 'still-failing', told(verdict)), { verdict });
   return ignore(c, s, 'ignored', 'still failing');

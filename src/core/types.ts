@@ -182,7 +182,8 @@ export interface ServiceState {
   readonly graceUntil: number | null;
   /** The one armed alarm clock of a busy phase. */
   readonly wakeAt: number | null;
-  /** What a service that fails waits for: suspect for the first four, waiting for the rest. */
+  /** What a service that fails waits for: suspect for the first four, waiting for the rest (and for the doubt's end
+   *  after a repair). */
   readonly waitsFor:
     | 'dependencies'
     | 'root'

@@ -83,13 +83,14 @@ export function mainOf(facts: UnitFacts, living: readonly ProcessFacts[], known:
   return fit.length === 1 ? (fit[0] ?? null) : null;
 }
 
-function inactive(facts: UnitFacts): UnitCondition {
+/** systemd forgets all about a disabled unit that was stopped in good order: what we saw of it counts too. */
+function inactive(facts: UnitFacts, seen: boolean): UnitCondition {
   if (facts['Result'] === 'start-limit-hit') return 'start-limit';
   if (facts['ActiveState'] === 'failed' || facts['Result'] !== 'success') return 'failed';
-  return Number(facts['InactiveEnterTimestampMonotonic']) > 0 ? 'stopped' : 'never-started';
+  return seen || Number(facts['InactiveEnterTimestampMonotonic']) > 0 ? 'stopped' : 'never-started';
 }
 
-function conditionOf(facts: UnitFacts, living: number, main: ProcessFacts | null): UnitCondition {
+function conditionOf(facts: UnitFacts, living: number, main: ProcessFacts | null, seen: boolean): UnitCondition {
   if (facts['LoadState'] === 'masked') return 'masked';
   if (facts['LoadState'] !== 'loaded') return 'missing';
   const job = (facts['Job'] ?? '') !== '' && facts['Job'] !== '0';
@@ -102,10 +103,12 @@ function conditionOf(facts: UnitFacts, living: number, main: ProcessFacts | null
       return 'remains';
     case 'activating':
       return facts['SubState'] === 'auto-restart' || !job ? 'restarting' : 'starting';
+    case 'maintenance': // systemctl clean
+      return 'stopping';
     case 'deactivating':
       return job ? 'stopping' : 'dying';
     default:
-      return job ? 'starting' : inactive(facts);
+      return job ? 'starting' : inactive(facts, seen);
   }
 }
 
@@ -134,9 +137,9 @@ function sentence(unit: string, condition: UnitCondition, facts: UnitFacts, main
     case 'exited':
       return `${unit} did its work and ended`;
     case 'starting':
-      return `${unit} is being started by somebody else (systemd job ${facts['Job']})`;
+      return `${unit} is being started by somebody else (${facts['SubState']})`;
     case 'stopping':
-      return `${unit} is being stopped by somebody else (systemd job ${facts['Job']})`;
+      return `${unit} is being stopped by somebody else (${facts['SubState']})`;
     case 'dying':
       return `${unit} has crashed and systemd is cleaning up after it`;
     case 'restarting':
@@ -167,7 +170,7 @@ export function readUnit(unit: string, facts: UnitFacts, proc: Proc, known: Know
   const outside = told && !isZombie(told.state) && !grouped.some((one) => one.pid === told.pid);
   const living = outside ? [...grouped, told] : grouped;
   const main = mainOf(facts, living, known);
-  const condition = conditionOf(facts, living.length, main);
+  const condition = conditionOf(facts, living.length, main, known !== null);
   const evidence: Record<string, string> = { unit: name, processes: String(living.length) };
   for (const key of SHOWN) if (facts[key]) evidence[key] = facts[key];
   return {
