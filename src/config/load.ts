@@ -59,12 +59,7 @@ export function load(path: string, options: LoadOptions): Loaded {
 
 const hasErrors = (problems: readonly Problem[]): boolean => problems.some((problem) => problem.level === 'error');
 
-function judge(
-  written: MapTree,
-  sources: readonly Source[],
-  options: LoadOptions,
-  problems: Problem[],
-): Loaded {
+function judge(written: MapTree, sources: readonly Source[], options: LoadOptions, problems: Problem[]): Loaded {
   const now = refuseLater(anchorPaths(written) as MapTree, problems);
   const kits = openKits(get(now, 'kits'), options.kitsDir ?? shippedKits, options.files);
   const { tree, unfit } = expand(now, kits, problems);

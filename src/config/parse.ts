@@ -239,8 +239,7 @@ function leafValue(node: Scalar, reading: Reading): string | number | boolean | 
   const offset = node.range?.[0] ?? 0;
   const { value } = node;
   if (typeof value === 'string') {
-    if (/[^\P{Cc}\t\n]/u.test(value))
-      note(reading, offset, 'a control character in a text', 'encoding');
+    if (/[^\P{Cc}\t\n]/u.test(value)) note(reading, offset, 'a control character in a text', 'encoding');
     return value;
   }
   if (typeof value === 'number') {
