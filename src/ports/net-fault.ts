@@ -42,6 +42,11 @@ const CODES: Readonly<Record<string, NetCode>> = {
   EPIPE: 'closed',
   EPROTO: 'tls',
 };
+const WORDS: Partial<Readonly<Record<NetCode, string>>> = {
+  refused: 'connection refused',
+  unreachable: 'no route to the host, or the host is down',
+  closed: 'connection reset by the other side',
+};
 const LOCAL = new Set(
   'EMFILE ENFILE EADDRNOTAVAIL EADDRINUSE EACCES EPERM ENOBUFS ENOMEM EAI_MEMORY EAI_SYSTEM EINVAL'.split(' '),
 );
@@ -52,7 +57,7 @@ export function netError(error: unknown): NetError {
   const { code = '', message = String(error) } = error as NodeJS.ErrnoException;
   if (LOCAL.has(code)) return new NetError('local', `${code}: ${message}`);
   const known = CODES[code];
-  if (known) return new NetError(known, message);
+  if (known) return new NetError(known, WORDS[known] ?? message);
   // OpenSSL's and Node's TLS codes are many; everything else that a socket can say has its errno above.
   return new NetError(/^ERR_(SSL|TLS)|CERT|SSL|TLS/.test(`${code} ${message}`) ? 'tls' : 'local', message);
 }

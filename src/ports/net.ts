@@ -29,6 +29,8 @@ export interface Dialogue {
   readonly certificate: PeerCertificate | null;
   /** The next line without its end. */
   readLine(): Promise<string>;
+  /** Exactly so many bytes, for a literal that a line announced. Beyond `maxBytes`: NetError `too-long`. */
+  readBytes(count: number): Promise<Buffer>;
   write(text: string): Promise<void>;
   startTls(options: TlsOptions): Promise<PeerCertificate>;
   /** Ends politely if the other side does, at once if not. Never throws. */
@@ -119,28 +121,37 @@ class LineDialogue implements Dialogue {
   }
 
   /** A line from what has come so far, or null when more is needed. */
-  #take(): string | null {
+  #takeLine(): string | null {
     const end = this.#pending.indexOf(0x0a);
     const maxLine = this.#options.maxLine ?? MAX_LINE;
     if (end > maxLine || (end < 0 && this.#pending.length > maxLine)) {
       throw this.#fatal(new NetError('too-long', `a line of more than ${maxLine} bytes`));
     }
-    if (end >= 0) {
-      const line = this.#pending.subarray(0, end > 0 && this.#pending[end - 1] === 0x0d ? end - 1 : end);
-      const text = line.toString('utf8');
-      this.#pending = this.#pending.subarray(end + 1);
-      return text;
-    }
+    if (end < 0) return null;
+    const line = this.#pending.subarray(0, end > 0 && this.#pending[end - 1] === 0x0d ? end - 1 : end);
+    const text = line.toString('utf8');
+    this.#pending = this.#pending.subarray(end + 1);
+    return text;
+  }
+
+  #takeBytes(count: number): Buffer | null {
+    if (this.#pending.length < count) return null;
+    const bytes = Buffer.from(this.#pending.subarray(0, count));
+    this.#pending = this.#pending.subarray(count);
+    return bytes;
+  }
+
+  /** Why nothing more can come. */
+  #check(): void {
     const maxBytes = this.#options.maxBytes ?? MAX_BYTES;
     if (this.#received > maxBytes) {
       throw this.#fatal(new NetError('too-long', `more than ${maxBytes} bytes in one dialogue`));
     }
     if (this.#error) throw this.#error;
     if (this.#ended) {
-      const rest = this.#pending.length > 0 ? ' in the middle of a line' : '';
+      const rest = this.#pending.length > 0 ? ' in the middle of an answer' : '';
       throw new NetError('closed', `closed by the other side${rest}`);
     }
-    return null;
   }
 
   #fatal(error: NetError): NetError {
@@ -149,13 +160,24 @@ class LineDialogue implements Dialogue {
     return error;
   }
 
-  async readLine(): Promise<string> {
+  readLine(): Promise<string> {
+    return this.#read(() => this.#takeLine());
+  }
+
+  readBytes(count: number): Promise<Buffer> {
+    const maxBytes = this.#options.maxBytes ?? MAX_BYTES;
+    if (count > maxBytes) throw this.#fatal(new NetError('too-long', `${count} bytes were announced`));
+    return this.#read(() => this.#takeBytes(count));
+  }
+
+  async #read<T>(take: () => T | null): Promise<T> {
     const { signal, timeoutMs } = this.#options;
     // One limit for the whole line, so that a server that drips bytes gains nothing.
     const until = performance.now() + timeoutMs;
     for (;;) {
-      const line = this.#take();
-      if (line !== null) return line;
+      const found = take();
+      if (found !== null) return found;
+      this.#check();
       const left = until - performance.now();
       if (left <= 0 || signal.aborted) throw this.#fatal(new NetError('timeout', this.#silence()));
       await this.#more(left);
@@ -165,7 +187,7 @@ class LineDialogue implements Dialogue {
   #silence(): string {
     const began = this.#pending.length > 0;
     return began
-      ? `only the beginning of a line came in time (${this.#pending.length} bytes)`
+      ? `only the beginning of an answer came in time (${this.#pending.length} bytes)`
       : 'no answer came in time';
   }
 
