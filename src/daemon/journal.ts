@@ -131,7 +131,7 @@ export class Journal {
   append(entry: Entry): Promise<void> {
     return new Promise((written) => {
       this.#waiting.push({ entry, written });
-      this.#writing ??= this.#drain();
+      this.#kick();
     });
   }
 
@@ -146,7 +146,19 @@ export class Journal {
   /** The disk is tried again although nothing new is to be written: all that was is still only in memory. */
   #retry(): void {
     if (!this.#bad || this.#closed || this.#writing) return;
-    this.#writing = this.#guard(() => this.#rotate()).then(() => this.#drain());
+    this.#busy(this.#guard(() => this.#rotate()));
+  }
+
+  #kick(): void {
+    if (!this.#writing && this.#waiting.length > 0) this.#busy(this.#drain());
+  }
+
+  /** One writer at a time; who came meanwhile is written next. */
+  #busy(work: Promise<void>): void {
+    this.#writing = work.finally(() => {
+      this.#writing = null;
+      this.#kick();
+    });
   }
 
   async #drain(): Promise<void> {
@@ -155,7 +167,6 @@ export class Journal {
       if (!this.#bad || this.#clock.monotonic() >= this.#retryAt) await this.#guard(() => this.#write(batch));
       for (const one of batch) one.written();
     }
-    this.#writing = null;
   }
 
   async #write(batch: readonly Waiting[]): Promise<void> {

@@ -1,16 +1,7 @@
-// Text from outside, made fit for a sentence: no control characters, not too long, in quotes.
+// Text from outside, made fit for a sentence: printable, on one line, not too long, in quotes.
+import { clean } from '../core/clean.ts';
 
-/** Control characters, and those that change the direction or hide text (Unicode Cc, Cf). */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-/** The text on one line, at most `max` characters. */
-export function plain(text: string, max = 160): string {
-  const line = text
-    .slice(0, max * 4)
-    .replace(UNSEEN, ' ')
-    .replace(/ {2,}/g, ' ')
-    .trim();
-  return line.length > max ? `${line.slice(0, max - 1)}…` : line;
-}
+/** The text on one line, at most `max` bytes. */
+export const plain = (text: string, max = 160): string => clean(text.trim(), max);
 
 export const quote = (text: string, max = 160): string => `"${plain(text, max)}"`;

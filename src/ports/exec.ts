@@ -1,12 +1,15 @@
 // Runs programs: argv only, never a shell; cleared environment; own process group; bounded time and output.
 // A program that forks, shouts or refuses to die costs its caller one bounded wait.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { program } from './program.ts';
 
 export interface ExecOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
   /** Bytes kept of stdout and of stderr each; what comes after is read and thrown away. Default 64 KiB. */
   readonly maxBytes?: number;
+  /** Gets stdout piece by piece, all of it; nothing of stdout is kept then. */
+  readonly onStdout?: (piece: Buffer) => void;
   readonly input?: string | Uint8Array;
   /** Added to the fixed PATH, LANG=C and HOME. */
   readonly env?: Readonly<Record<string, string>>;
@@ -108,7 +111,7 @@ function run(argv: readonly string[], options: ExecOptions): Promise<ExecResult>
     };
     let child: ChildProcess | undefined;
     try {
-      child = spawn(argv[0] ?? '', argv.slice(1), {
+      child = spawn(program(argv), argv.slice(1), {
         detached: true,
         shell: false,
         cwd: options.cwd ?? '/',
@@ -119,7 +122,7 @@ function run(argv: readonly string[], options: ExecOptions): Promise<ExecResult>
       return settle(null, null, (error as NodeJS.ErrnoException).code ?? 'EINVAL');
     }
     child.on('error', (error: NodeJS.ErrnoException) => settle(null, null, error.code ?? 'EIO'));
-    child.stdout?.on('data', (chunk: Buffer) => out.add(chunk));
+    child.stdout?.on('data', options.onStdout ?? ((chunk: Buffer) => out.add(chunk)));
     child.stderr?.on('data', (chunk: Buffer) => err.add(chunk));
     child.stdin?.on('error', () => undefined); // EPIPE: it did not want its input.
     if (options.input !== undefined) child.stdin?.end(options.input);
