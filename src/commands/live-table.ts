@@ -2,29 +2,25 @@
 // line for each change instead. Shows what it is given and decides nothing; all its text is taken for hostile.
 import { stripVTControlCharacters } from 'node:util';
 import { clean } from '../core/clean.ts';
-import type { Cause, Outcome, Phase } from '../core/types.ts';
+import type { Outcome, Phase } from '../core/types.ts';
 
 /** The newest verdict of one depth. */
 export interface DepthView {
   readonly outcome: Outcome;
-  readonly cause?: Cause | null;
-  readonly detail: string;
-  readonly ms: number | null;
-  readonly at: string;
+  readonly cause: string | null;
+  readonly ms: number;
 }
 
 export interface ServiceView {
   readonly name: string;
   readonly phase: Phase;
-  readonly health: string;
-  /** RFC 3339, as every time here. */
-  readonly since: string;
+  readonly health: 'ok' | 'degraded' | 'failing' | 'unknown';
   readonly incident: string | null;
-  readonly why: string | { readonly text: string } | null;
+  readonly why: { readonly text: string };
   readonly quick: DepthView | null;
   readonly deep: DepthView | null;
-  /** What comes next, in words. */
-  readonly next: string | null;
+  /** What comes next, in words, and when (RFC 3339). */
+  readonly next: { readonly what: string; readonly text: string; readonly at: string | null };
 }
 
 export interface AlarmView {
@@ -36,6 +32,7 @@ export interface AlarmView {
 /** What the table needs of `GET /api/v1/status`. */
 export interface StatusView {
   readonly node: string;
+  /** RFC 3339, UTC. */
   readonly time: string;
   readonly services: readonly ServiceView[];
   readonly alarms: readonly AlarmView[];
@@ -86,14 +83,11 @@ const pad = (text: string, width: number): string => {
   return line + ' '.repeat(Math.max(0, width - widthOf(line)));
 };
 
-const BAD: readonly Phase[] = ['failed', 'switching'];
-
-function colourOf(service: ServiceView): Colour {
-  if (BAD.includes(service.phase)) return 'red';
-  if (service.phase === 'paused' || service.phase === 'relinquished') return 'grey';
-  if (service.phase !== 'healthy') return service.quick?.outcome === 'fail' ? 'red' : 'yellow';
-  if (!service.quick) return 'grey';
-  return service.quick.outcome === 'pass' && service.deep?.outcome !== 'degraded' ? 'green' : 'yellow';
+function colourOf({ health, phase, quick }: ServiceView): Colour {
+  if (phase === 'paused' || phase === 'relinquished') return 'grey';
+  if (health === 'ok') return 'green';
+  if (health === 'failing') return phase === 'suspect' ? 'yellow' : 'red';
+  return health === 'unknown' && !quick ? 'grey' : 'yellow';
 }
 
 /** The same by shape, for those who see no colours. */
@@ -101,11 +95,15 @@ const MARKS: Readonly<Record<Colour, string>> = { green: '●', yellow: '▲', r
 
 function verdict(view: DepthView | null): string {
   if (!view) return '-';
-  const cause = view.cause ? ` ${view.cause}` : '';
-  return `${view.outcome}${cause}${view.ms === null ? '' : ` ${Math.round(view.ms)} ms`}`;
+  return `${view.outcome}${view.cause ? ` ${view.cause}` : ''} ${Math.round(view.ms)} ms`;
 }
 
-const sentence = (why: ServiceView['why']): string => (typeof why === 'string' ? why : (why?.text ?? ''));
+const clockTime = (time: string): string => time.slice(11, 19);
+
+function nextText({ what, text, at }: ServiceView['next']): string {
+  const told = text || what;
+  return at === null ? told : `${told}, at ${clockTime(at)}`;
+}
 
 const TITLES = ['SERVICE', 'PHASE', 'HEALTH', 'QUICK', 'DEEP', 'INCIDENT'] as const;
 const cells = (service: ServiceView): string[] => [
@@ -135,7 +133,7 @@ function headline(status: StatusView, look: Look): string {
   const alarms = status.alarms.length;
   const told = [
     `watchkeeper on ${status.node}`,
-    status.time.slice(11, 19),
+    `${clockTime(status.time)} UTC`,
     bad === 0 ? `${count} well` : `${bad} of ${count} not well`,
     ...(alarms === 0 ? [] : [`${alarms} alarm${alarms === 1 ? '' : 's'}`]),
   ].join(' · ');
@@ -159,8 +157,9 @@ function note(label: string, text: string, width: number): string[] {
 
 /** Below a service in trouble: why, and what comes next. */
 function notes(service: ServiceView, look: Look): string[] {
-  if (service.phase === 'healthy' && colourOf(service) !== 'yellow') return [];
-  const lines = [...note('why', sentence(service.why), look.width), ...note('next', service.next ?? '', look.width)];
+  const colour = colourOf(service);
+  if (colour === 'green' || (colour === 'grey' && service.phase === 'healthy')) return [];
+  const lines = [...note('why', service.why.text, look.width), ...note('next', nextText(service.next), look.width)];
   return lines.map((line) => paint(fit(line, look.width), 'grey', look));
 }
 
@@ -252,7 +251,7 @@ function onPipe(screen: Screen): LiveTable {
         const now = gist(service);
         if (known.get(service.name) === now) continue;
         known.set(service.name, now);
-        const why = service.phase === 'healthy' ? '' : `: ${sentence(service.why)}`;
+        const why = service.phase === 'healthy' ? '' : `: ${service.why.text}`;
         const incident = service.incident === null ? '' : ` [${service.incident}]`;
         const state = `${service.name} ${service.phase}, quick ${verdict(service.quick)}`;
         screen.write(`${clean(`${status.time} ${state}${incident}${why}`, 1024)}\n`);

@@ -1,7 +1,7 @@
 // What the outside is shown: plain objects made from the loop's state and the newest measurements. Reads only.
 import { catalogue, type EventName } from '../core/catalogue.ts';
 import { nextOf } from '../core/explain.ts';
-import type { Depth, Outcome, ServiceState } from '../core/types.ts';
+import type { Cause, Depth, Outcome, ServiceState } from '../core/types.ts';
 import type { Config } from '../config/types.ts';
 import type { Loop } from './loop.ts';
 import type { Measured, Services } from './services.ts';
@@ -12,7 +12,7 @@ export type Health = 'ok' | 'degraded' | 'failing' | 'unknown';
 
 export interface ShownCheck {
   readonly outcome: Outcome;
-  readonly cause: string | null;
+  readonly cause: Cause | null;
   readonly detail: string;
   readonly check: string;
   readonly ms: number;
@@ -35,7 +35,12 @@ export const wallOf = (loop: Loop, wallNow: number, at: number): string =>
 
 /** How a service is, in one word of four: what `status` and `check` answer with. */
 export function healthOf(s: ServiceState, unknowns: number, last: Measured | null): Health {
-  if (s.phase === 'healthy') return s.unknowns >= unknowns ? 'unknown' : s.degraded.length > 0 ? 'degraded' : 'ok';
+  if (s.phase === 'healthy')
+    return Math.max(s.unknowns.quick, s.unknowns.deep) >= unknowns
+      ? 'unknown'
+      : s.degraded.length > 0
+        ? 'degraded'
+        : 'ok';
   if (s.phase === 'suspect' && s.incident === null) return s.verdict ? 'failing' : 'unknown';
   if (s.phase === 'paused' || s.phase === 'relinquished') {
     const outcome = last?.ran.verdict.outcome;
