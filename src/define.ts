@@ -196,16 +196,27 @@ export const opt = {
   count: (about: string) => z.number().int().min(0).max(1_000_000_000).describe(about),
   percent: (about: string) => z.number().min(0).max(100).describe(about),
   text: (about: string) => z.string().max(4096).describe(about),
-  path: (about: string) => z.string().min(1).max(4096).regex(/^\//, 'expected an absolute path').describe(about),
+  /** In the file also `./x`, from the folder of the file; in the plugin always absolute. */
+  path: (about: string) =>
+    z
+      .string()
+      .min(1)
+      .max(4096)
+      .regex(/^\.?\//, 'expected an absolute path, or one from the folder of this file such as ./x')
+      .describe(about),
   flag: (about: string) => z.boolean().describe(about),
-  /** argv, never a shell string. The first word is an absolute path or a program in the fixed PATH. */
+  /** argv, never a shell string. The first word is an absolute path, a program in the fixed PATH, or `node`: the one
+   *  that runs this daemon. Words that begin with ./ are made absolute as in `path`. */
   argv: (about: string) => z.array(z.string().max(4096)).min(1).max(64).describe(about),
   /** A reference to a secret: `file:/path`, `env:NAME` or `credential:NAME`. Never the secret itself.
    *  In the plugin it is still the reference; `ports.secrets.read(ref)` gives the value. */
   secret: (about: string) =>
     z
       .string()
-      .regex(/^(file:\/|env:[A-Za-z_]|credential:[A-Za-z0-9_.-])/, 'expected file:/PATH, env:NAME or credential:NAME')
+      .regex(
+        /^(file:\.?\/|env:[A-Za-z_]|credential:[A-Za-z0-9_.-])/,
+        'expected file:/PATH, env:NAME or credential:NAME',
+      )
       .meta({ secret: true })
       .describe(about),
 };

@@ -1,6 +1,7 @@
 // The effective configuration: kits expanded, defaults filled, durations in ms. What load.ts makes and the daemon runs.
 // It holds references to secrets, never secrets.
 import type { Depth, Policy, ServicePolicy } from '../core/types.ts';
+import type { Tree } from './tree.ts';
 
 export interface CheckConfig {
   /** Unique within the service; the type's name, numbered when a type is used twice, or given as `name:`. */
@@ -69,6 +70,13 @@ export interface Problem {
   readonly hint?: string;
 }
 
-export type Loaded =
-  | { readonly config: Config; readonly warnings: readonly Problem[] }
-  | { readonly problems: readonly Problem[] };
+/** A good configuration, with the two trees that `config show` prints: as written (files merged), and with kits and
+ *  defaults filled in. Each value in them knows its origin. */
+export interface Good {
+  readonly config: Config;
+  readonly warnings: readonly Problem[];
+  readonly written: Tree;
+  effective(): Tree;
+}
+
+export type Loaded = Good | { readonly problems: readonly Problem[] };

@@ -9,6 +9,8 @@ export interface WatchPlan {
   /** Might something live now? Asked ten times a second while nothing does: it must be cheap. */
   glance(): boolean;
   onChange(change: LifeChange): void;
+  /** Small upkeep that goes with watching, every 10 s. */
+  tidy?(): void;
 }
 
 const GLANCE_MS = 100;
@@ -16,6 +18,7 @@ const GLANCE_MS = 100;
 const FIRST_LOOK_MS = 100;
 /** The dear look comes this often in any case. */
 const LONGEST_LOOK_MS = 5000;
+const TIDY_MS = 10_000;
 
 const same = (one: ProcessIdentity | null, other: ProcessIdentity): boolean =>
   one !== null && one.pid === other.pid && one.startTicks === other.startTicks;
@@ -28,15 +31,23 @@ class LifeWatch {
   #lookedAt = 0;
   #lookMs = FIRST_LOOK_MS;
   #cancel: () => void = () => undefined;
+  #cancelTidy: () => void = () => undefined;
 
   constructor(plan: WatchPlan) {
     this.#plan = plan;
     void this.#look();
+    if (plan.tidy) this.#tidy();
   }
 
   close(): void {
     this.#closed = true;
     this.#cancel();
+    this.#cancelTidy();
+  }
+
+  #tidy(): void {
+    this.#plan.tidy?.();
+    this.#cancelTidy = this.#plan.ports.clock.after(TIDY_MS, () => this.#tidy());
   }
 
   async #look(): Promise<void> {

@@ -5,7 +5,7 @@ const MOST = 200;
 /** Without control characters, on one line, at most 200 characters. */
 export function clean(text: string): string {
   // oxlint-disable-next-line no-control-regex
-  const flat = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, ' ').trim();
+  const flat = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\s]+/g, ' ').trim();
   return flat.length > MOST ? `${flat.slice(0, MOST - 1)}…` : flat;
 }
 

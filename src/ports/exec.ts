@@ -1,6 +1,7 @@
 // Runs programs: argv only, never a shell; cleared environment; own process group; bounded time and output.
 // A program that forks, shouts or refuses to die costs its caller one bounded wait.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { program } from './program.ts';
 
 export interface ExecOptions {
   readonly timeoutMs: number;
@@ -110,7 +111,7 @@ function run(argv: readonly string[], options: ExecOptions): Promise<ExecResult>
     };
     let child: ChildProcess | undefined;
     try {
-      child = spawn(argv[0] ?? '', argv.slice(1), {
+      child = spawn(program(argv), argv.slice(1), {
         detached: true,
         shell: false,
         cwd: options.cwd ?? '/',

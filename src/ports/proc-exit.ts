@@ -19,12 +19,17 @@ interface Kernel {
 }
 
 let kernel: Kernel | null | undefined;
+const open = new Set<() => void>();
 
 /** Loaded at the first use: the command line never pays for it. */
 function loadKernel(): Kernel | null {
-  if (process.platform !== 'linux' || process.env['WATCHKEEPER_NO_PIDFD'] === '1') return null;
+  if (process.platform !== 'linux') return null;
   try {
     const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+    // Node turns its loop once more while it ends. News that came then would find no JavaScript, and abort.
+    process.once('exit', () => {
+      for (const close of open) close();
+    });
     const syscall = koffi.load(null).func('long syscall(long, long, unsigned int)');
     return {
       pidfdOpen: (pid) => Number(syscall(SYS_PIDFD_OPEN, pid, 0)),
@@ -40,10 +45,8 @@ function watchKernel(identity: ProcessIdentity, ended: () => void): (() => void)
   if (kernel === undefined) kernel = loadKernel();
   const fd = kernel?.pidfdOpen(identity.pid) ?? -1;
   if (!kernel || fd < 0) return null;
-  let open = true;
   const close = (): void => {
-    if (!open) return;
-    open = false;
+    if (!open.delete(close)) return;
     poll.close();
     closeSync(fd);
   };
@@ -53,6 +56,7 @@ function watchKernel(identity: ProcessIdentity, ended: () => void): (() => void)
     setImmediate(ended);
   });
   poll.unref();
+  open.add(close);
   return close;
 }
 
@@ -84,8 +88,8 @@ function makeLook(alive: (identity: ProcessIdentity) => boolean) {
   };
 }
 
-/** See Proc.onExit. Watching never keeps the process itself alive. */
-export function makeExitWatch(alive: (identity: ProcessIdentity) => boolean) {
+/** See Proc.onExit. Watching never keeps the process itself alive. `bySight`: as where there is no pidfd. */
+export function makeExitWatch(alive: (identity: ProcessIdentity) => boolean, bySight = false) {
   const slowLook = makeLook(alive);
   return (identity: ProcessIdentity, ended: () => void): (() => void) => {
     let over = false;
@@ -94,7 +98,7 @@ export function makeExitWatch(alive: (identity: ProcessIdentity) => boolean) {
       over = true;
       ended();
     };
-    const stop = watchKernel(identity, tell) ?? slowLook(identity, tell);
+    const stop = (bySight ? null : watchKernel(identity, tell)) ?? slowLook(identity, tell);
     // The descriptor may be another's, if the pid was used again before it was opened.
     if (!alive(identity)) setImmediate(tell);
     return () => {

@@ -3,6 +3,7 @@ import { spawn as spawnChild } from 'node:child_process';
 import { closeSync, ftruncateSync, fstatSync, openSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import type { Proc, SpawnOptions, SpawnRecord } from './proc.ts';
 import { bootId, facts } from './proc-read.ts';
+import { program } from './program.ts';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const LOG_BYTES = 1_048_576;
@@ -22,7 +23,7 @@ function writeRecord(path: string, record: SpawnRecord): void {
 function start(argv: readonly string[], options: SpawnOptions): ReturnType<Proc['spawn']> {
   const output = options.logPath ? openLog(options.logPath, options.logMaxBytes ?? LOG_BYTES) : 'ignore';
   return new Promise((resolve) => {
-    const child = spawnChild(argv[0] ?? '', argv.slice(1), {
+    const child = spawnChild(program(argv), argv.slice(1), {
       detached: true,
       shell: false,
       cwd: options.cwd ?? '/',

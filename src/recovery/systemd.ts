@@ -35,16 +35,25 @@ interface Look {
   readonly reading: UnitReading;
 }
 
-async function look(context: Context): Promise<Look | null> {
+/** A repair asks several times within a moment. What systemd said stays good for this long, the processes are always
+ *  looked at anew; it saves two calls of systemctl on the way from a death to the next start. */
+const FRESH_MS = 250;
+
+async function look(context: Context, when: 'now' | 'fresh' = 'now'): Promise<Look | null> {
   const { options: wanted, ports, signal, memory } = context;
-  const facts = await ports.units.show(wanted.unit, signal, 'soon');
+  const before = memory.get('facts') as { facts: UnitFacts; at: number } | undefined;
+  const asked = ports.clock.monotonic();
+  const known = before && when === 'fresh' && asked - before.at <= FRESH_MS ? before.facts : null;
+  const facts = known ?? (await ports.units.show(wanted.unit, signal, 'soon'));
   if (!facts) return null;
+  if (!known) memory.set('facts', { facts, at: asked });
   const reading = readUnit(wanted.unit, facts, ports.proc, (memory.get('known') as Known | undefined) ?? null);
   if (reading.main)
     memory.set('known', { invocation: facts['InvocationID'] ?? '', main: reading.main } satisfies Known);
   return { facts, reading };
 }
 
+const NOTHING_LEFT = 'nothing of it was left';
 const NO_ANSWER = 'systemd could not be asked: systemctl show gave no answer';
 const bad = (detail: string, cause?: ActionResult['cause']): ActionResult => ({
   ok: false,
@@ -63,26 +72,28 @@ function systemctl(context: Context, timeoutMs: number, ...words: readonly strin
 async function clearGroup(context: Context, facts: UnitFacts): Promise<ActionResult> {
   const { proc } = context.ports;
   const path = facts['ControlGroup'] ?? '';
-  if (path === '') return good('nothing of it was left');
+  if (path === '') return good(NOTHING_LEFT);
   // systemd would start it again by itself, between two of our looks.
   if ((facts['Restart'] ?? 'no') !== 'no') await systemctl(context, VERB_MS, 'stop', '--no-block');
   const stays = facts['RemainAfterExit'] === 'yes';
   const target = { pids: () => proc.cgroup(path), done: () => stays || !proc.holds(path) };
   const end = await killUntilGone(context.ports, target, KILL_MS, context.signal);
   if (end.left.length > 0) return bad(leftOver(end.left), 'hung');
+  if (end.killed === 0) return good(NOTHING_LEFT);
   return good(`killed ${count(end.killed, 'process', 'processes')} in ${Math.round(end.ms)} ms`);
 }
 
-/** What the unit itself said last, for the administrator; '' when the journal has nothing. */
-async function lastWords(context: Context): Promise<string> {
-  const argv = ['journalctl', '--no-pager', '-q', '-o', 'cat', '-n', '20', '--since=-1min', '-u'];
-  const got = await context.ports.exec.run([...argv, unitName(context.options.unit)], { timeoutMs: 1500 });
+/** What the unit's own processes said in their last run, for the administrator; '' when the journal has nothing. */
+async function lastWords(context: Context, invocation: string): Promise<string> {
+  if (!/^[0-9a-f]{32}$/.test(invocation)) return '';
+  const argv = ['journalctl', '--no-pager', '-q', '-o', 'cat', '-n', '20', `_SYSTEMD_INVOCATION_ID=${invocation}`];
+  const got = await context.ports.exec.run(argv, { timeoutMs: 1500 });
   return got.code === 0 ? troubleLine(got.stdout) : '';
 }
 
 async function failedStart(context: Context, stderr: string): Promise<ActionResult> {
   const after = await look(context);
-  const words = await lastWords(context);
+  const words = await lastWords(context, after?.facts['InvocationID'] ?? '');
   // EX_CONFIG of sysexits.h, and EXIT_CONFIG of systemd.exec(5).
   const cause = after?.facts['ExecMainStatus'] === '78' ? 'misconfigured' : undefined;
   const said = words ? `; it said "${words}"` : '';
@@ -114,25 +125,26 @@ async function startUnit(context: Context, verb: 'start' | 'restart', limited: b
 }
 
 async function start(context: Context): Promise<ActionResult> {
-  const now = await look(context);
+  const now = await look(context, 'fresh');
   if (!now) return bad(NO_ANSWER);
   const { condition, detail } = now.reading;
   if (condition === 'missing' || condition === 'masked' || condition === 'wrapper') return bad(detail, 'misconfigured');
   if (condition === 'running') return good(detail);
   // systemd takes a unit for active whose processes are gone: to it a plain start is done already.
-  const verb = now.facts['ActiveState'] === 'active' ? 'restart' : 'start';
+  const active = now.facts['ActiveState'] === 'active' && context.ports.proc.holds(now.facts['ControlGroup'] ?? '');
+  const verb = active || now.facts['RemainAfterExit'] === 'yes' ? 'restart' : 'start';
   return startUnit(context, verb, condition === 'start-limit');
 }
 
 async function stop(context: Context, how: { readonly force: boolean }): Promise<ActionResult> {
-  const now = await look(context);
+  const now = await look(context, 'fresh');
   if (!now) return bad(NO_ANSWER);
   const { facts, reading } = now;
   if (reading.condition === 'missing' || reading.condition === 'wrapper') return bad(reading.detail, 'misconfigured');
   const atRest = facts['ActiveState'] === 'inactive' || facts['ActiveState'] === 'failed';
   if (atRest && reading.pids.length === 0) return good(reading.detail);
   // Without its main process there is nobody left to stop in good order: the stop command would only wait.
-  if (how.force || !reading.main) return clearGroup(context, facts);
+  if (how.force || reading.condition !== 'running') return clearGroup(context, facts);
   const stopped = await systemctl(context, context.options['stop-timeout'], 'stop');
   const empty = livingIn(facts['ControlGroup'] ?? '', context.ports.proc).length === 0;
   if (stopped.code === 0 && empty) return good(`stopped in ${Math.round(stopped.ms)} ms`);
@@ -144,7 +156,7 @@ async function stop(context: Context, how: { readonly force: boolean }): Promise
 }
 
 async function sweep(context: Context): Promise<ActionResult> {
-  const now = await look(context);
+  const now = await look(context, 'fresh');
   if (!now) return bad(NO_ANSWER);
   const { facts, reading } = now;
   if (reading.condition === 'running' || reading.condition === 'exited')

@@ -1,0 +1,178 @@
+// `watchkeeper run`: the daemon itself, from the file to the last signal. Exit codes: 0 stopped as asked, 75 another
+// daemon runs, 77 a folder is not ours, 78 bad configuration.
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { load } from '../config/load.ts';
+import { formatProblem } from '../config/problems.ts';
+import type { Config, Loaded } from '../config/types.ts';
+import { openControl } from '../daemon/control.ts';
+import { Daemon } from '../daemon/daemon.ts';
+import { askHistory, openRecorder } from '../daemon/recorder.ts';
+import { makeReload, watchFiles } from '../daemon/reload.ts';
+import { clock } from '../ports/clock.ts';
+import { files } from '../ports/files.ts';
+import { LockError, takeLock } from '../ports/lock.ts';
+import { isJournal, type LogLevel, type OpenLog, openLog } from '../ports/log.ts';
+import { type Notify, openNotify } from '../ports/notify.ts';
+import type { Ports } from '../ports/ports.ts';
+import { realPorts } from '../ports/real.ts';
+import { openStore, type Store } from '../ports/store.ts';
+import { plugins } from '../registry.ts';
+import { EXIT, type Io } from './io.ts';
+import { type LiveTable, liveTable } from './live-table.ts';
+
+export interface RunOptions {
+  readonly config: string;
+  readonly live?: boolean;
+  readonly observe?: boolean;
+  readonly logLevel?: LogLevel;
+}
+
+/** What the process lends to the daemon: only main.ts has it. */
+export interface Process {
+  readonly pid: number;
+  readonly uid: number | null;
+  readonly version: string;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  on(signal: NodeJS.Signals, run: () => void): void;
+}
+
+const LIVE_MS = 250;
+
+export async function run(options: RunOptions, io: Io, self: Process): Promise<number> {
+  const loader = async (): Promise<Loaded> => {
+    const loaded = load(options.config, { files, plugins: await plugins(), hostname: hostname(), uid: self.uid });
+    return options.observe && 'config' in loaded ? { ...loaded, config: observing(loaded.config) } : loaded;
+  };
+  const loaded = await loader();
+  if ('problems' in loaded) {
+    for (const problem of loaded.problems) io.err(`${formatProblem(problem)}\n`);
+    return EXIT.badConfiguration;
+  }
+  for (const warning of loaded.warnings) io.err(`${formatProblem(warning)}\n`);
+  const { config } = loaded;
+  let store: Store;
+  let lock: ReturnType<typeof takeLock>;
+  try {
+    store = openStore(config.stateDir);
+    openStore(config.runDir);
+    lock = takeLock(join(config.stateDir, 'lock'), self.pid);
+  } catch (error) {
+    const code = error instanceof LockError ? error.message : (error as NodeJS.ErrnoException).message;
+    io.err(`watchkeeper: ${code}\n`);
+    return EXIT.notAllowed;
+  }
+  if (lock === 'held') {
+    io.err(`watchkeeper: another daemon runs on ${config.stateDir}\n`);
+    return EXIT.tryAgain;
+  }
+  try {
+    return await serve(options, config, store, loader, io, self);
+  } finally {
+    lock.close();
+  }
+}
+
+const observing = (config: Config): Config => ({ ...config, policy: { ...config.policy, observe: true } });
+
+async function serve(
+  options: RunOptions,
+  config: Config,
+  store: Store,
+  loader: () => Promise<Loaded>,
+  io: Io,
+  self: Process,
+): Promise<number> {
+  const journald = isJournal(io.env, self.pid, 2);
+  const live = options.live ? liveTable(self.stdout, { noColour: (io.env['NO_COLOR'] ?? '') !== '' }) : null;
+  const log = openLog({
+    level: options.logLevel ?? (live ? 'error' : 'info'),
+    underSystemd: journald,
+    out: self.stderr,
+  });
+  const ports = realPorts({ env: io.env, pid: self.pid, underSystemd: journald, out: self.stdout, log });
+  const notify = openNotify(io.env, self.pid);
+  let daemon: Daemon | null = null;
+  const onHistory = (detail: string | null): void =>
+    daemon?.historyTrouble(detail !== null, detail ?? 'it is written again');
+  const { recorder, history } = openRecorder(join(store.dir, 'history.db'), config.historyMs, ports, onHistory);
+  daemon = new Daemon(config, {
+    ports,
+    plugins: await plugins(),
+    store,
+    recorder,
+    version: self.version,
+    configuration: options.config,
+    pid: self.pid,
+    onBeat: watchdog(notify),
+    ...(live ? { onTold: (told) => told.forEach((one) => live.say(sentence(one.time, one.service, one.text))) } : {}),
+  });
+  const reload = telling(makeReload(daemon, loader), notify, log);
+  await daemon.start();
+  const control = await openControl(join(config.runDir, 'control.sock'), {
+    daemon,
+    wall: () => clock.wall(),
+    reload,
+    history: (question) => askHistory(history, question, clock.wall()),
+  });
+  const watching = watchFiles(options.config, clock, daemon, loader, reload);
+  const stopLive = live ? showLive(daemon, live, ports) : () => undefined;
+  notify.ready();
+  notify.status(`watching ${Object.keys(config.services).length} services`);
+  await asked(self, reload);
+  notify.stopping();
+  watching.close();
+  stopLive();
+  await control.close();
+  await daemon.stop();
+  notify.close();
+  await log.close();
+  return EXIT.done;
+}
+
+/** Resolves at SIGTERM or SIGINT. SIGHUP reloads. */
+const asked = (self: Process, reload: () => Promise<unknown>): Promise<void> =>
+  new Promise((resolve) => {
+    self.on('SIGTERM', resolve);
+    self.on('SIGINT', resolve);
+    self.on('SIGHUP', () => void reload());
+  });
+
+/** A reload as systemd wants to see it: RELOADING with the time, READY when it is over. */
+const telling =
+  (reload: () => Promise<readonly string[]>, notify: Notify, log: OpenLog) => async (): Promise<readonly string[]> => {
+    notify.reloading();
+    const problems = await reload().finally(() => notify.ready());
+    for (const line of problems) log.error(line);
+    return problems;
+  };
+
+/** Pings the service manager's watchdog from the loop's own beat: a stuck loop stops pinging. */
+function watchdog(notify: Notify): () => void {
+  if (notify.watchdogMs === null) return () => undefined;
+  let due = 0;
+  const { watchdogMs } = notify;
+  return () => {
+    const now = clock.monotonic();
+    if (now < due) return;
+    due = now + watchdogMs;
+    notify.watchdog();
+  };
+}
+
+const sentence = (time: string, service: string | null, text: string): string =>
+  `${time.slice(11, 19)} ${service === null ? '' : `${service}: `}${text}`;
+
+function showLive(daemon: Daemon, live: LiveTable, ports: Ports): () => void {
+  let cancel: () => void = () => undefined;
+  const paint = (): void => {
+    live.show(daemon.status());
+    cancel = ports.clock.after(LIVE_MS, paint);
+  };
+  paint();
+  return () => {
+    cancel();
+    live.close();
+  };
+}

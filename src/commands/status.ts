@@ -1,0 +1,88 @@
+// `watchkeeper status`: how every service is. Exit code as a Nagios plugin: the worst of them.
+import { styleText } from 'node:util';
+import Table from 'cli-table3';
+import { clean } from '../core/clean.ts';
+import type { Status } from '../daemon/status.ts';
+import { ask, body, socketOf } from './client.ts';
+import { HEALTH_EXIT, type Io } from './io.ts';
+
+export interface StatusOptions {
+  readonly output: 'table' | 'json';
+  readonly socket?: string;
+}
+
+const WORST = ['ok', 'unknown', 'degraded', 'failing'];
+const COLOUR = { ok: 'green', degraded: 'yellow', failing: 'red', unknown: 'magenta' } as const;
+
+export const paint = (io: Io, colour: Parameters<typeof styleText>[0], text: string): string =>
+  io.isTty && (io.env['NO_COLOR'] ?? '') === '' ? styleText(colour, text) : text;
+
+export async function run(options: StatusOptions, io: Io): Promise<number> {
+  const status = await body<Status>(ask(socketOf(io, options.socket), 'GET', '/api/v1/status'));
+  if (options.output === 'json') io.out(`${JSON.stringify(status, null, 2)}\n`);
+  else show(status, io);
+  const worst = Math.max(0, ...status.services.map((one) => WORST.indexOf(one.health)));
+  return HEALTH_EXIT[WORST[worst] ?? 'unknown'] ?? 3;
+}
+
+/** `1h`, `3 min`: how long ago, for people. */
+export function ago(from: string, to: string): string {
+  const seconds = Math.max(0, Math.round((Date.parse(to) - Date.parse(from)) / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
+}
+
+function show(status: Status, io: Io): void {
+  const table = new Table({
+    head: ['service', 'health', 'phase', 'for', 'quick', 'deep', 'why'],
+    style: { head: [], border: [] },
+    ...plainBorders,
+  });
+  for (const one of status.services) {
+    const answer = (shown: typeof one.quick): string => (shown ? `${shown.outcome} ${Math.round(shown.ms)} ms` : '-');
+    const why = clean(one.why.text, Math.max(20, io.width - 75));
+    const health = paint(io, COLOUR[one.health], one.health);
+    table.push([
+      clean(one.name, 60),
+      health,
+      one.phase,
+      ago(one.since, status.time),
+      answer(one.quick),
+      answer(one.deep),
+      why,
+    ]);
+  }
+  io.out(`${table.toString()}\n`);
+  for (const alarm of status.alarms)
+    io.out(`${paint(io, 'red', alarm.severity)} since ${alarm.raised}: ${clean(alarm.summary, 300)}\n`);
+  const { daemon } = status;
+  const doubts = [
+    daemon.observe ? 'observe-only' : '',
+    daemon.tilt ? `observer suspect (${daemon.tilt.reason})` : '',
+    daemon.strict ? 'strict budgets' : '',
+    daemon.durable ? '' : 'journal not written',
+  ];
+  for (const doubt of doubts) if (doubt !== '') io.out(`${paint(io, 'yellow', doubt)}\n`);
+}
+
+/** Columns without lines: what greps and small terminals like. */
+export const plainBorders = {
+  chars: {
+    top: '',
+    'top-mid': '',
+    'top-left': '',
+    'top-right': '',
+    bottom: '',
+    'bottom-mid': '',
+    'bottom-left': '',
+    'bottom-right': '',
+    left: '',
+    'left-mid': '',
+    mid: '',
+    'mid-mid': '',
+    right: '',
+    'right-mid': '',
+    middle: '  ',
+  },
+};

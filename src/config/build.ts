@@ -1,0 +1,164 @@
+// One service, or one channel, from its tree to what the daemon runs. What cannot be built becomes problems, each at
+// its place; the plugin's own schema judges the plugin's options.
+import type { Depth, Rung, ServicePolicy } from '../core/types.ts';
+import { defaultCures } from '../core/ladder.ts';
+import type { z } from '../define.ts';
+import type { Plugins } from '../registry.ts';
+import { explain, problemAt } from './issues.ts';
+import { withPaths } from './paths.ts';
+import { quote, suggest } from './problems.ts';
+import { checkKeys, type RungInput, type ServiceInput, service as serviceSchema } from './schema.ts';
+import { at, get, itemsOf, type Path, pathText, type Place, placeAt, plainOf, textAt, type Tree } from './tree.ts';
+import type { ChannelConfig, CheckConfig, ManagerConfig, Problem, ServiceConfig } from './types.ts';
+
+/** What every judgement needs: the whole tree (for texts and places), the plugins, and the list of problems. */
+export interface Building {
+  readonly tree: Tree;
+  readonly plugins: Plugins;
+  readonly problems: Problem[];
+}
+
+/** A service that can run, with what it was written as: the rules read that. */
+export interface Built {
+  readonly config: ServiceConfig;
+  readonly input: ServiceInput;
+}
+
+type Kind = 'checks' | 'recovery' | 'alerts';
+const WHAT: Readonly<Record<Kind, string>> = { checks: 'check', recovery: 'manager', alerts: 'channel' };
+
+const strict = new WeakMap<z.ZodObject, z.ZodObject>();
+
+/** The plugin's schema, refusing unknown keys whatever its author chose. */
+export function strictOf(schema: z.ZodObject): z.ZodObject {
+  const known = strict.get(schema) ?? schema.strict();
+  strict.set(schema, known);
+  return known;
+}
+
+/** Options of a plugin, judged by its schema. Undefined: problems were noted. */
+function optionsOf(
+  building: Building,
+  path: Path,
+  kind: Kind,
+  own: readonly string[],
+): { readonly type: string; readonly options: unknown } | undefined {
+  const tree = at(building.tree, path) as Tree;
+  const type = textAt(tree, 'type');
+  if (type === undefined) return undefined; // noted by the schema of the service, or by the kit
+  const plugins: ReadonlyMap<string, { readonly options: z.ZodObject }> = building.plugins[kind];
+  const plugin = plugins.get(type);
+  if (!plugin) {
+    const place = placeAt(building.tree, [...path, 'type']).value;
+    const text = `${pathText(building.tree, path)}: there is no ${WHAT[kind]} of type ${quote(type)}`;
+    building.problems.push(problemAt(place, text, 'unknown-type', suggest(type, plugins.keys())));
+    return undefined;
+  }
+  const plain = plainOf(withPaths(tree)) as Record<string, unknown>;
+  for (const key of own) delete plain[key];
+  const schema = strictOf(plugin.options);
+  const judged = schema.safeParse(plain);
+  if (judged.success) return { type, options: judged.data };
+  const fallback = placeAt(building.tree, path).key;
+  const problems = explain(judged.error.issues, { tree: building.tree, base: path, schema, fallback, also: own });
+  building.problems.push(...problems);
+  return undefined;
+}
+
+export function buildChannel(building: Building, name: string): ChannelConfig | undefined {
+  return optionsOf(building, ['alerts', name], 'alerts', ['type']);
+}
+
+/** Null: none is wanted. Undefined: problems were noted. */
+function buildManager(building: Building, path: Path): ManagerConfig | null | undefined {
+  const tree = at(building.tree, path);
+  if (!tree) return null;
+  if (tree.kind !== 'map') return undefined; // noted by the schema
+  if (textAt(tree, 'type') !== undefined) return optionsOf(building, path, 'recovery', ['type']);
+  if (!get(tree, 'type'))
+    building.problems.push(problemAt(tree.place, `${path.join('.')}: a manager needs a type`, 'missing'));
+  return undefined;
+}
+
+const BOTH: readonly Depth[] = ['quick', 'deep'];
+const depthsOf = (depth: Depth | 'both'): readonly Depth[] => (depth === 'both' ? BOTH : [depth]);
+
+function buildCheck(building: Building, path: Path, input: ServiceInput['checks'][number]): CheckConfig | undefined {
+  const found = optionsOf(building, path, 'checks', Object.keys(checkKeys));
+  if (!found) return undefined;
+  const able = building.plugins.checks.get(found.type)?.depth ?? 'both';
+  const wanted = textAt(at(building.tree, path), 'depth');
+  if (able !== 'both' && wanted !== able && /^(quick|deep|both)$/.test(wanted ?? '')) {
+    const text = `${pathText(building.tree, path)}: the check ${found.type} is for ${able} only`;
+    building.problems.push(problemAt(placeAt(building.tree, [...path, 'depth']).value, text, 'bad-depth'));
+  }
+  return {
+    name: input.name ?? found.type,
+    type: found.type,
+    depths: depthsOf(input.depth ?? able),
+    options: found.options,
+    everyMs: input.every ?? null,
+  };
+}
+
+/** Builds one service, or notes why it cannot be. Whatever can be judged is judged. */
+export function buildService(building: Building, name: string): Built | undefined {
+  const path = ['services', name];
+  const tree = at(building.tree, path) as Tree;
+  const fallback: Place = placeAt(building.tree, path).key;
+  const judged = serviceSchema.safeParse(plainOf(tree));
+  const before = building.problems.length;
+  if (!judged.success)
+    building.problems.push(
+      ...explain(judged.error.issues, { tree: building.tree, base: path, schema: serviceSchema, fallback }),
+    );
+  const manager = buildManager(building, [...path, 'manager']);
+  const checks = itemsOf(get(tree, 'checks')).flatMap((item, index) => {
+    const off = get(item, 'off');
+    if (item.kind !== 'map' || (off?.kind === 'leaf' && off.value === true)) return [];
+    const input = judged.success ? judged.data.checks[index] : {};
+    return buildCheck(building, [...path, 'checks', index], input ?? {}) ?? [];
+  });
+  if (!judged.success || manager === undefined || building.problems.length > before) return undefined;
+  const input = judged.data;
+  const kit = input.kit ?? null;
+  const beat = ({ every, timeout }: { every: number; timeout: number }) => ({ everyMs: every, timeoutMs: timeout });
+  const policy = policyOf(input, manager !== null || get(get(tree, 'recover'), 'ladder') !== undefined);
+  return { input, config: { name, kit, checks, quick: beat(input.quick), deep: beat(input.deep), manager, policy } };
+}
+
+const rungOf = (rung: RungInput): Rung =>
+  typeof rung === 'string'
+    ? { name: rung, cures: defaultCures[rung] }
+    : { name: 'command', cures: rung.cures ?? defaultCures.command, run: rung.command };
+
+function policyOf(input: ServiceInput, repaired: boolean): ServicePolicy {
+  const { recover } = input;
+  return {
+    depends: input.depends,
+    fall: input.quick.fall,
+    rise: input.quick.rise,
+    unknowns: recover.unknowns,
+    confirmMs: recover.confirm ?? input.deep.timeout + 1000,
+    ladder: repaired ? recover.ladder.map(rungOf) : [],
+    attempts: recover.attempts,
+    windowMs: recover.window,
+    backoff: { firstMs: recover.backoff.first, factor: recover.backoff.factor, maxMs: recover.backoff.max },
+    repairMs: recover.repair,
+    verifyMs: recover.verify,
+    stableMs: recover.stable,
+    graceMs: recover.grace,
+    byHandMs: recover['by-hand'],
+    // oxlint-disable-next-line unicorn/no-thenable -- the word of the configuration; nobody awaits a policy
+    then: recover.then,
+    switchMs: recover.switch,
+    againMs: recover.again,
+    observe: recover.observe,
+    flap: {
+      changes: recover.flapping.changes,
+      windowMs: recover.flapping.window,
+      calmMs: recover.flapping.calm,
+    },
+    ...(input.runbook === undefined ? {} : { runbook: input.runbook }),
+  };
+}

@@ -1,0 +1,301 @@
+// The daemon put together: journal, loop, services, schedule, outbox. Everything of the outside comes in through its
+// doors, so that the whole of it runs in a test on fake ports and a virtual clock.
+import { decide, emptyNode } from '../core/decide.ts';
+import type { Depth, Effect, Event, NodeState, Policy } from '../core/types.ts';
+import type { Config } from '../config/types.ts';
+import type { Ports } from '../ports/ports.ts';
+import type { Store } from '../ports/store.ts';
+import type { Plugins } from '../registry.ts';
+import { Calendar } from './calendar.ts';
+import { Journal, type Limits, LIMITS, recover, type Recovered } from './journal.ts';
+import { LoopLag } from './lag.ts';
+import { type Incoming, Loop, type Told } from './loop.ts';
+import { emptyOutbox, foldOutbox, Outbox } from './outbox.ts';
+import type { Ran } from './run-check.ts';
+import { type Beats, Schedule } from './schedule.ts';
+import { Services } from './services.ts';
+import { type DaemonFacts, type Status, statusOf } from './status.ts';
+import { openTimeline, type Timeline } from './timeline.ts';
+
+/** Where results and decisions go for charts and reports. The daemon works on without it. */
+export interface Recorder {
+  result(service: string, depth: Depth, ran: Ran, time: number): void;
+  told(told: Told, time: number): void;
+  purge(beforeWallMs: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DaemonDoors {
+  readonly ports: Ports;
+  readonly plugins: Plugins;
+  readonly store: Store;
+  readonly recorder: Recorder | null;
+  readonly version: string;
+  readonly configuration: string;
+  readonly pid: number;
+  readonly limits?: Limits;
+  /** Called with every decision, for the live table. */
+  readonly onTold?: (told: readonly Told[]) => void;
+  /** Called a few times a second while the loop lives: the watchdog's proof. */
+  readonly onBeat?: () => void;
+}
+
+const STALL_MS = 5000;
+const TICK_MS = 1000;
+
+export class Daemon {
+  readonly #doors: DaemonDoors;
+  readonly #recovered: Recovered;
+  readonly #timeline: Timeline;
+  readonly #journal: Journal;
+  readonly #outbox: Outbox;
+  readonly #schedule: Schedule;
+  readonly #wakes = new Map<string, () => void>();
+  readonly #calendar: Calendar;
+  #lag: LoopLag | null = null;
+  #config: Config;
+  #startedAt = 0;
+  #trust: () => void = () => undefined;
+  #ticking: (() => void) | null = null;
+  readonly loop: Loop;
+  readonly services: Services;
+
+  constructor(config: Config, doors: DaemonDoors) {
+    const { ports, store } = doors;
+    this.#doors = doors;
+    this.#config = config;
+    this.#recovered = recover(store, new Date(ports.clock.wall()).toISOString());
+    this.#timeline = openTimeline(ports.clock, ports.proc.bootId(), this.#recovered.last);
+    this.loop = new Loop(config.policy, {
+      clock: ports.clock,
+      log: ports.log,
+      timeline: this.#timeline,
+      append: (entry) => this.#journal.append(entry),
+      perform: (effect) => this.#perform(effect),
+      channels: () => this.#outbox.channels,
+      onAlerts: () => this.#outbox.poke(),
+      onDecided: (told, event) => this.#onDecided(told, event),
+      stallMs: STALL_MS,
+    });
+    this.#journal = new Journal(
+      store,
+      ports.clock,
+      () => this.#snapshot(),
+      {
+        onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'journal', bad, detail }),
+      },
+      doors.limits ?? LIMITS,
+    );
+    this.#outbox = new Outbox(ports, config.node, store.dir, () => this.loop.outbox, {
+      onSent: (name, upTo) => this.loop.sent(name, upTo),
+      onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'outbox', bad, detail }),
+    });
+    this.services = new Services(doors.plugins, {
+      ports,
+      push: (event) => this.loop.push(event),
+      epochOf: (service) => this.loop.node.services[service]?.epoch ?? 0,
+      now: () => this.loop.now(),
+      stalledUntil: () => this.loop.stalledUntil,
+      onResult: (service, depth, ran) => doors.recorder?.result(service, depth, ran, ports.clock.wall()),
+      onPluginTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'plugin', bad, detail }),
+    });
+    this.#schedule = new Schedule(ports.clock, (service, depth) => this.services.ask(service, depth, -1, false));
+    this.#calendar = new Calendar(ports.log);
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  #snapshot(): ReturnType<ConstructorParameters<typeof Journal>[2]> {
+    const { policy, node, outbox, seq } = this.loop;
+    const time = new Date(this.#doors.ports.clock.wall()).toISOString();
+    return { policy, node, outbox, seq, mark: this.#timeline.mark(), time };
+  }
+
+  /** Folds what was, then looks at everything anew. */
+  async start(): Promise<void> {
+    const { snapshot, entries, damage } = this.#recovered;
+    const fresh = snapshot === null && entries.length === 0;
+    if (snapshot) this.#fold();
+    this.#startedAt = this.loop.now();
+    await this.#journal.open();
+    this.#lag = new LoopLag(this.#doors.ports.clock, () => this.#beat());
+    this.#adopt(this.#config);
+    this.loop.push({ kind: 'configured', policy: this.#config.policy });
+    if (damage !== null) this.loop.push({ kind: 'condition', name: 'state-lost', bad: true, detail: damage });
+    this.loop.push({ kind: 'booted', fresh });
+    this.#outbox.poke();
+    this.#trustAgain();
+  }
+
+  /** Budgets that may have been forgotten are strict until a whole window has passed: then nothing old can count. */
+  #trustAgain(): void {
+    const windows = Object.values(this.#config.policy.services).map((rules) => rules.windowMs);
+    const waitMs = Math.max(this.#config.policy.repairs.windowMs, ...windows);
+    const over = {
+      kind: 'condition',
+      name: 'state-lost',
+      bad: false,
+      detail: 'a whole budget window has passed',
+    } as const;
+    this.#trust = this.#doors.ports.clock.after(Math.min(waitMs, 86_400_000), () => this.loop.push(over));
+  }
+
+  #fold(): void {
+    const { snapshot, entries } = this.#recovered;
+    if (!snapshot) return;
+    let node: NodeState = snapshot.node ?? emptyNode;
+    let policy: Policy = snapshot.policy;
+    let outbox = snapshot.outbox ?? emptyOutbox;
+    for (const entry of entries) {
+      if (entry.event) {
+        node = decide(policy, node, entry.event)[0];
+        if (entry.event.kind === 'configured') policy = entry.event.policy;
+      }
+      outbox = foldOutbox(outbox, entry, Object.keys(this.#config.alerts));
+    }
+    this.loop.restore(node, policy, outbox, this.#recovered.seq);
+  }
+
+  /** Build all of the new first (the loader did), then swap: nothing here fails. */
+  #adopt(config: Config): void {
+    this.#config = config;
+    const channels = Object.entries(config.alerts).flatMap(([name, { type, options }]) => {
+      const plugin = this.#doors.plugins.alerts.get(type);
+      return plugin ? [{ name, plugin, options }] : [];
+    });
+    this.#outbox.configure(channels);
+    this.services.configure(config);
+    const beats = new Map<string, Beats>(
+      Object.values(config.services).map((one) => [one.name, { quickMs: one.quick.everyMs, deepMs: one.deep.everyMs }]),
+    );
+    this.#schedule.configure(beats);
+    for (const [service, cancel] of this.#wakes)
+      if (!(service in config.services)) {
+        cancel();
+        this.#wakes.delete(service);
+      }
+    const keepMs = config.historyMs;
+    const purge = async (): Promise<void> => this.#doors.recorder?.purge(this.#doors.ports.clock.wall() - keepMs);
+    this.#calendar.set('purge', config.purgeAt, purge);
+  }
+
+  /** A new configuration that was loaded whole. Counters, incidents, budgets and alarms stay. */
+  reload(config: Config): void {
+    this.#adopt(config);
+    this.loop.push({ kind: 'configured', policy: config.policy });
+    this.loop.push({ kind: 'condition', name: 'configuration', bad: false, detail: 'the configuration is good' });
+  }
+
+  /** A configuration that was refused: nothing changes, and it is told. */
+  refuse(detail: string): void {
+    this.loop.push({ kind: 'condition', name: 'configuration', bad: true, detail });
+  }
+
+  #perform(effect: Exclude<Effect, { kind: 'notice' }>): void {
+    switch (effect.kind) {
+      case 'check':
+        this.services.ask(effect.service, effect.depth, effect.epoch, true);
+        return;
+      case 'repair':
+        void this.services.repair(effect);
+        return;
+      case 'wake':
+        this.#wake(effect);
+        return;
+      case 'stop':
+        void this.services.stop(effect.service);
+        return;
+      case 'switchover': {
+        const { service, epoch } = effect;
+        // `standalone`: there is no other node. The event and the alarm are there for one that knows of one.
+        this.loop.push({ kind: 'switched', service, epoch, ok: false, detail: 'this node stands alone' });
+      }
+    }
+  }
+
+  /** One alarm clock a service: a newer one takes the place of the older. */
+  #wake({ service, at, epoch }: Extract<Effect, { kind: 'wake' }>): void {
+    this.#wakes.get(service)?.();
+    const ring = (): void => this.loop.push({ kind: 'woke', service, epoch });
+    // Timers hold 24.8 days at most; a longer sleep is slept in parts.
+    const delay = Math.max(0, at - this.loop.now());
+    const part = Math.min(delay, 86_400_000);
+    const { clock } = this.#doors.ports;
+    this.#wakes.set(
+      service,
+      clock.after(part, part < delay ? () => this.#wake({ kind: 'wake', service, at, epoch }) : ring),
+    );
+  }
+
+  #beat(): void {
+    this.loop.beat();
+    this.#doors.onBeat?.();
+    if (this.loop.node.tilt && !this.#ticking) {
+      this.#ticking = this.#doors.ports.clock.after(TICK_MS, () => {
+        this.#ticking = null;
+        this.loop.push({ kind: 'tick' });
+      });
+    }
+    this.#watchWall();
+  }
+
+  /** Wall clock against monotonic: a step is told, and nothing hangs on it. */
+  #wallAhead: number | null = null;
+  #watchWall(): void {
+    const { clock } = this.#doors.ports;
+    const ahead = clock.wall() - clock.monotonic();
+    const step = this.#wallAhead === null ? 0 : ahead - this.#wallAhead;
+    this.#wallAhead = ahead;
+    if (Math.abs(step) > 5000) this.loop.push({ kind: 'stepped', ms: Math.round(step) });
+  }
+
+  #onDecided(told: readonly Told[], event: Event): void {
+    const { recorder, ports, onTold } = this.#doors;
+    const wall = ports.clock.wall();
+    for (const one of told) {
+      recorder?.told(one, wall);
+      const fields = { rule: one.rule, event: event.kind, incident: one.incident };
+      ports.log.info(one.service === null ? one.text : `${one.service}: ${one.text}`, fields);
+    }
+    onTold?.(told);
+  }
+
+  /** Trouble of the history database: an alarm, and nothing else. */
+  historyTrouble(bad: boolean, detail: string): void {
+    this.loop.push({ kind: 'condition', name: 'history', bad, detail });
+  }
+
+  push(event: Incoming): void {
+    this.loop.push(event);
+  }
+
+  status(): Status {
+    const facts: DaemonFacts = {
+      pid: this.#doors.pid,
+      version: this.#doors.version,
+      configuration: this.#doors.configuration,
+      startedAt: this.#startedAt,
+      durable: this.#journal.durable,
+      loopLagMs: this.#lag?.read() ?? { p50: 0, p99: 0, max: 0 },
+      dropped: this.loop.dropped,
+    };
+    return statusOf(this.#config, this.loop, this.services, this.#doors.ports.clock.wall(), facts);
+  }
+
+  /** SIGTERM: services stay as they are; what is decided is written; alerts get a moment to leave. */
+  async stop(): Promise<void> {
+    this.#schedule.close();
+    this.#calendar.close();
+    this.#ticking?.();
+    this.#trust();
+    for (const cancel of this.#wakes.values()) cancel();
+    this.#wakes.clear();
+    await this.services.close();
+    await this.#outbox.close(3000);
+    this.#lag?.close();
+    await this.#journal.close();
+    await this.#doors.recorder?.close();
+  }
+}

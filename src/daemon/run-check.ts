@@ -1,0 +1,176 @@
+// Runs the checks of one service at one depth, and makes one verdict of them. Whatever a plugin does, throw, hang, shout,
+// answer late, costs one `unknown` and never more.
+import { clean } from '../core/clean.ts';
+import { combine, type NamedResult } from '../core/combine.ts';
+import type { CheckResult, Depth, Verdict } from '../core/types.ts';
+import type { Check } from '../define.ts';
+import type { Ports } from '../ports/ports.ts';
+
+/** One check of a service, ready to run. */
+export interface Runnable {
+  readonly name: string;
+  readonly plugin: Check;
+  readonly options: unknown;
+  /** The depth at which this check runs when the service is asked at `depth`; null = it does not. */
+  readonly at: (depth: Depth) => Depth | null;
+  readonly everyMs: number | null;
+  readonly memory: Map<string, unknown>;
+  /** The newest result, for checks with a slower beat, for status and for `check`. */
+  last: { readonly at: number; readonly depth: Depth; readonly ms: number; readonly result: CheckResult } | null;
+  /** Throws in a row: a plugin in trouble is an alarm of its own. */
+  throws: number;
+}
+
+export interface Ran {
+  readonly verdict: Verdict;
+  readonly ms: number;
+  readonly results: readonly { readonly name: string; readonly ms: number; readonly result: CheckResult }[];
+}
+
+const DETAIL_MAX = 400;
+const LIST_MAX = 64;
+/** A check that obeys its signal needs a moment to say so. */
+const GRACE_MS = 250;
+
+/** Asks all checks of a depth side by side. A check whose own beat is slower gives its last answer again, unless `fresh`. */
+export async function runChecks(
+  service: string,
+  checks: readonly Runnable[],
+  depth: Depth,
+  timeoutMs: number,
+  ports: Ports,
+  signal: AbortSignal,
+  fresh: boolean,
+): Promise<Ran> {
+  const started = ports.clock.monotonic();
+  const asked = checks.filter((check) => check.at(depth) !== null);
+  const answers = await Promise.all(
+    asked.map(async (check) => {
+      const due = check.everyMs === null || fresh || !check.last || started - check.last.at >= check.everyMs;
+      if (!due && check.last)
+        return { name: check.name, ms: check.last.ms, result: check.last.result, conclusive: false };
+      return runHedged(service, check, check.at(depth) ?? depth, timeoutMs, ports, signal);
+    }),
+  );
+  const named: NamedResult[] = answers.map(({ name, result, conclusive }) => ({ name, result, conclusive }));
+  return { verdict: combine(named), ms: ports.clock.monotonic() - started, results: answers };
+}
+
+interface Answer {
+  readonly name: string;
+  readonly ms: number;
+  readonly result: CheckResult;
+  readonly conclusive: boolean;
+}
+
+/** A QuickCheck that has not answered at half its time is asked a second time beside the first. If one answers, that is
+ *  the answer; if neither does, that is two witnesses of a hang, and no third is needed. */
+async function runHedged(
+  service: string,
+  check: Runnable,
+  depth: Depth,
+  timeoutMs: number,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const started = ports.clock.monotonic();
+  const done = (result: CheckResult, conclusive: boolean): Answer => {
+    const ms = ports.clock.monotonic() - started;
+    check.last = { at: ports.clock.monotonic(), depth, ms, result };
+    return { name: check.name, ms, result, conclusive };
+  };
+  const first = runOne(service, check, depth, timeoutMs, ports, signal);
+  if (depth === 'deep') return done(...certain(await first));
+  const half = new AbortController();
+  const early = await Promise.race([
+    first,
+    ports.clock.sleep(timeoutMs / 2, half.signal).then(
+      () => null,
+      () => null,
+    ),
+  ]);
+  half.abort();
+  if (early) return done(...certain(early));
+  const second = runOne(service, check, depth, timeoutMs / 2, ports, signal);
+  const ended = Promise.all([first, second]);
+  const winner = await Promise.race([answeredOf(first), answeredOf(second), ended.then(() => null)]);
+  const both = winner ? null : await ended;
+  if (!both) return done(...certain(winner ?? (await first)));
+  const hung = both.every((one) => one.outcome === 'fail' && one.cause === 'hung');
+  return hung ? done(both[0], true) : done(...certain(both[0]));
+}
+
+/** Resolves with a good answer only: a bad one waits for the other witness. */
+const answeredOf = (run: Promise<CheckResult>): Promise<CheckResult | null> =>
+  run.then((result) =>
+    result.outcome === 'pass' || result.outcome === 'degraded' ? result : new Promise(() => undefined),
+  );
+
+const certain = (result: CheckResult): [CheckResult, boolean] => [
+  result,
+  result.outcome === 'fail' && result.cause === 'dead',
+];
+
+async function runOne(
+  service: string,
+  check: Runnable,
+  depth: Depth,
+  timeoutMs: number,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<CheckResult> {
+  const limit = new AbortController();
+  const cancel = ports.clock.after(timeoutMs, () => limit.abort(new Error('timeout')));
+  let giveUp = (): void => undefined;
+  const late = new Promise<CheckResult>((resolve) => {
+    giveUp = ports.clock.after(timeoutMs + GRACE_MS, () =>
+      resolve({ outcome: 'unknown', detail: `the check did not end within ${Math.round(timeoutMs)} ms` }),
+    );
+  });
+  try {
+    const context = {
+      options: check.options as never,
+      ports,
+      signal: AbortSignal.any([limit.signal, signal]),
+      timeoutMs,
+      depth,
+      service,
+      memory: check.memory,
+    };
+    const result = await Promise.race([check.plugin.run(context), late]);
+    check.throws = 0;
+    return bounded(result);
+  } catch (error) {
+    check.throws++;
+    return {
+      outcome: 'unknown',
+      detail: clean(`the check broke: ${(error as Error)?.message ?? String(error)}`, DETAIL_MAX),
+    };
+  } finally {
+    cancel();
+    giveUp();
+  }
+}
+
+const OUTCOMES: ReadonlySet<string> = new Set(['pass', 'degraded', 'fail', 'unknown']);
+
+/** What comes from a plugin is bounded and printable before it goes anywhere. */
+function bounded(result: CheckResult): CheckResult {
+  if (typeof result !== 'object' || result === null || !OUTCOMES.has(result.outcome))
+    return { outcome: 'unknown', detail: 'the check gave no answer that can be understood' };
+  return {
+    outcome: result.outcome,
+    detail: clean(String(result.detail), DETAIL_MAX),
+    ...(result.cause ? { cause: result.cause } : {}),
+    ...(result.metrics ? { metrics: result.metrics.slice(0, LIST_MAX) } : {}),
+    ...(result.steps
+      ? {
+          steps: result.steps.slice(0, LIST_MAX).map((step) => ({
+            ...step,
+            name: clean(step.name, 80),
+            ...(step.detail === undefined ? {} : { detail: clean(step.detail, DETAIL_MAX) }),
+          })),
+        }
+      : {}),
+  };
+}

@@ -1,0 +1,258 @@
+// The services as the daemon runs them: their checks made runnable, their managers, what was measured last. Asks the
+// checks, carries out repairs, watches for deaths; everything that comes of it is pushed into the loop.
+import type { Depth, Effect, Rung } from '../core/types.ts';
+import type { LifeChange } from '../define.ts';
+import type { Config, ServiceConfig } from '../config/types.ts';
+import type { Ports } from '../ports/ports.ts';
+import type { Plugins } from '../registry.ts';
+import type { Incoming } from './loop.ts';
+import { contextOf, type Managed, repair } from './repair.ts';
+import { type Ran, type Runnable, runChecks } from './run-check.ts';
+
+export interface Measured {
+  readonly ran: Ran;
+  readonly at: number;
+}
+
+interface Running {
+  readonly config: ServiceConfig;
+  readonly checks: readonly Runnable[];
+  readonly manager: Managed | null;
+  readonly last: { quick: Measured | null; deep: Measured | null };
+  readonly asking: { quick: Asking | null; deep: Asking | null };
+  watch: { close(): void } | null;
+  /** Monotonic: a start that is seen before then is our own. */
+  ownStartUntil: number;
+  repairing: boolean;
+  readonly stop: AbortController;
+}
+
+interface Asking {
+  readonly epoch: number;
+  readonly stop: AbortController;
+}
+
+export interface ServicesDoors {
+  readonly ports: Ports;
+  readonly push: (event: Incoming) => void;
+  readonly epochOf: (service: string) => number;
+  readonly now: () => number;
+  /** Monotonic end of the newest stall: what began before is not believed. */
+  readonly stalledUntil: () => number;
+  readonly onResult: (service: string, depth: Depth, ran: Ran) => void;
+  readonly onPluginTrouble: (bad: boolean, detail: string) => void;
+}
+
+/** After our own start, how long a start seen by the watch is taken for ours. */
+const OWN_START_MS = 15_000;
+const THROWS_MAX = 3;
+
+export class Services {
+  readonly #doors: ServicesDoors;
+  readonly #plugins: Plugins;
+  readonly #running = new Map<string, Running>();
+  readonly #broken = new Set<string>();
+
+  constructor(plugins: Plugins, doors: ServicesDoors) {
+    this.#plugins = plugins;
+    this.#doors = doors;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#running.keys()];
+  }
+
+  last(service: string): { readonly quick: Measured | null; readonly deep: Measured | null } {
+    return this.#running.get(service)?.last ?? { quick: null, deep: null };
+  }
+
+  checks(service: string): readonly Runnable[] {
+    return this.#running.get(service)?.checks ?? [];
+  }
+
+  /** Takes a new configuration: what did not change goes on untouched. */
+  configure(config: Config): void {
+    for (const [name, running] of this.#running) {
+      const next = config.services[name];
+      if (next && JSON.stringify(next) === JSON.stringify(running.config)) continue;
+      this.#end(running);
+      this.#running.delete(name);
+    }
+    for (const service of Object.values(config.services))
+      if (!this.#running.has(service.name)) this.#begin(service, config.stateDir);
+  }
+
+  #managed(config: ServiceConfig, stateDir: string): Managed | null {
+    const plugin = config.manager ? this.#plugins.recovery.get(config.manager.type) : undefined;
+    return config.manager && plugin ? { plugin, options: config.manager.options, memory: new Map(), stateDir } : null;
+  }
+
+  #begin(config: ServiceConfig, stateDir: string): void {
+    const manager = this.#managed(config, stateDir);
+    const running: Running = {
+      config,
+      checks: this.#runnables(config),
+      manager,
+      last: { quick: null, deep: null },
+      asking: { quick: null, deep: null },
+      watch: null,
+      ownStartUntil: 0,
+      repairing: false,
+      stop: new AbortController(),
+    };
+    this.#running.set(config.name, running);
+    void this.#startWatch(running);
+  }
+
+  #runnables(config: ServiceConfig): readonly Runnable[] {
+    return config.checks.map((check): Runnable => {
+      const plugin = this.#plugins.checks.get(check.type);
+      if (!plugin) throw new Error(`no check of type ${check.type}`);
+      const deepOnly = !check.depths.includes('quick');
+      const quickOnly = !check.depths.includes('deep');
+      return {
+        name: check.name,
+        plugin,
+        options: check.options,
+        everyMs: check.everyMs,
+        // A DeepCheck asks everything: the quick questions too, so that its verdict is about the whole service.
+        at: (depth) => (depth === 'quick' ? (deepOnly ? null : 'quick') : quickOnly ? 'quick' : 'deep'),
+        memory: new Map(),
+        last: null,
+        throws: 0,
+      };
+    });
+  }
+
+  async #startWatch(running: Running): Promise<void> {
+    const { manager, config, stop } = running;
+    if (!manager?.plugin.watch) return;
+    const context = contextOf(config.name, manager, this.#doors.ports, stop.signal);
+    try {
+      const watch = await manager.plugin.watch(context, (change) => this.#onLife(running, change));
+      if (stop.signal.aborted) watch.close();
+      else running.watch = watch;
+    } catch (error) {
+      this.#doors.ports.log.warn(`${config.name} cannot be watched: ${(error as Error).message}`);
+    }
+  }
+
+  #onLife(running: Running, change: LifeChange): void {
+    if (running.stop.signal.aborted || running.repairing) return;
+    const service = running.config.name;
+    if (change.kind === 'started' && this.#doors.ports.clock.monotonic() < running.ownStartUntil) return;
+    this.#doors.push({ kind: change.kind, service, detail: change.detail });
+  }
+
+  #end(running: Running): void {
+    running.stop.abort();
+    running.watch?.close();
+  }
+
+  /** Asks a service, and pushes the verdict under `epoch` (-1: whatever is its epoch now). */
+  ask(service: string, depth: Depth, wanted: number, fresh: boolean): void {
+    const running = this.#running.get(service);
+    if (!running) return;
+    const epoch = wanted === -1 ? this.#doors.epochOf(service) : wanted;
+    const held = running.asking[depth];
+    if (held && held.epoch >= epoch) return;
+    held?.stop.abort();
+    void this.#ask(running, depth, epoch, fresh);
+  }
+
+  async #ask(running: Running, depth: Depth, epoch: number, fresh: boolean): Promise<void> {
+    const { clock } = this.#doors.ports;
+    const asking: Asking = { epoch, stop: new AbortController() };
+    running.asking[depth] = asking;
+    const started = clock.monotonic();
+    const { timeoutMs } = running.config[depth];
+    const signal = AbortSignal.any([asking.stop.signal, running.stop.signal]);
+    const ran = await runChecks(
+      running.config.name,
+      running.checks,
+      depth,
+      timeoutMs,
+      this.#doors.ports,
+      signal,
+      fresh,
+    );
+    if (running.asking[depth] === asking) running.asking[depth] = null;
+    if (signal.aborted) return; // Somebody asked anew, or the service is no longer ours.
+    running.last[depth] = { ran, at: this.#doors.now() };
+    this.#pluginTrouble(running);
+    this.#doors.onResult(running.config.name, depth, ran);
+    const service = running.config.name;
+    const slept = this.#doors.stalledUntil() >= started;
+    const verdict =
+      slept && ran.verdict.outcome !== 'pass'
+        ? ({ outcome: 'unknown', detail: 'this daemon stood still meanwhile', check: ran.verdict.check } as const)
+        : ran.verdict;
+    this.#doors.push({ kind: 'checked', service, depth, epoch, verdict });
+  }
+
+  #pluginTrouble(running: Running): void {
+    for (const check of running.checks) {
+      const name = `${running.config.name}/${check.name}`;
+      const bad = check.throws >= THROWS_MAX;
+      if (bad === this.#broken.has(name)) continue;
+      if (bad) this.#broken.add(name);
+      else this.#broken.delete(name);
+      if (bad && this.#broken.size === 1) this.#doors.onPluginTrouble(true, `the check ${name} breaks again and again`);
+      if (!bad && this.#broken.size === 0) this.#doors.onPluginTrouble(false, 'every check runs again');
+    }
+  }
+
+  /** One look outside the schedule, for `watchkeeper check`: nothing is decided upon it. */
+  async look(service: string, depth: Depth): Promise<Ran | null> {
+    const running = this.#running.get(service);
+    if (!running) return null;
+    const { timeoutMs } = running.config[depth];
+    const { signal } = running.stop;
+    return runChecks(service, running.checks, depth, timeoutMs, this.#doors.ports, signal, true);
+  }
+
+  async repair(effect: Extract<Effect, { kind: 'repair' }>): Promise<void> {
+    const running = this.#running.get(effect.service);
+    if (!running) return;
+    const { service, epoch } = effect;
+    if (!running.manager) {
+      const result = { ok: false, did: 'failed', detail: 'it has no manager: it is only watched' } as const;
+      this.#doors.push({ kind: 'repaired', service, epoch, result });
+      return;
+    }
+    running.repairing = true;
+    for (const depth of ['quick', 'deep'] as const) running.asking[depth]?.stop.abort();
+    running.asking.quick = null;
+    running.asking.deep = null;
+    const { rung, cause, timeoutMs } = effect;
+    const { ports } = this.#doors;
+    const result = await repair(service, running.manager, rung as Rung, cause, timeoutMs, ports, running.stop.signal);
+    running.repairing = false;
+    running.ownStartUntil = ports.clock.monotonic() + OWN_START_MS;
+    this.#doors.push({ kind: 'repaired', service, epoch, result });
+  }
+
+  async stop(service: string): Promise<void> {
+    const running = this.#running.get(service);
+    if (!running?.manager) return;
+    const context = contextOf(service, running.manager, this.#doors.ports, running.stop.signal);
+    await running.manager.plugin.stop(context, { force: false }).catch((error: Error) => {
+      this.#doors.ports.log.error(`${service} could not be stopped: ${error.message}`);
+    });
+  }
+
+  /** The daemon goes; services stay as they are, but for those that were made to go with it. */
+  async close(): Promise<void> {
+    const running = [...this.#running.values()];
+    // First nobody looks any more: what ends now was ended by us.
+    for (const one of running) this.#end(one);
+    this.#running.clear();
+    await Promise.all(running.map((one) => this.#release(one)));
+  }
+
+  async #release({ manager, config }: Running): Promise<void> {
+    if (!manager?.plugin.release) return;
+    const context = contextOf(config.name, manager, this.#doors.ports, AbortSignal.timeout(5000));
+    await manager.plugin.release(context).catch(() => undefined);
+  }
+}

@@ -1,0 +1,106 @@
+// What the outside is shown: plain objects made from the loop's state and the newest measurements. Reads only.
+import { catalogue, type EventName } from '../core/catalogue.ts';
+import { nextOf } from '../core/explain.ts';
+import type { Cause, Depth, Outcome, ServiceState } from '../core/types.ts';
+import type { Config } from '../config/types.ts';
+import type { Loop } from './loop.ts';
+import type { Measured, Services } from './services.ts';
+
+export const SCHEMA_VERSION = 1;
+
+export type Health = 'ok' | 'degraded' | 'failing' | 'unknown';
+
+export interface ShownCheck {
+  readonly outcome: Outcome;
+  readonly cause: Cause | null;
+  readonly detail: string;
+  readonly check: string;
+  readonly ms: number;
+  readonly at: string;
+}
+
+export interface DaemonFacts {
+  readonly pid: number;
+  readonly version: string;
+  readonly configuration: string;
+  readonly startedAt: number;
+  readonly durable: boolean;
+  readonly loopLagMs: { readonly p50: number; readonly p99: number; readonly max: number };
+  readonly dropped: number;
+}
+
+/** Wall clock of a moment on the timeline, as the machine's clock now counts. */
+export const wallOf = (loop: Loop, wallNow: number, at: number): string =>
+  new Date(wallNow - (loop.now() - at)).toISOString();
+
+/** How a service is, in one word of four: what `status` and `check` answer with. */
+export function healthOf(s: ServiceState, unknowns: number, last: Measured | null): Health {
+  if (s.phase === 'healthy')
+    return Math.max(s.unknowns.quick, s.unknowns.deep) >= unknowns
+      ? 'unknown'
+      : s.degraded.length > 0
+        ? 'degraded'
+        : 'ok';
+  if (s.phase === 'suspect' && s.incident === null) return s.verdict ? 'failing' : 'unknown';
+  if (s.phase === 'paused' || s.phase === 'relinquished') {
+    const outcome = last?.ran.verdict.outcome;
+    return outcome === 'pass' ? 'ok' : outcome === 'fail' ? 'failing' : (outcome ?? 'unknown');
+  }
+  return 'failing';
+}
+
+export function statusOf(config: Config, loop: Loop, services: Services, wallNow: number, facts: DaemonFacts) {
+  const shown = (measured: Measured | null): ShownCheck | null =>
+    measured && {
+      outcome: measured.ran.verdict.outcome,
+      cause: measured.ran.verdict.cause ?? null,
+      detail: measured.ran.verdict.detail,
+      check: measured.ran.verdict.check,
+      ms: Math.round(measured.ran.ms * 10) / 10,
+      at: wallOf(loop, wallNow, measured.at),
+    };
+  const { node, policy } = loop;
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    node: policy.node,
+    time: new Date(wallNow).toISOString(),
+    services: Object.entries(node.services).map(([name, s]) => {
+      const last = services.last(name);
+      const next = nextOf(policy, node, name, loop.now());
+      return {
+        name,
+        kit: config.services[name]?.kit ?? null,
+        phase: s.phase,
+        health: healthOf(s, policy.services[name]?.unknowns ?? 3, last.quick ?? last.deep),
+        since: wallOf(loop, wallNow, s.since),
+        incident: s.incident,
+        cause: s.verdict?.cause ?? null,
+        blockedBy: s.blockedBy,
+        attempts: s.attempts,
+        why: s.why,
+        quick: shown(last.quick),
+        deep: shown(last.deep),
+        next: { ...next, at: next.at === null ? null : wallOf(loop, wallNow, next.at) },
+      };
+    }),
+    groups: [],
+    alarms: Object.values(node.alarms).map((alarm) => ({
+      ...alarm,
+      raised: wallOf(loop, wallNow, alarm.raisedAt),
+      about: catalogue[alarm.event as EventName]?.about ?? '',
+    })),
+    daemon: {
+      ...facts,
+      startedAt: wallOf(loop, wallNow, facts.startedAt),
+      observe: policy.observe,
+      tilt: node.tilt,
+      strict: node.strict,
+    },
+  };
+}
+
+export type Status = ReturnType<typeof statusOf>;
+
+/** The last answers of one service, check by check, with steps and numbers. */
+export const checksOf = (services: Services, service: string, depth: Depth) =>
+  services.last(service)[depth]?.ran.results ?? [];

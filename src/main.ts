@@ -1,0 +1,153 @@
+// argv → command. The only place that reads argv and env, and that exits. Each command is loaded when it is called, so
+// that the command line starts at once.
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { ClientError } from './commands/client.ts';
+import { EXIT, type Io } from './commands/io.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const io: Io = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  env: process.env,
+  isTty: process.stdout.isTTY === true,
+  width: process.stdout.columns ?? 120,
+};
+
+let exitCode: number = EXIT.done;
+const end = (code: number): void => {
+  exitCode = code;
+};
+
+const program = new Command('watchkeeper')
+  .description('keeps services working, mail first: checks, repairs, tells why')
+  .version(version)
+  .exitOverride()
+  .showSuggestionAfterError()
+  .configureHelp({ sortSubcommands: false });
+
+const output = (): Option =>
+  new Option('-o, --output <format>', 'how to show it').choices(['table', 'json']).default('table');
+const client = (name: string, about: string): Command =>
+  program
+    .command(name)
+    .description(about)
+    .addOption(output())
+    .option('--socket <path>', 'control socket of the daemon');
+
+program
+  .command('run')
+  .description('run the daemon')
+  .option('--config <file>', 'the configuration', '/etc/watchkeeper/watchkeeper.yaml')
+  .option('--live', 'show a live table on the terminal')
+  .option('--observe', 'look, alert and record what would be done; repair nothing')
+  .addOption(new Option('--log-level <level>', "of the daemon's own log").choices(['debug', 'info', 'warn', 'error']))
+  .action(async (options: { config: string }) => {
+    const { run } = await import('./commands/run.ts');
+    const { resolve } = await import('node:path');
+    end(
+      await run({ ...options, config: resolve(options.config) }, io, {
+        pid: process.pid,
+        uid: process.getuid?.() ?? null,
+        version,
+        stdout: process.stdout,
+        stderr: process.stderr,
+        on: (signal, react) => void process.on(signal, react),
+      }),
+    );
+  });
+
+program
+  .command('config')
+  .description('check, show, schema, diff: what a configuration says')
+  .helpOption(false)
+  .allowUnknownOption()
+  .argument('[words...]')
+  .action(async (words: string[]) => end(await (await import('./commands/config.ts')).run(words, io)));
+
+client('status', 'how every service is; exit code as a Nagios plugin').action(async (options) =>
+  end(await (await import('./commands/status.ts')).run(options, io)),
+);
+
+client('check', 'ask a service now; exit code as a Nagios plugin')
+  .argument('<service>')
+  .option('--quick', 'the QuickCheck (default)')
+  .option('--deep', 'the DeepCheck, with the steps of its dialogue')
+  .action(async (service: string, options) => {
+    const depth = options.deep ? 'deep' : 'quick';
+    end(await (await import('./commands/check.ts')).run({ ...options, service, depth }, io));
+  });
+
+client('explain', 'what was seen, which rule decided, what was refused, what comes next')
+  .argument('<service|incident>')
+  .action(async (name: string, options) =>
+    end(await (await import('./commands/explain.ts')).run({ ...options, name }, io)),
+  );
+
+client('history', 'what happened')
+  .argument('[service]')
+  .option('--since <duration>', 'how far back', '1d')
+  .option('--chart <step>', 'counts and response times in steps of, say, 5m')
+  .option('--limit <rows>', 'rows at the most', '200')
+  .action(async (service: string | undefined, options) => {
+    const named = service === undefined ? {} : { service };
+    end(await (await import('./commands/history.ts')).run({ ...options, ...named, now: Date.now() }, io));
+  });
+
+client('pause', 'leave a service alone for a time; checks go on')
+  .argument('<service>')
+  .option('--for <duration>', 'when the pause ends', '1h')
+  .option('--comment <text>', 'why')
+  .action(async (service: string, options) =>
+    end(await (await import('./commands/operate.ts')).pause(service, options, io)),
+  );
+
+client('resume', 'end a pause now')
+  .argument('<service>')
+  .action(async (service: string, options) =>
+    end(await (await import('./commands/operate.ts')).resume(service, options, io)),
+  );
+
+client('reset', 'forget the attempts of a service that was given up, and look anew')
+  .argument('<service>')
+  .action(async (service: string, options) =>
+    end(await (await import('./commands/operate.ts')).reset(service, options, io)),
+  );
+
+client('reload', 'load the configuration anew; a bad one changes nothing').action(async (options) =>
+  end(await (await import('./commands/operate.ts')).reload(options, io)),
+);
+
+program
+  .command('sandbox')
+  .description('break and heal the small services of `npm start`')
+  .helpOption(false)
+  .allowUnknownOption()
+  .argument('[words...]')
+  .action(async (words: string[]) => end(await (await import('./commands/sandbox.ts')).runSandbox(words, io)));
+
+program
+  .command('replay')
+  .description('fold a journal offline; with --config, show where a changed policy would decide differently')
+  .argument('[folder]', 'the state folder', '/var/lib/watchkeeper')
+  .option('--config <file>', 'a changed configuration')
+  .addOption(output())
+  .action(async (folder: string, options) =>
+    end(await (await import('./commands/replay.ts')).run({ ...options, folder }, io)),
+  );
+
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  else if (error instanceof ClientError) {
+    io.err(`watchkeeper: ${error.message}\n`);
+    exitCode = error.exit;
+  } else throw error;
+}
+// Output to a pipe may still be on its way: let the loop run empty, but let nothing that was left open hold us.
+process.exitCode = exitCode;
+setTimeout(() => process.exit(exitCode), 2000).unref();

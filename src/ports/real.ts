@@ -1,0 +1,38 @@
+// The real doors, all of them. Made once, in `run`.
+import type { Writable } from 'node:stream';
+import { clock } from './clock.ts';
+import { dns } from './dns.ts';
+import { exec } from './exec.ts';
+import { files } from './files.ts';
+import { http } from './http.ts';
+import type { Log } from './log.ts';
+import { net } from './net.ts';
+import type { Ports } from './ports.ts';
+import { proc } from './proc.ts';
+import { secretsFrom } from './secrets.ts';
+import { sysinfo } from './sysinfo.ts';
+import { openSystemLog } from './syslog.ts';
+import { makeUnits } from './units.ts';
+
+export interface RealOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly pid: number;
+  readonly underSystemd: boolean;
+  readonly out: Writable;
+  readonly log: Log;
+}
+
+export const realPorts = ({ env, pid, underSystemd, out, log }: RealOptions): Ports => ({
+  clock,
+  dns,
+  exec,
+  files,
+  http,
+  log,
+  net,
+  proc,
+  secrets: secretsFrom(env),
+  sysinfo,
+  systemLog: openSystemLog({ pid, underSystemd, out }),
+  units: makeUnits(exec, clock),
+});

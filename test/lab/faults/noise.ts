@@ -1,0 +1,51 @@
+// No faults at all, though they look like some: work by hand and a busy machine. Whoever acts on them does harm.
+import { availableParallelism } from 'node:os';
+import { sleep } from '../command.ts';
+import { type Fault, QUIET, startAside, stopAside } from './fault.ts';
+
+const restartedByHand: Fault = {
+  name: 'restarted-by-hand',
+  about: 'an administrator restarts Postfix and Dovecot three times',
+  breaks: null,
+  expects: QUIET,
+  units: [],
+  inject: async ({ node }) => {
+    for (let time = 0; time < 3; time += 1) {
+      await node.exec(['systemctl', 'restart', 'postfix@-']);
+      await node.exec(['systemctl', 'restart', 'dovecot']);
+      await sleep(2500);
+    }
+  },
+};
+
+const stoppedByHand: Fault = {
+  name: 'stopped-by-hand',
+  about: 'an administrator stops Dovecot, works for a while, and starts it again',
+  breaks: null,
+  expects: QUIET,
+  units: [],
+  inject: async ({ node }) => {
+    await node.exec(['systemctl', 'stop', 'dovecot']);
+    await sleep(5000);
+    const shown = await node.attempt(['systemctl', 'is-active', 'dovecot']);
+    if (shown.stdout.trim() === 'active') throw new Error('somebody started Dovecot while it was being worked on');
+    await node.exec(['systemctl', 'start', 'dovecot']);
+  },
+};
+
+const hogs: Fault = {
+  name: 'cpu-hogs',
+  about: 'four busy loops for each core take turns with the services',
+  breaks: null,
+  expects: QUIET,
+  units: [],
+  inject: async (mail) => {
+    const loops = availableParallelism() * 4;
+    const script = `for i in $(seq ${loops}); do while :; do :; done & done; sleep 60; kill 0`;
+    await startAside(mail, 'hogs', ['--property=RuntimeMaxSec=60', 'sh', '-c', script]);
+    await sleep(8000);
+  },
+  undo: (mail) => stopAside(mail, 'hogs'),
+};
+
+export const noise: readonly Fault[] = [restartedByHand, stoppedByHand, hogs];

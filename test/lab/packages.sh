@@ -1,0 +1,69 @@
+#!/bin/bash
+# Installs from Debian what the tests on real servers and the lab need. Run as root, on Debian 12; quick when all of it
+# is there. Starts nothing, removes nothing, and leaves no service enabled that it brought.
+set -u -o pipefail
+
+# Never an exim here: it and Postfix cannot live together.
+wanted=(
+  systemd systemd-sysv dbus iproute2 nftables procps psmisc iputils-ping openssl faketime
+  postfix dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pop3d nginx-light bind9 bind9-dnsutils
+  swaks socat rsyslog monit monitoring-plugins-basic e2fsprogs util-linux
+)
+units=(postfix dovecot nginx named rsyslog monit nftables)
+policy=/usr/sbin/policy-rc.d
+limit=600 # seconds for one apt-get
+
+say() { printf 'packages: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# One line a problem is enough for a person; the last lines of apt hold it.
+apt() {
+  timeout -k 10 "$limit" apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >"$log" 2>&1 </dev/null
+}
+
+# `apt-get update` does not wait for the lock of its lists, so another one that runs meanwhile is waited for here.
+update() {
+  local try
+  for try in $(seq 60); do
+    apt update && return 0
+    grep -q 'Could not get lock' "$log" || return 1
+    sleep 2
+  done
+  return 1
+}
+
+command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+  fail 'this is not Debian: the tests on real servers and the lab need Debian 12 (run them without root to leave them out)'
+missing=()
+for name in "${wanted[@]}"; do installed "$name" || missing+=("$name"); done
+[ ${#missing[@]} -eq 0 ] && exit 0
+[ "$(id -u)" = 0 ] || fail "not root, and missing: ${missing[*]}"
+
+log=$(mktemp) ours=
+finish() { rm -f "$log"; [ -z "$ours" ] || rm -f "$policy"; }
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+if [ ! -e "$policy" ]; then
+  ours=yes
+  printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" || fail "cannot write $policy"
+fi
+new_units=()
+for unit in "${units[@]}"; do
+  systemctl --root=/ is-enabled --quiet "$unit" 2>/dev/null || new_units+=("$unit")
+done
+
+say "installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+printf 'postfix postfix/main_mailer_type select No configuration\n' | debconf-set-selections
+# The lists may be fresh enough; only when they are not is the network asked for new ones.
+install=(install -y --no-install-recommends --no-remove "${missing[@]}")
+if ! apt "${install[@]}"; then
+  update || fail "apt-get update failed: $(tail -n 3 "$log")"
+  apt "${install[@]}" || fail "apt-get install failed: $(tail -n 5 "$log")"
+fi
+[ ${#new_units[@]} -eq 0 ] || systemctl --root=/ --quiet disable "${new_units[@]}" 2>/dev/null
+for name in "${missing[@]}"; do installed "$name" || fail "$name is still missing after apt-get install"; done
+say 'done'
