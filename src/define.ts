@@ -213,7 +213,10 @@ export const opt = {
   secret: (about: string) =>
     z
       .string()
-      .regex(/^(file:\.?\/|env:[A-Za-z_]|credential:[A-Za-z0-9_.-])/, 'expected file:/PATH, env:NAME or credential:NAME')
+      .regex(
+        /^(file:\.?\/|env:[A-Za-z_]|credential:[A-Za-z0-9_.-])/,
+        'expected file:/PATH, env:NAME or credential:NAME',
+      )
       .meta({ secret: true })
       .describe(about),
 };

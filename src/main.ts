@@ -5,7 +5,9 @@ import { Command, CommanderError, Option } from 'commander';
 import { ClientError } from './commands/client.ts';
 import { EXIT, type Io } from './commands/io.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 const io: Io = {
   out: (text) => void process.stdout.write(text),
@@ -27,9 +29,14 @@ const program = new Command('watchkeeper')
   .showSuggestionAfterError()
   .configureHelp({ sortSubcommands: false });
 
-const output = (): Option => new Option('-o, --output <format>', 'how to show it').choices(['table', 'json']).default('table');
+const output = (): Option =>
+  new Option('-o, --output <format>', 'how to show it').choices(['table', 'json']).default('table');
 const client = (name: string, about: string): Command =>
-  program.command(name).description(about).addOption(output()).option('--socket <path>', 'control socket of the daemon');
+  program
+    .command(name)
+    .description(about)
+    .addOption(output())
+    .option('--socket <path>', 'control socket of the daemon');
 
 program
   .command('run')
@@ -37,7 +44,7 @@ program
   .option('--config <file>', 'the configuration', '/etc/watchkeeper/watchkeeper.yaml')
   .option('--live', 'show a live table on the terminal')
   .option('--observe', 'look, alert and record what would be done; repair nothing')
-  .addOption(new Option('--log-level <level>', 'of the daemon\'s own log').choices(['debug', 'info', 'warn', 'error']))
+  .addOption(new Option('--log-level <level>', "of the daemon's own log").choices(['debug', 'info', 'warn', 'error']))
   .action(async (options: { config: string }) => {
     const { run } = await import('./commands/run.ts');
     const { resolve } = await import('node:path');
@@ -76,7 +83,9 @@ client('check', 'ask a service now; exit code as a Nagios plugin')
 
 client('explain', 'what was seen, which rule decided, what was refused, what comes next')
   .argument('<service|incident>')
-  .action(async (name: string, options) => end(await (await import('./commands/explain.ts')).run({ ...options, name }, io)));
+  .action(async (name: string, options) =>
+    end(await (await import('./commands/explain.ts')).run({ ...options, name }, io)),
+  );
 
 client('history', 'what happened')
   .argument('[service]')
@@ -92,15 +101,21 @@ client('pause', 'leave a service alone for a time; checks go on')
   .argument('<service>')
   .option('--for <duration>', 'when the pause ends', '1h')
   .option('--comment <text>', 'why')
-  .action(async (service: string, options) => end(await (await import('./commands/operate.ts')).pause(service, options, io)));
+  .action(async (service: string, options) =>
+    end(await (await import('./commands/operate.ts')).pause(service, options, io)),
+  );
 
 client('resume', 'end a pause now')
   .argument('<service>')
-  .action(async (service: string, options) => end(await (await import('./commands/operate.ts')).resume(service, options, io)));
+  .action(async (service: string, options) =>
+    end(await (await import('./commands/operate.ts')).resume(service, options, io)),
+  );
 
 client('reset', 'forget the attempts of a service that was given up, and look anew')
   .argument('<service>')
-  .action(async (service: string, options) => end(await (await import('./commands/operate.ts')).reset(service, options, io)));
+  .action(async (service: string, options) =>
+    end(await (await import('./commands/operate.ts')).reset(service, options, io)),
+  );
 
 client('reload', 'load the configuration anew; a bad one changes nothing').action(async (options) =>
   end(await (await import('./commands/operate.ts')).reload(options, io)),
@@ -120,7 +135,9 @@ program
   .argument('[folder]', 'the state folder', '/var/lib/watchkeeper')
   .option('--config <file>', 'a changed configuration')
   .addOption(output())
-  .action(async (folder: string, options) => end(await (await import('./commands/replay.ts')).run({ ...options, folder }, io)));
+  .action(async (folder: string, options) =>
+    end(await (await import('./commands/replay.ts')).run({ ...options, folder }, io)),
+  );
 
 try {
   await program.parseAsync(process.argv);

@@ -29,12 +29,18 @@ export async function run({ service, depth, output, socket }: CheckOptions, io: 
   }
   for (const { name, ms, result } of answer.checks) {
     const cause = result.cause ? ` (${result.cause})` : '';
-    io.out(`${paint(io, COLOURS[result.outcome], result.outcome)}${cause} ${clean(name, 60)} ${Math.round(ms)} ms: ${clean(result.detail, 400)}\n`);
+    io.out(
+      `${paint(io, COLOURS[result.outcome], result.outcome)}${cause} ${clean(name, 60)} ${Math.round(ms)} ms: ${clean(result.detail, 400)}\n`,
+    );
     for (const step of result.steps ?? []) {
       const mark = step.ok ? '+' : '!';
-      io.out(`  ${mark} ${clean(step.name, 60).padEnd(14)} ${String(Math.round(step.ms)).padStart(6)} ms  ${clean(step.detail ?? '', 200)}\n`);
+      io.out(
+        `  ${mark} ${clean(step.name, 60).padEnd(14)} ${String(Math.round(step.ms)).padStart(6)} ms  ${clean(step.detail ?? '', 200)}\n`,
+      );
     }
-    const numbers = (result.metrics ?? []).map((one) => `${one.name}=${Math.round(one.value * 1000) / 1000}${one.unit ?? ''}`);
+    const numbers = (result.metrics ?? []).map(
+      (one) => `${one.name}=${Math.round(one.value * 1000) / 1000}${one.unit ?? ''}`,
+    );
     if (numbers.length > 0) io.out(`  ${clean(numbers.join(' '), 400)}\n`);
   }
   io.out(`${service}: ${answer.verdict.outcome}, ${clean(answer.verdict.detail, 400)}\n`);

@@ -112,7 +112,7 @@ async function check(path: string, call: Call): Promise<number> {
 async function show(path: string, call: Call): Promise<number> {
   const good = await read(path, call);
   if (!good) return BAD_CONFIG;
-  const tree = call.effective ? good.effective : good.written;
+  const tree = call.effective ? good.effective() : good.written;
   call.io.out(call.json ? json(showJson(tree)) : showYaml(tree));
   return OK;
 }
@@ -126,6 +126,6 @@ async function compare(old: string, next: string, call: Call): Promise<number> {
   const [before, after] = [await read(old, call), await read(next, call)];
   if (!before || !after) return BAD_CONFIG;
   const changes = diff(before.config, after.config);
-  call.io.out(call.json ? json({ changes }) : diffText(changes, before.effective, after.effective));
+  call.io.out(call.json ? json({ changes }) : diffText(changes, before.effective(), after.effective()));
   return OK;
 }

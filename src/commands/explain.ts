@@ -43,13 +43,21 @@ function show(answer: Answer, io: Io): void {
   line('decided', `${answer.text}  [${answer.rule}]`);
   for (const one of answer.refused) line('refused', `${one.what}: ${one.text}  [${one.rule}]`);
   line('next', answer.next.text);
-  line('budget', `${answer.budget.left} of ${answer.budget.of} repairs left; ${answer.attempts} attempts on the ladder`);
+  line(
+    'budget',
+    `${answer.budget.left} of ${answer.budget.of} repairs left; ${answer.attempts} attempts on the ladder`,
+  );
   if (answer.blockedBy) line('root', answer.blockedBy);
   if (answer.runbook) line('runbook', answer.runbook);
   for (const depth of ['quick', 'deep'] as const)
     for (const { name, ms, result } of answer.checks[depth])
-      line(depth, `${name}: ${result.outcome}${result.cause ? ` (${result.cause})` : ''}, ${Math.round(ms)} ms: ${result.detail}`);
+      line(
+        depth,
+        `${name}: ${result.outcome}${result.cause ? ` (${result.cause})` : ''}, ${Math.round(ms)} ms: ${result.detail}`,
+      );
   if (answer.story.length > 0) io.out(`${head('story')}\n`);
   for (const told of answer.story.slice(-20))
-    io.out(`  ${told.time.slice(0, 23)} ${(told.phase ?? '').padEnd(11)} ${clean(told.text, 500)}  [${clean(told.rule, 40)}]\n`);
+    io.out(
+      `  ${told.time.slice(0, 23)} ${(told.phase ?? '').padEnd(11)} ${clean(told.text, 500)}  [${clean(told.rule, 40)}]\n`,
+    );
 }

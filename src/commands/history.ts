@@ -24,7 +24,10 @@ const span = (option: string, text: string): number => {
 };
 
 export async function run(options: HistoryOptions, io: Io): Promise<number> {
-  const question = new URLSearchParams({ from: String(options.now - span('--since', options.since)), limit: options.limit });
+  const question = new URLSearchParams({
+    from: String(options.now - span('--since', options.since)),
+    limit: options.limit,
+  });
   if (options.service !== undefined) question.set('service', options.service);
   if (options.chart !== undefined) question.set('rollups', String(span('--chart', options.chart)));
   const { rows } = await body<{ readonly rows: readonly object[] }>(
@@ -38,7 +41,9 @@ export async function run(options: HistoryOptions, io: Io): Promise<number> {
 
 function events(rows: readonly HistoryEvent[], io: Io): void {
   for (const row of [...rows].sort((a, b) => a.wall - b.wall))
-    io.out(`${new Date(row.wall).toISOString()} ${clean(row.service ?? '-', 40).padEnd(12)} ${clean(row.detail, 400)}\n`);
+    io.out(
+      `${new Date(row.wall).toISOString()} ${clean(row.service ?? '-', 40).padEnd(12)} ${clean(row.detail, 400)}\n`,
+    );
 }
 
 function chart(rows: readonly ChartRow[], io: Io): void {
@@ -47,7 +52,18 @@ function chart(rows: readonly ChartRow[], io: Io): void {
   const ms = (value: number): string => value.toFixed(1);
   for (const row of rows) {
     const { pass, degraded, fail, unknown } = row.counts;
-    table.push([new Date(row.wall).toISOString().slice(0, 16), clean(row.service, 40), row.depth, pass, degraded, fail, unknown, ms(row.avgMs), ms(row.p95Ms), ms(row.maxMs)]);
+    table.push([
+      new Date(row.wall).toISOString().slice(0, 16),
+      clean(row.service, 40),
+      row.depth,
+      pass,
+      degraded,
+      fail,
+      unknown,
+      ms(row.avgMs),
+      ms(row.p95Ms),
+      ms(row.maxMs),
+    ]);
   }
   io.out(`${table.toString()}\n`);
 }

@@ -18,14 +18,21 @@ const by = (io: Io): string => io.env['SUDO_USER'] ?? io.env['USER'] ?? io.env['
 
 async function tell(path: string, words: object, options: Common, io: Io): Promise<number> {
   const told = await body<Told>(ask(socketOf(io, options.socket), 'POST', path, words));
-  io.out(options.output === 'json' ? `${JSON.stringify(told)}\n` : `${told.service}: ${told.phase}: ${told.why.text}\n`);
+  io.out(
+    options.output === 'json' ? `${JSON.stringify(told)}\n` : `${told.service}: ${told.phase}: ${told.why.text}\n`,
+  );
   return EXIT.done;
 }
 
 /** A pause always has an end: `--for`, one hour unless said otherwise. */
-export function pause(service: string, options: Common & { readonly for: string; readonly comment?: string }, io: Io): Promise<number> {
+export function pause(
+  service: string,
+  options: Common & { readonly for: string; readonly comment?: string },
+  io: Io,
+): Promise<number> {
   const untilMs = durationMs(options.for);
-  if (untilMs === null || untilMs < 1000) throw new ClientError(EXIT.usage, `--for ${options.for}: a duration such as 30m or 2h`);
+  if (untilMs === null || untilMs < 1000)
+    throw new ClientError(EXIT.usage, `--for ${options.for}: a duration such as 30m or 2h`);
   return tell('/api/v1/pause', { service, untilMs, by: by(io), comment: options.comment ?? '' }, options, io);
 }
 

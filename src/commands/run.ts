@@ -86,11 +86,16 @@ async function serve(
 ): Promise<number> {
   const journald = isJournal(io.env, self.pid, 2);
   const live = options.live ? liveTable(self.stdout, { noColour: (io.env['NO_COLOR'] ?? '') !== '' }) : null;
-  const log = openLog({ level: options.logLevel ?? (live ? 'error' : 'info'), underSystemd: journald, out: self.stderr });
+  const log = openLog({
+    level: options.logLevel ?? (live ? 'error' : 'info'),
+    underSystemd: journald,
+    out: self.stderr,
+  });
   const ports = realPorts({ env: io.env, pid: self.pid, underSystemd: journald, out: self.stdout, log });
   const notify = openNotify(io.env, self.pid);
   let daemon: Daemon | null = null;
-  const onHistory = (detail: string | null): void => daemon?.historyTrouble(detail !== null, detail ?? 'it is written again');
+  const onHistory = (detail: string | null): void =>
+    daemon?.historyTrouble(detail !== null, detail ?? 'it is written again');
   const { recorder, history } = openRecorder(join(store.dir, 'history.db'), config.historyMs, ports, onHistory);
   daemon = new Daemon(config, {
     ports,
@@ -162,8 +167,7 @@ const sentence = (time: string, service: string | null, text: string): string =>
 function showLive(daemon: Daemon, live: LiveTable, ports: Ports): () => void {
   let cancel: () => void = () => undefined;
   const paint = (): void => {
-    const status = daemon.status();
-    live.show({ ...status, services: status.services.map((one) => ({ ...one, next: one.next.text })) });
+    live.show(daemon.status());
     cancel = ports.clock.after(LIVE_MS, paint);
   };
   paint();

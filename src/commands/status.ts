@@ -34,24 +34,55 @@ export function ago(from: string, to: string): string {
 }
 
 function show(status: Status, io: Io): void {
-  const table = new Table({ head: ['service', 'health', 'phase', 'for', 'quick', 'deep', 'why'], style: { head: [], border: [] }, ...plainBorders });
+  const table = new Table({
+    head: ['service', 'health', 'phase', 'for', 'quick', 'deep', 'why'],
+    style: { head: [], border: [] },
+    ...plainBorders,
+  });
   for (const one of status.services) {
     const answer = (shown: typeof one.quick): string => (shown ? `${shown.outcome} ${Math.round(shown.ms)} ms` : '-');
     const why = clean(one.why.text, Math.max(20, io.width - 75));
     const health = paint(io, COLOUR[one.health], one.health);
-    table.push([clean(one.name, 60), health, one.phase, ago(one.since, status.time), answer(one.quick), answer(one.deep), why]);
+    table.push([
+      clean(one.name, 60),
+      health,
+      one.phase,
+      ago(one.since, status.time),
+      answer(one.quick),
+      answer(one.deep),
+      why,
+    ]);
   }
   io.out(`${table.toString()}\n`);
-  for (const alarm of status.alarms) io.out(`${paint(io, 'red', alarm.severity)} since ${alarm.raised}: ${clean(alarm.summary, 300)}\n`);
+  for (const alarm of status.alarms)
+    io.out(`${paint(io, 'red', alarm.severity)} since ${alarm.raised}: ${clean(alarm.summary, 300)}\n`);
   const { daemon } = status;
-  const doubts = [daemon.observe ? 'observe-only' : '', daemon.tilt ? `observer suspect (${daemon.tilt.reason})` : '', daemon.strict ? 'strict budgets' : '', daemon.durable ? '' : 'journal not written'];
+  const doubts = [
+    daemon.observe ? 'observe-only' : '',
+    daemon.tilt ? `observer suspect (${daemon.tilt.reason})` : '',
+    daemon.strict ? 'strict budgets' : '',
+    daemon.durable ? '' : 'journal not written',
+  ];
   for (const doubt of doubts) if (doubt !== '') io.out(`${paint(io, 'yellow', doubt)}\n`);
 }
 
 /** Columns without lines: what greps and small terminals like. */
 export const plainBorders = {
   chars: {
-    top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
-    left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ',
+    top: '',
+    'top-mid': '',
+    'top-left': '',
+    'top-right': '',
+    bottom: '',
+    'bottom-mid': '',
+    'bottom-left': '',
+    'bottom-right': '',
+    left: '',
+    'left-mid': '',
+    mid: '',
+    'mid-mid': '',
+    right: '',
+    'right-mid': '',
+    middle: '  ',
   },
 };

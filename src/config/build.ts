@@ -8,7 +8,7 @@ import { explain, problemAt } from './issues.ts';
 import { withPaths } from './paths.ts';
 import { quote, suggest } from './problems.ts';
 import { checkKeys, type RungInput, type ServiceInput, service as serviceSchema } from './schema.ts';
-import { at, get, itemsOf, type Path, type Place, placeAt, plainOf, textAt, type Tree } from './tree.ts';
+import { at, get, itemsOf, type Path, pathText, type Place, placeAt, plainOf, textAt, type Tree } from './tree.ts';
 import type { ChannelConfig, CheckConfig, ManagerConfig, Problem, ServiceConfig } from './types.ts';
 
 /** What every judgement needs: the whole tree (for texts and places), the plugins, and the list of problems. */
@@ -50,10 +50,8 @@ function optionsOf(
   const plugin = plugins.get(type);
   if (!plugin) {
     const place = placeAt(building.tree, [...path, 'type']).value;
-    const text = `there is no ${WHAT[kind]} of type ${quote(type)}`;
-    building.problems.push(
-      problemAt(place, `${path.join('.')}: ${text}`, 'unknown-type', suggest(type, plugins.keys())),
-    );
+    const text = `${pathText(building.tree, path)}: there is no ${WHAT[kind]} of type ${quote(type)}`;
+    building.problems.push(problemAt(place, text, 'unknown-type', suggest(type, plugins.keys())));
     return undefined;
   }
   const plain = plainOf(withPaths(tree)) as Record<string, unknown>;
@@ -89,8 +87,9 @@ function buildCheck(building: Building, path: Path, input: ServiceInput['checks'
   const found = optionsOf(building, path, 'checks', Object.keys(checkKeys));
   if (!found) return undefined;
   const able = building.plugins.checks.get(found.type)?.depth ?? 'both';
-  if (input.depth && able !== 'both' && input.depth !== able) {
-    const text = `${path.join('.')}: the check ${found.type} is for ${able} only`;
+  const wanted = textAt(at(building.tree, path), 'depth');
+  if (able !== 'both' && wanted !== able && /^(quick|deep|both)$/.test(wanted ?? '')) {
+    const text = `${pathText(building.tree, path)}: the check ${found.type} is for ${able} only`;
     building.problems.push(problemAt(placeAt(building.tree, [...path, 'depth']).value, text, 'bad-depth'));
   }
   return {
@@ -150,6 +149,7 @@ function policyOf(input: ServiceInput, repaired: boolean): ServicePolicy {
     stableMs: recover.stable,
     graceMs: recover.grace,
     byHandMs: recover['by-hand'],
+    // oxlint-disable-next-line unicorn/no-thenable -- the word of the configuration; nobody awaits a policy
     then: recover.then,
     switchMs: recover.switch,
     againMs: recover.again,

@@ -15,7 +15,8 @@ interface Sources {
 }
 
 export function effectiveTree(tree: Tree, { plugins, hostname }: Sources): Tree {
-  const filled = fill(tree, reflect(rootSchema), DEFAULT) as MapTree;
+  const named = get(tree, 'node') || tree.kind !== 'map' ? tree : withKeys(tree, { node: leaf(hostname) });
+  const filled = fill(named, reflect(rootSchema), DEFAULT) as MapTree;
   const services = [...entriesOf(get(filled, 'services'))].map(
     ([name, entry]) => [name, { key: entry.key, value: serviceTree(entry.value as MapTree, plugins) }] as const,
   );
@@ -24,7 +25,6 @@ export function effectiveTree(tree: Tree, { plugins, hostname }: Sources): Tree 
     return [name, { key: entry.key, value: pluginTree(entry.value, plugin?.options) }] as const;
   });
   return withKeys(filled, {
-    node: get(filled, 'node') ?? leaf(hostname),
     services: mapOf(get(filled, 'services')?.place ?? DEFAULT, services),
     alerts: mapOf(get(filled, 'alerts')?.place ?? DEFAULT, alerts),
   });

@@ -25,7 +25,9 @@ export const problemAt = (place: Place, text: string, rule: string, hint?: strin
 
 /** Problems for all issues of one judgement. */
 export function explain(issues: readonly Issue[], judged: Judged): readonly Problem[] {
-  return issues.flatMap((issue) => explainOne(issue, judged));
+  // A number beyond all bounds is also beyond the bound of its key: the last one says more.
+  const last = new Map(issues.map((issue) => [`${issue.code} ${JSON.stringify(issue.path)}`, issue]));
+  return [...last.values()].flatMap((issue) => explainOne(issue, judged));
 }
 
 function explainOne(issue: Issue, judged: Judged): readonly Problem[] {
@@ -57,8 +59,7 @@ function explainOne(issue: Issue, judged: Judged): readonly Problem[] {
   }
   const value = at(judged.tree, full);
   if (!value) return say(spot.found ? spot.value : spot.key, `is missing${describe(schemas)}`, 'missing');
-  if (issue.code === 'custom')
-    return say(spot.value, issue.message, value.kind === 'leaf' ? 'out-of-range' : 'bad-value');
+  if (issue.code === 'custom' && value.kind !== 'leaf') return say(spot.value, issue.message, 'bad-value');
   const closest = issue.code === 'invalid_union' ? issue.errors.find((branch) => branch.some(isNear)) : undefined;
   if (closest) return closest.flatMap((one) => explainOne({ ...one, path: [...issue.path, ...one.path] }, judged));
   return say(spot.value, ...wrong(issue, value, schemas));
@@ -81,6 +82,7 @@ function wrong(issue: Issue, value: Tree, schemas: readonly JsonSchema[]): [stri
     return [text, 'literal-secret'];
   }
   const wanted = expected(schemas);
+  if (issue.code === 'custom') return [`${shown(value)}: ${issue.message}`, 'out-of-range'];
   if (value.kind === 'leaf' && value.value === null) return [`is empty; expected ${wanted}`, 'wrong-type'];
   const words = schemas.flatMap((schema) => [...(schema.enum ?? []), ...('const' in schema ? [schema.const] : [])]);
   if (value.kind === 'leaf' && typeof value.value === 'string' && words.length > 0)
@@ -91,11 +93,11 @@ function wrong(issue: Issue, value: Tree, schemas: readonly JsonSchema[]): [stri
       'bad-value',
     ];
   if (issue.code === 'too_small' || issue.code === 'too_big') {
-    if (value.kind !== 'leaf')
-      return [`${value.kind === 'list' ? 'a list' : 'a map'} of this length: ${bound(issue)}`, 'out-of-range'];
-    return [`${shown(value)} is out of range: ${bound(issue)}`, 'out-of-range'];
+    const many = value.kind === 'list' ? ` items, got ${value.items.length}` : value.kind === 'map' ? ' keys' : '';
+    const long = value.kind === 'leaf' && typeof value.value === 'string' ? ' characters' : many;
+    return [`${value.kind === 'leaf' ? `${shown(value)}: ` : ''}${bound(issue)}${long}`, 'out-of-range'];
   }
-  return [`expected ${wanted}, got ${shown(value)}`, 'wrong-type', unitHint(value, schemas)];
+  return [`expected ${wanted}, got ${kindOf(value)}${shown(value)}`, 'wrong-type', unitHint(value, schemas)];
 }
 
 const near = (word: string, words: readonly unknown[]): string | undefined => {
@@ -120,9 +122,13 @@ function unitHint(value: Tree, schemas: readonly JsonSchema[]): string | undefin
 function shown(value: Tree): string {
   if (value.kind === 'list') return 'a list';
   if (value.kind === 'map') return 'a map';
-  if (typeof value.value === 'string') return `the text ${quote(value.value)}`;
-  if (typeof value.value === 'number') return `the number ${value.value}`;
+  if (typeof value.value === 'string') return quote(value.value);
   return value.value === null ? 'nothing' : String(value.value);
+}
+
+function kindOf(value: Tree): string {
+  if (value.kind !== 'leaf') return '';
+  return typeof value.value === 'string' ? 'the text ' : typeof value.value === 'number' ? 'the number ' : '';
 }
 
 /** What may stand here, in words. */

@@ -1,6 +1,5 @@
 // A configuration file → the whole effective configuration, or all of its problems. Never half a configuration, and
 // never a throw for what stands in a file.
-import { dirname, resolve } from 'node:path';
 import { z } from '../define.ts';
 import type { Files } from '../ports/files.ts';
 import type { Plugins } from '../registry.ts';
@@ -8,7 +7,7 @@ import { type Building, type Built, buildChannel, buildService } from './build.t
 import { effectiveTree } from './effective.ts';
 import { explain, problemAt } from './issues.ts';
 import { applyKit, type Kits, openKits, shippedKits } from './kits.ts';
-import { mergeFiles } from './merge.ts';
+import { anchorPaths, mergeFiles } from './merge.ts';
 import { parse } from './parse.ts';
 import { sortProblems } from './problems.ts';
 import { checkDepends, checkNode, checkService, unusedKits } from './rules.ts';
@@ -44,9 +43,8 @@ export function load(path: string, options: LoadOptions): Loaded {
   const problems: Problem[] = [...read.problems];
   const trees = read.sources.flatMap((source) => {
     const parsed = parse(source.path, source.text, source.path);
-    if ('tree' in parsed) return [parsed.tree];
     problems.push(...parsed.problems);
-    return [];
+    return parsed.tree ? [parsed.tree] : [];
   });
   // A part that cannot be read leaves gaps that would look like problems of the other parts.
   if (!read.complete || trees.length < read.sources.length) return { problems: sortProblems(problems) };
@@ -55,23 +53,17 @@ export function load(path: string, options: LoadOptions): Loaded {
     if (written) problems.push(problemAt(written.place, 'expected a map of keys such as services', 'wrong-type'));
     return { problems: sortProblems(problems) };
   }
-  return judge(path, written, read.sources, options, problems);
+  return judge(written, read.sources, options, problems);
 }
 
 const hasErrors = (problems: readonly Problem[]): boolean => problems.some((problem) => problem.level === 'error');
 
-function judge(
-  path: string,
-  written: MapTree,
-  sources: readonly Source[],
-  options: LoadOptions,
-  problems: Problem[],
-): Loaded {
-  const now = refuseLater(written, problems);
+function judge(written: MapTree, sources: readonly Source[], options: LoadOptions, problems: Problem[]): Loaded {
+  const now = refuseLater(anchorPaths(written) as MapTree, problems);
   const kits = openKits(get(now, 'kits'), options.kitsDir ?? shippedKits, options.files);
-  const tree = expand(now, kits, problems);
+  const { tree, unfit } = expand(now, kits, problems);
   const fallback = now.place;
-  const judged = head.safeParse(plainOf(tree));
+  const judged = head.safeParse(plainOf(withoutServices(tree)));
   if (!judged.success) problems.push(...explain(judged.error.issues, { tree, base: [], schema: head, fallback }));
   const building: Building = { tree, plugins: options.plugins, problems };
   const names = [...entriesOf(get(tree, 'services'))].map(([name]) => name);
@@ -81,17 +73,17 @@ function judge(
     ([name, entry]) => [name, channelOf(building, name, entry.value)] as const,
   );
   checkDepends(building, dependsOf(tree));
-  for (const one of built) if (one) checkService(building, one);
+  for (const one of built) if (one && !unfit.has(one.config.name)) checkService(building, one);
   if (judged.success) checkNode(building, judged.data as unknown as RootInput);
   const used = new Set(names.map((name) => textAt(get(get(tree, 'services'), name), 'kit') ?? ''));
   problems.push(...unusedKits(building, used));
   if (hasErrors(problems) || !judged.success) return { problems: sortProblems(problems) };
   const complete = built.filter((one): one is Built => one !== undefined);
   return {
-    config: assemble(path, judged.data, complete, channels, sources, options),
+    config: assemble(judged.data, complete, channels, sources, options),
     warnings: sortProblems(problems),
     written,
-    effective: effectiveTree(tree, options),
+    effective: () => effectiveTree(tree, options),
   };
 }
 
@@ -105,14 +97,29 @@ function refuseLater(tree: MapTree, problems: Problem[]): MapTree {
   return mapOf(tree.place, entries);
 }
 
-function expand(tree: MapTree, kits: Kits, problems: Problem[]): MapTree {
+/** Services laid over their kits. Those whose kit did not fit are judged no further than their own keys. */
+function expand(tree: MapTree, kits: Kits, problems: Problem[]): { tree: MapTree; unfit: ReadonlySet<string> } {
+  const unfit = new Set<string>();
   const services = get(tree, 'services');
-  if (services?.kind !== 'map') return tree;
+  if (services?.kind !== 'map') return { tree, unfit };
   const expanded = [...services.entries].map(([name, entry]) => {
     if (entry.value.kind !== 'map') return [name, entry] as const;
-    return [name, { key: entry.key, value: applyKit(entry.value, `services.${name}`, kits, problems) }] as const;
+    const before = problems.length;
+    const value = applyKit(entry.value, `services.${name}`, kits, problems);
+    if (problems.length > before) unfit.add(name);
+    return [name, { key: entry.key, value }] as const;
   });
-  return withKeys(tree, { services: mapOf(services.place, expanded) });
+  return { tree: withKeys(tree, { services: mapOf(services.place, expanded) }), unfit };
+}
+
+/** Only the names of the services are left: the services themselves are judged one by one. */
+function withoutServices(tree: MapTree): MapTree {
+  const services = get(tree, 'services');
+  if (services?.kind !== 'map') return tree;
+  const bare = [...services.entries].map(([name, { key }]) => {
+    return [name, { key, value: { kind: 'leaf', place: key, value: null } }] as const;
+  });
+  return withKeys(tree, { services: mapOf(services.place, bare) });
 }
 
 function refuseNone(tree: Tree, names: readonly string[], problems: Problem[]): void {
@@ -142,7 +149,6 @@ function dependsOf(tree: Tree): ReadonlyMap<string, readonly string[]> {
 }
 
 function assemble(
-  path: string,
   root: Head,
   built: readonly Built[],
   channels: readonly (readonly [string, ChannelConfig | undefined])[],
@@ -151,7 +157,6 @@ function assemble(
 ): Config {
   const services: Record<string, ServiceConfig> = Object.fromEntries(built.map(({ config }) => [config.name, config]));
   const node = root.node ?? options.hostname;
-  const folder = dirname(resolve(path));
   return {
     node,
     services,
@@ -169,8 +174,8 @@ function assemble(
       },
     },
     alerts: Object.fromEntries(channels.flatMap(([name, channel]) => (channel ? [[name, channel]] : []))),
-    stateDir: resolve(folder, root['state-dir']),
-    runDir: resolve(folder, root['run-dir']),
+    stateDir: root['state-dir'],
+    runDir: root['run-dir'],
     historyMs: root.history.keep,
     purgeAt: root.history.purge,
     sandbox: root.sandbox,

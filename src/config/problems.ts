@@ -19,7 +19,9 @@ export function sortProblems(problems: readonly Problem[]): readonly Problem[] {
   const seen = new Set<string>();
   const sorted = problems
     .filter((problem) => {
-      const key = formatProblem(problem);
+      // One bad value of a kit's parameter may be wrong in several places of the kit: it is one mistake.
+      const place = `${problem.file}:${problem.line}:${problem.column}`;
+      const key = `${place}:${problem.rule}:${problem.line > 0 ? problem.text.replace(/^\S+: /, '') : problem.text}`;
       if (seen.has(key)) return false;
       seen.add(key);
       return true;

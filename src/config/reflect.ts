@@ -30,11 +30,21 @@ const cache = new WeakMap<z.ZodType, JsonSchema>();
 export function reflect(schema: z.ZodType): JsonSchema {
   const known = cache.get(schema);
   if (known) return known;
-  const made = withTextDefaults(
-    z.toJSONSchema(schema, { io: 'input', target: 'draft-7', unrepresentable: 'any' }) as JsonSchema,
-  );
+  const plain = z.toJSONSchema(schema, { io: 'input', target: 'draft-7', unrepresentable: 'any' }) as JsonSchema;
+  const made = withTextDefaults(withOutputDefaults(schema, plain));
   cache.set(schema, made);
   return made;
+}
+
+/** zod leaves out a `.default()` of a key whose text becomes something else (`opt.duration(…).default(5000)`). */
+function withOutputDefaults(schema: z.ZodType, plain: JsonSchema): JsonSchema {
+  if (!(schema instanceof z.ZodObject) || !plain.properties) return plain;
+  const properties = Object.entries(plain.properties).map(([key, part]) => {
+    const field: unknown = schema.shape[key];
+    const left = part.default === undefined && field instanceof z.ZodDefault;
+    return [key, left ? { ...part, default: field.def.defaultValue } : part] as const;
+  });
+  return { ...plain, properties: Object.fromEntries(properties) };
 }
 
 const patternOf = (schema: z.ZodType): string =>
@@ -121,9 +131,11 @@ export function fill(tree: Tree, schema: JsonSchema, place: Place): Tree {
     return { ...tree, items: tree.items.map((item) => fill(item, items as JsonSchema, place)) };
   }
   if (tree.kind !== 'map') return tree;
-  const entries = new Map(tree.entries);
-  for (const [key, part] of Object.entries(schema.properties ?? {})) {
-    const have = entries.get(key);
+  const own = schema.properties ?? {};
+  // What the schema does not name stands first (a check's type and name), the rest in the order of the schema.
+  const entries = new Map([...tree.entries].filter(([key]) => !Object.hasOwn(own, key)));
+  for (const [key, part] of Object.entries(own)) {
+    const have = tree.entries.get(key);
     if (have) entries.set(key, { key: have.key, value: fill(have.value, part, place) });
     else if (part.default !== undefined) {
       const value = fill(treeOf(part.default, place), part, place);
@@ -133,7 +145,6 @@ export function fill(tree: Tree, schema: JsonSchema, place: Place): Tree {
   const more = schema.additionalProperties;
   if (typeof more === 'object')
     for (const [key, have] of tree.entries)
-      if (!schema.properties || !Object.hasOwn(schema.properties, key))
-        entries.set(key, { key: have.key, value: fill(have.value, more, place) });
+      if (!Object.hasOwn(own, key)) entries.set(key, { key: have.key, value: fill(have.value, more, place) });
   return mapOf(tree.place, entries);
 }

@@ -6,7 +6,7 @@ import { problemAt } from './issues.ts';
 import { quote, suggest } from './problems.ts';
 import { durationText } from './reflect.ts';
 import type { RootInput } from './schema.ts';
-import { at, get, type Path, type Place, placeAt, type Tree } from './tree.ts';
+import { at, get, type Path, pathText, type Place, placeAt, type Tree } from './tree.ts';
 import type { Problem } from './types.ts';
 
 export interface Ruling {
@@ -100,14 +100,17 @@ class Spot {
     const place: Place = wrote
       ? placeAt(this.#ruling.tree, [...this.#base, ...wrote]).value
       : placeAt(this.#ruling.tree, full).key;
-    this.#ruling.problems.push(problemAt(place, `${this.#base.join('.')}: ${text}`, rule));
+    const whose = this.#base.length > 0 ? `${this.#base.join('.')}: ` : '';
+    this.#ruling.problems.push(problemAt(place, `${whose}${text}`, rule));
   }
   #written(path: Path): boolean {
     return at(this.#ruling.tree, path) !== undefined;
   }
   /** `recover.verify 30s (default)` */
   value(path: Path, ms: number): string {
-    return `${path.join('.')} ${durationText(ms)}${this.#written([...this.#base, ...path]) ? '' : ' (default)'}`;
+    const whole = [...this.#base, ...path];
+    const words = pathText(this.#ruling.tree, whole).split('.').slice(this.#base.length).join('.');
+    return `${words} ${durationText(ms)}${this.#written(whole) ? '' : ' (default)'}`;
   }
   /** `a` may not be more than `b`. */
   atMost(a: readonly [Path, number], b: readonly [Path, number], why: string, orEqual = true): void {
@@ -158,24 +161,13 @@ function repairTiming(spot: Spot, { deep, quick, recover }: Built['input']): voi
     [['recover', 'stable'], recover.stable],
     'stable health means at least one DeepCheck',
   );
-  let whole = recover.attempts * (recover.repair + recover.verify);
-  for (let n = 0; n < recover.attempts - 1; n++) whole += Math.min(backoff.max, backoff.first * backoff.factor ** n);
-  if (whole > recover.window) {
-    const text =
-      `${recover.attempts} attempts (${spot.value(['recover', 'repair'], recover.repair)} + ` +
-      `${spot.value(...verify)}, with pauses) may take ${durationText(Math.round(whole))}, longer than ` +
-      `${spot.value(...window)}: the ladder would never come to its end`;
-    spot.say(
-      window[0],
-      text,
-      'timing',
-      verify[0],
-      ['recover', 'repair'],
-      ['recover', 'attempts'],
-      ['recover', 'backoff'],
-    );
+  const oneMs = recover.repair + recover.verify;
+  if (oneMs > recover.window) {
+    const one = `${spot.value(['recover', 'repair'], recover.repair)} and ${spot.value(...verify)}`;
+    const text = `${one} together are longer than ${spot.value(...window)}: no two attempts would ever be in it`;
+    spot.say(window[0], text, 'timing', verify[0], ['recover', 'repair']);
   }
-  if (recover.again !== null && recover.again < recover.repair + recover.verify)
+  if (recover.again !== null && recover.again < oneMs)
     spot.say(
       ['recover', 'again'],
       `${spot.value(['recover', 'again'], recover.again)} is shorter than repair and verify together`,

@@ -77,6 +77,7 @@ const recover = z
       .prefault(['restart', 'kill-and-start']),
     attempts: whole('Repairs within the window before the ladder is at its end', 1, 100).default(3),
     window: span('The sliding window of attempts', '1s', '7d').prefault('30m'),
+    // oxlint-disable-next-line unicorn/no-thenable -- the word of the configuration; nobody awaits a schema
     then: z.enum(['switchover', 'give-up']).describe('What comes after the ladder').default('give-up'),
     switch: span('How long a switchover may take', '1s', '1d').prefault('5m'),
     backoff: z

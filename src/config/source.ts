@@ -91,9 +91,9 @@ function readOne(path: string, folder: string, options: SourceOptions, problems:
       problems.push(problem(path, 'a link that leaves the configuration folder', 'unsafe-link'));
       return undefined;
     }
-    const real = options.files.realPath(path) ?? path;
-    const facts = options.files.facts(real);
-    if (!facts) {
+    const real = options.files.realPath(path);
+    const facts = real === null ? null : options.files.facts(real);
+    if (real === null || !facts) {
       problems.push(problem(path, 'a link to nowhere', 'no-file'));
       return undefined;
     }
@@ -147,7 +147,12 @@ function checkTrust(path: string, options: SourceOptions, problems: Problem[], s
     problems.push(problem(shown, `anybody may write to it (mode ${mode})`, 'unsafe-mode', `chmod o-w ${shown}`));
   if (options.uid !== null && facts.uid !== 0 && facts.uid !== options.uid)
     problems.push(
-      problem(shown, `belongs to user ${facts.uid}, not to root or user ${options.uid}`, 'unsafe-owner', `chown it`),
+      problem(
+        shown,
+        `belongs to user ${facts.uid}, not to root or user ${options.uid}`,
+        'unsafe-owner',
+        `chown root ${shown}`,
+      ),
     );
   const safe = problems.length === before;
   if (options.uid === 0 && facts.gid !== 0 && (facts.mode & 0o0020) !== 0)

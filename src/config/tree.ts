@@ -39,18 +39,12 @@ export const mapOf = (place: Place, entries: Iterable<readonly [string, Entry]>)
   entries: new Map(entries),
 });
 
-/** The plain value, for a schema to judge. Keys are own properties whatever their name is. */
+/** The plain value, for a schema to judge. (No key is `__proto__`: parse.ts refuses it.) */
 export function plainOf(tree: Tree): unknown {
   if (tree.kind === 'leaf') return tree.value;
   if (tree.kind === 'list') return tree.items.map(plainOf);
   const plain: Record<string, unknown> = {};
-  for (const [key, entry] of tree.entries)
-    Object.defineProperty(plain, key, {
-      value: plainOf(entry.value),
-      enumerable: true,
-      writable: true,
-      configurable: true,
-    });
+  for (const [key, entry] of tree.entries) plain[key] = plainOf(entry.value);
   return plain;
 }
 

@@ -76,7 +76,7 @@ export interface Good {
   readonly config: Config;
   readonly warnings: readonly Problem[];
   readonly written: Tree;
-  readonly effective: Tree;
+  effective(): Tree;
 }
 
 export type Loaded = Good | { readonly problems: readonly Problem[] };

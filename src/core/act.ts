@@ -1,7 +1,20 @@
 // From "it fails" to "this is done about it": the gates that a repair must pass, in order, and what happens at each
 // that is closed. Every refusal has a rule and a sentence, and is kept.
-import { backoffMs, curable, movable, nextRung, roomAt, rungsFor, serviceBudget } from './ladder.ts';
-import { type Context, type Move, because, causeOf, go, incidentOf, type Refusal, span, stay, told } from './move.ts';
+import { backoffMs, curable, movable, nextRung, roomAt, rungsFor, serviceBudget, within } from './ladder.ts';
+import {
+  ask,
+  type Context,
+  type Move,
+  because,
+  causeOf,
+  go,
+  ignore,
+  incidentOf,
+  type Refusal,
+  span,
+  stay,
+  told,
+} from './move.ts';
 import type { ServiceState, Verdict, Why } from './types.ts';
 
 /** A gate that is closed: the rule, the sentence, and where the service waits. */
@@ -17,12 +30,21 @@ export function act(c: Context, s: ServiceState, verdict: Verdict): Move {
   for (const gate of GATES) {
     const closed = gate(c, seen, verdict);
     if (!closed) continue;
+    if (heldBy(c, s, closed.rule, verdict)) return ignore(c, s, 'ignored', `${closed.text}, as before`);
     const rung = nextRung(c.policy, seen, causeOf(verdict))?.name ?? 'repair';
     const refused: Refusal = { what: rung, rule: closed.rule, text: closed.text };
     return closed.then(because(c, closed.rule, `${told(verdict)}; ${closed.text}`, [refused]));
   }
   return repair(c, seen, verdict);
 }
+
+/** It waits at this gate already, for the same reason: there is nothing new to write down. */
+const heldBy = (c: Context, s: ServiceState, rule: string, verdict: Verdict): boolean =>
+  s.phase === 'suspect' &&
+  s.waitsFor !== null &&
+  s.why.rule === rule &&
+  causeOf(s.verdict) === causeOf(verdict) &&
+  (s.waitsFor !== 'root' || s.blockedBy === c.root?.name);
 
 type Gate = (c: Context, s: ServiceState, verdict: Verdict) => Closed | null;
 
@@ -31,7 +53,9 @@ const holdSuspect =
   (c: Context, s: ServiceState, wakeAt: number, patch: Partial<ServiceState>) =>
   (why: Why): Move => {
     if (s.phase === 'suspect' && s.wakeAt !== null && s.wakeAt <= wakeAt) return stay(s, why, { why, ...patch });
-    return go(c, s, 'suspect', why, wakeAt, { awaiting: s.awaiting, unknowns: s.unknowns, ...patch });
+    // Not asked yet: conclusive evidence led straight here.
+    const effects = s.phase === 'suspect' ? [] : s.awaiting.map((other) => ask(other, 'quick'));
+    return go(c, s, 'suspect', why, wakeAt, { awaiting: s.awaiting, unknowns: s.unknowns, ...patch }, { effects });
   };
 
 const blocked: Gate = (c, s, verdict) => {
@@ -39,10 +63,10 @@ const blocked: Gate = (c, s, verdict) => {
   const hopeless = c.root.phase === 'failed' || c.root.phase === 'paused';
   if (hopeless && verdict.cause === 'dead') return null; // The root is not coming; a dead child can still be started.
   const text = `${c.root.name}, which it depends on, is at fault and comes first`;
-  const incident = c.root.incident ?? s.incident;
+  const owner = c.root.incident === null ? incidentOf(c, s) : { incident: c.root.incident };
   const hold = holdSuspect(c, s, c.at + Math.max(c.policy.confirmMs, 30_000), {
     blockedBy: c.root.name,
-    incident,
+    ...owner,
     waitsFor: 'root',
   });
   return { rule: 'dependency-down', text, then: hold };
@@ -122,7 +146,7 @@ const ladderEnd: Gate = (c, s, verdict) => {
 const budget: Gate = (c, s) => {
   if (serviceBudget(c.policy, s, c.strict !== null, c.at) > 0) return null;
   const strict = c.strict ? ` (stricter: ${c.strict})` : '';
-  const text = `its budget is spent: ${s.repairs.length} repairs within ${span(c.policy.windowMs)}${strict}`;
+  const text = `its budget is spent: ${within(s.repairs, c.policy.windowMs, c.at).length} repairs within ${span(c.policy.windowMs)}${strict}`;
   return { rule: 'service-budget', text, then: (why) => end(c, s, why) };
 };
 
@@ -182,6 +206,7 @@ function repair(c: Context, s: ServiceState, verdict: Verdict): Move {
       repairs: [...s.repairs.filter((time) => time > c.at - c.policy.windowMs), c.at],
       blockedBy: null,
       graceUntil: null,
+      frozenUntil: null,
     },
     {
       effects: [{ kind: 'repair', service: c.name, rung, cause, attempt, epoch: 0, timeoutMs: c.policy.repairMs }],

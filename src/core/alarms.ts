@@ -26,7 +26,8 @@ function wantedOf(name: string, s: ServiceState, policy: ServicePolicy): readonl
   if (s.phase === 'failed') add('given-up', 'service-given-up', `${name}: ${s.why.text}`, cause);
   if (s.incident === null && s.degraded.length > 0 && s.phase !== 'paused')
     add('degraded', 'service-degraded', `${name}: ${s.verdict?.detail ?? s.why.text}`, cause);
-  if (s.unknowns >= policy.unknowns) add('unknown', 'service-unknown', `${name}: ${s.why.text}`, null);
+  if (Math.max(s.unknowns.quick, s.unknowns.deep) >= policy.unknowns)
+    add('unknown', 'service-unknown', `${name}: ${s.why.text}`, null);
   if (s.frozenUntil !== null)
     add('flapping', 'service-flapping', `${name}: came and went ${s.flips.length} times; repairs are frozen`, cause);
   return wanted;
@@ -146,4 +147,16 @@ export function condition(
   if (bad === (held !== undefined)) return [alarms, []];
   const wanted: Wanted = { key, event, service: null, incident: null, summary: detail, cause: null };
   return difference(alarms, held ? [held] : [], bad ? [wanted] : [], at, policy);
+}
+
+/** The node has another name: alarms of conditions end under the old key and begin under the new one. */
+export function renamed(from: Policy, to: Policy, alarms: Alarms, at: number): readonly [Alarms, readonly Notice[]] {
+  const prefix = `node/${from.node}/`;
+  const old = Object.values(alarms).filter((alarm) => alarm.key.startsWith(prefix) && !derived(alarm));
+  if (from.node === to.node || old.length === 0) return [alarms, []];
+  const wanted = old.map((alarm): Wanted => {
+    const event = alarm.event as EventName;
+    return { ...alarm, event, key: `node/${to.node}/${alarm.key.slice(prefix.length)}` };
+  });
+  return difference(alarms, old, wanted, at, to);
 }

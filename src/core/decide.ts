@@ -1,7 +1,7 @@
 // decide(policy, state, event) → [state, effects, why]: the whole node, pure. It hands each event to the machine of the
 // service that it concerns, and looks after what no single service can: dependencies, the node's budget, one thing at
 // a time, the observer's doubt, and the alarms that follow from the state.
-import { condition, reconcile } from './alarms.ts';
+import { condition, reconcile, renamed } from './alarms.ts';
 import { catalogue, type EventName } from './catalogue.ts';
 import { escalate, type ServiceEvent } from './escalate.ts';
 import { nodeBudget, roomAt, within } from './ladder.ts';
@@ -79,12 +79,15 @@ function concern(work: Work, event: Extract<Event, { service: string }>): void {
   const before = work.node.services[event.service];
   if (!before) return; // It was taken out of the configuration while the answer was on its way.
   const roundWasOpen = work.node.round.length > 0;
-  if (event.kind === 'checked') {
+  const late = 'epoch' in event && event.epoch !== before.epoch;
+  if (event.kind === 'checked' && !late) {
     work.node = doubted(work.policy, work.node, event.service, event.verdict, event.at);
-    if (roundWasOpen && event.depth === 'deep' && event.epoch === before.epoch) leaveRound(work, event.service);
-  } else if (event.kind === 'woke' && event.epoch === before.epoch) leaveRound(work, event.service);
+    if (event.depth === 'deep') leaveRound(work, event.service);
+  } else if (event.kind === 'woke' && !late) leaveRound(work, event.service);
   if (!(event.kind === 'checked' && uneventful(work.node, event, before))) move(work, event.service, event);
-  if (event.kind === 'checked') answered(work, event.service, event.verdict.outcome !== 'fail');
+  // Paused, or no longer ours: its first word is not waited for.
+  if (work.node.services[event.service]?.phase !== 'suspect') leaveRound(work, event.service);
+  if (event.kind === 'checked' && !late && event.verdict.outcome !== 'fail') answered(work, event.service);
   follow(work, event.service, before);
   if (roundWasOpen && work.node.round.length === 0)
     nudgeAll(work, (s) => s.waitsFor === 'round', 'the first round is complete');
@@ -92,7 +95,10 @@ function concern(work: Work, event: Extract<Event, { service: string }>): void {
 
 /** The everyday case, a healthy service that passes: decided without looking at anything else. */
 function uneventful(node: NodeState, event: Extract<Event, { kind: 'checked' }>, s: ServiceState): boolean {
-  const plain = s.phase === 'healthy' && s.fails + s.unknowns + s.degraded.length === 0 && s.graceUntil === null;
+  const plain =
+    s.phase === 'healthy' &&
+    s.fails + s.unknowns.quick + s.unknowns.deep + s.degraded.length === 0 &&
+    s.graceUntil === null;
   return plain && event.verdict.outcome === 'pass' && node.tilt === null;
 }
 
@@ -118,13 +124,19 @@ function take(work: Work, name: string, made: Move, before: ServiceState): void 
     made.repairs === 1
       ? [...within(work.node.repairs, work.policy.repairs.windowMs, work.at), work.at]
       : made.repairs === -1
-        ? work.node.repairs.slice(0, -1)
+        ? without(work.node.repairs, before.repairs.at(-1))
         : work.node.repairs;
   work.node = { ...work.node, repairs, services: { ...work.node.services, [name]: made.state } };
   work.effects.push(...made.effects);
   work.whys.push(made.why);
   work.touched.add(name);
   for (const once of made.once) tell(work, name, made.state.incident ?? before.incident, once);
+}
+
+/** The list without one entry of this time. */
+function without(times: readonly number[], time: number | undefined): readonly number[] {
+  const index = times.findIndex((one) => one === time);
+  return index < 0 ? times : times.toSpliced(index, 1);
 }
 
 function contextOf(work: Work, name: string): Context {
@@ -174,9 +186,8 @@ function rootOf(work: Work, name: string): Context['root'] {
   return deepest !== undefined && state ? { name: deepest, phase: state.phase, incident: state.incident } : null;
 }
 
-/** A dependency answered: whoever waited for its word may go on. */
-function answered(work: Work, name: string, notFailing: boolean): void {
-  if (!notFailing) return;
+/** A dependency answered, and not with a failure: whoever waited for its word may go on. */
+function answered(work: Work, name: string): void {
   for (const [other, state] of Object.entries(work.node.services)) {
     if (state.phase !== 'suspect' || !state.awaiting.includes(name)) continue;
     const awaiting = state.awaiting.filter((one) => one !== name);
@@ -192,7 +203,9 @@ function follow(work: Work, name: string, before: ServiceState): void {
   const after = work.node.services[name];
   if (!after || after.phase === before.phase) return;
   if (after.phase === 'healthy') nudgeAll(work, (s) => s.blockedBy === name, `${name} works again`);
-  if (before.phase === 'restarting') nudgeAll(work, (s) => s.waitsFor === 'turn', `${name} is done`, 1);
+  // A turn is free, or the one that was asked to take it does not need it any more: the next one is asked.
+  const free = before.phase === 'restarting' || (before.phase === 'suspect' && after.phase !== 'restarting');
+  if (free) nudgeAll(work, (s) => s.waitsFor === 'turn', `${name} is done`, 1);
 }
 
 /** The doubt is over: who was held back by it is looked at again at once. */
@@ -224,8 +237,8 @@ function booted(work: Work, event: Extract<Event, { kind: 'booted' }>): void {
   else say(work, 'booted', `started again with ${names.length} services, ${away} of them kept as they were`);
   tell(work, null, null, { event: 'daemon-started', summary: `watching ${names.length} services`, action: 'looking' });
   for (const name of names) move(work, name, event);
-  // Who is kept as it was (paused, failed) is not asked for a first word.
-  const asked = names.filter((name) => isBusy(work.node.services[name]?.phase ?? 'paused'));
+  // Who is kept as it was (paused, failed, switching) is not asked for a first word.
+  const asked = names.filter((name) => work.node.services[name]?.phase === 'suspect');
   work.node = { ...work.node, round: asked };
 }
 
@@ -237,7 +250,8 @@ function configured(work: Work, policy: Policy): void {
   for (const name of Object.keys(policy.services)) services[name] = known[name] ?? { ...initial(name), since: work.at };
   const round = work.node.round.filter((name) => name in services);
   const doubts = Object.fromEntries(Object.entries(work.node.doubts).filter(([name]) => name in services));
-  next.node = { ...work.node, services, round, doubts };
+  const [alarms, notices] = renamed(work.policy, policy, work.node.alarms, work.at);
+  next.node = { ...work.node, services, round, doubts, alarms };
   const added = Object.keys(services).filter((name) => !(name in known));
   const gone = Object.keys(known).filter((name) => !(name in services));
   const text = [
@@ -249,6 +263,7 @@ function configured(work: Work, policy: Policy): void {
     .join('; ');
   say(next, 'configured', text);
   tell(next, null, null, { event: 'configuration-loaded', summary: text, action: 'in force' });
+  for (const notice of notices) next.effects.push({ kind: 'notice', notice });
   const booting = { kind: 'booted', at: work.at, fresh: true } as const;
   for (const name of added) move(next, name, booting);
   work.node = next.node;

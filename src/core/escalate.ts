@@ -2,7 +2,20 @@
 // does nothing; late answers (an old epoch) change nothing.
 import { act, giveUp, nextAttempt } from './act.ts';
 import { checkedFailed, fallen, onChecked, verifyOver } from './judge.ts';
-import { because, confirm, type Context, go, ignore, incidentOf, type Move, span, stay, verify } from './move.ts';
+import {
+  because,
+  confirm,
+  type Context,
+  go,
+  ignore,
+  incidentOf,
+  type Move,
+  span,
+  stay,
+  sure,
+  unsure,
+  verify,
+} from './move.ts';
 import type { Event, RepairResult, ServiceState, Verdict } from './types.ts';
 
 /** Events that concern one service; the node's own are in decide.ts. */
@@ -20,7 +33,7 @@ export function escalate(c: Context, s: ServiceState, e: ServiceEvent): Move {
     case 'repaired':
       return s.phase === 'restarting' ? onRepaired(c, s, e.result) : ignore(c, s, 'ignored', 'no repair was asked for');
     case 'woke':
-      return onWoke(c, s);
+      return s.wakeAt === null || c.at < s.wakeAt ? early(c, s) : onWoke(c, s);
     case 'died':
       return onDied(c, s, e);
     case 'started':
@@ -83,15 +96,27 @@ function onRepaired(c: Context, s: ServiceState, result: RepairResult): Move {
 
 // --------------------------------------------------------------------------------------------------------- time, life
 
+/** An alarm clock that was set for an earlier time, or that goes wrong: it is set again, and nothing else. */
+function early(c: Context, s: ServiceState): Move {
+  const move = ignore(c, s, 'ignored', 'an alarm clock rang before its time');
+  if (s.wakeAt === null) return move;
+  return { ...move, effects: [{ kind: 'wake', service: c.name, at: s.wakeAt, epoch: s.epoch }] };
+}
+
 function onWoke(c: Context, s: ServiceState): Move {
   switch (s.phase) {
     case 'healthy':
       return calm(c, s);
     case 'suspect':
+      if (s.waitsFor === 'dependencies')
+        // No word from them in time. If they failed, their own incidents say so (blocked); they are not waited for twice.
+        return confirm(c, s, because(c, 'ask-again', `no word from ${s.awaiting.join(', ')} in time; asking anew`), {
+          awaiting: [],
+        });
       return s.waitsFor !== null
-        ? confirm(c, s, because(c, 'ask-again', `${s.why.text}; asking anew`), { incident: s.incident })
+        ? confirm(c, s, because(c, 'ask-again', `${s.why.text}; asking anew`))
         : confirm(c, s, because(c, 'no-verdict', 'no verdict in time: could not tell, asking again'), {
-            unknowns: Math.min(s.unknowns + 1, c.policy.unknowns),
+            unknowns: unsure(c, s, 'deep'),
           });
     case 'restarting':
       return nextAttempt(c, s, 'repair-timeout', `"${s.rung}" did not end within ${span(c.policy.repairMs)}`);
@@ -177,7 +202,9 @@ function onNudged(c: Context, s: ServiceState, e: Of<'nudged'>): Move {
 function onStalled(c: Context, s: ServiceState, e: Of<'stalled'>): Move {
   const why = because(c, 'stalled', `this daemon stood still for ${span(e.ms)}: evidence from before is dropped`);
   if (s.phase === 'healthy')
-    return s.fails > 0 || s.unknowns > 0 ? stay(s, why, { fails: 0, unknowns: 0 }) : ignore(c, s, 'stalled', why.text);
+    return s.fails + s.unknowns.quick + s.unknowns.deep > 0
+      ? stay(s, why, { fails: 0, unknowns: sure })
+      : ignore(c, s, 'stalled', why.text);
   if (s.phase === 'suspect') return confirm(c, s, why);
   if (s.phase === 'verifying') return verify(c, { ...s, graceUntil: (s.graceUntil ?? c.at) + e.ms }, why);
   if (s.wakeAt === null) return ignore(c, s, 'stalled', why.text);

@@ -10,7 +10,9 @@ import {
   type Move,
   span,
   stay,
+  sure,
   told,
+  unsure,
   verifyLater,
   well,
 } from './move.ts';
@@ -28,7 +30,7 @@ export function onChecked(c: Context, s: ServiceState, e: Checked): Move {
       return checkedVerifying(c, s, e);
     case 'waiting':
       return good(e.verdict) && e.depth === 'deep'
-        ? well(c, s, because(c, 'came-back', `it works again by itself: ${e.verdict.detail}`), flagged(s, e))
+        ? well(c, s, because(c, 'came-back', `it works again by itself: ${answer(e.verdict)}`), found(s, e))
         : ignore(c, s, 'ignored', 'waiting');
     case 'failed':
       return checkedFailed(c, s, e);
@@ -50,9 +52,18 @@ function flagged(
   return { degraded: is ? [...s.degraded, e.depth] : s.degraded.filter((depth) => depth !== e.depth) };
 }
 
+/** What a service that is found well takes along: which depths say degraded, and what they say. */
+const found = (s: ServiceState, e: Checked): Pick<ServiceState, 'degraded' | 'verdict'> => ({
+  ...flagged(s, e),
+  verdict: e.verdict.outcome === 'degraded' ? e.verdict : null,
+});
+
+const answer = (verdict: Verdict): string =>
+  verdict.outcome === 'pass' ? `the DeepCheck passes: ${verdict.detail}` : told(verdict);
+
 function checkedHealthy(c: Context, s: ServiceState, e: Checked): Move {
   const { verdict, depth } = e;
-  if (verdict.outcome === 'unknown') return couldNotTell(c, s, verdict);
+  if (verdict.outcome === 'unknown') return couldNotTell(c, s, e);
   if (good(verdict)) return stillWell(c, s, e);
   if (verdict.conclusive && verdict.cause === 'dead') return fallen(c, s, verdict);
   if (s.graceUntil !== null && c.at < s.graceUntil) {
@@ -63,17 +74,25 @@ function checkedHealthy(c: Context, s: ServiceState, e: Checked): Move {
   const fails = s.fails + 1;
   if (fails < c.policy.fall) {
     const text = `${told(verdict)}; failure ${fails} of ${c.policy.fall} in a row`;
-    return stay(s, because(c, 'counting', text), { fails, unknowns: 0, verdict });
+    return stay(s, because(c, 'counting', text), { fails, unknowns: known(s, depth), verdict });
   }
   if (verdict.conclusive) return fallen(c, s, verdict);
   return doubt(c, s, verdict, `${told(verdict)}; ${fails} in a row, asking the DeepCheck`, 'fall-reached');
 }
 
+/** This depth could tell. The same object if it was not in doubt. */
+const known = (s: ServiceState, depth: Depth): ServiceState['unknowns'] => {
+  if (s.unknowns[depth] === 0) return s.unknowns;
+  const unknowns = { ...s.unknowns, [depth]: 0 };
+  return unknowns.quick + unknowns.deep === 0 ? sure : unknowns;
+};
+
 /** A good answer to a healthy service: the very same state unless a counter or a flag has to change. */
 function stillWell(c: Context, s: ServiceState, e: Checked): Move {
   const { degraded } = flagged(s, e);
   const quick = e.depth === 'quick';
-  const counting = s.unknowns > 0 || (quick && s.fails > 0) || (s.graceUntil !== null && c.at >= s.graceUntil);
+  const unknowns = known(s, e.depth);
+  const counting = unknowns !== s.unknowns || (quick && s.fails > 0) || (s.graceUntil !== null && c.at >= s.graceUntil);
   if (!counting && degraded === s.degraded) return ignore(c, s, 'well', e.verdict.detail);
   const changed = degraded !== s.degraded;
   const why = changed
@@ -81,7 +100,7 @@ function stillWell(c: Context, s: ServiceState, e: Checked): Move {
     : because(c, 'well', `${told(e.verdict)}; counters start again`);
   return stay(s, why, {
     fails: quick ? 0 : s.fails,
-    unknowns: 0,
+    unknowns,
     degraded,
     ...(changed ? { why } : {}),
     ...(s.graceUntil !== null && c.at >= s.graceUntil ? { graceUntil: null } : {}),
@@ -104,16 +123,16 @@ export function fallen(c: Context, s: ServiceState, verdict: Verdict): Move {
 }
 
 function flipped(c: Context, s: ServiceState): Pick<ServiceState, 'flips' | 'frozenUntil'> {
-  const flips = [...within(s.flips, c.policy.flap.windowMs, c.at), c.at];
+  const flips = [...within(s.flips, c.policy.flap.windowMs, c.at), c.at].slice(-c.policy.flap.changes);
   const frozenUntil = flips.length >= c.policy.flap.changes ? c.at + c.policy.flap.calmMs : s.frozenUntil;
   return { flips, frozenUntil };
 }
 
 /** `unknown` alerts and never acts. It is counted up to the alarm and no further. */
-function couldNotTell(c: Context, s: ServiceState, verdict: Verdict): Move {
-  if (s.unknowns >= c.policy.unknowns) return ignore(c, s, 'unknown', told(verdict));
-  const unknowns = s.unknowns + 1;
-  const text = `${told(verdict)}; could not tell ${unknowns} times in a row, nothing is done about it`;
+function couldNotTell(c: Context, s: ServiceState, { verdict, depth }: Checked): Move {
+  if (s.unknowns[depth] >= c.policy.unknowns) return ignore(c, s, 'unknown', told(verdict));
+  const unknowns = unsure(c, s, depth);
+  const text = `${told(verdict)}; could not tell ${unknowns[depth]} times in a row, nothing is done about it`;
   return stay(s, because(c, 'unknown', text), { unknowns });
 }
 
@@ -124,9 +143,9 @@ function checkedSuspect(c: Context, s: ServiceState, e: Checked): Move {
   if (good(verdict)) {
     const rule = s.incident === null ? 'false-alarm' : 'recovered';
     const before = s.verdict ? ` (before: ${s.verdict.detail})` : '';
-    return well(c, s, because(c, rule, `the DeepCheck passes: ${verdict.detail}${before}`), flagged(s, e));
+    return well(c, s, because(c, rule, `${answer(verdict)}${before}`), found(s, e));
   }
-  return verdict.outcome === 'unknown' ? couldNotTell(c, s, verdict) : act(c, s, verdict);
+  return verdict.outcome === 'unknown' ? couldNotTell(c, s, e) : act(c, s, verdict);
 }
 
 function checkedVerifying(c: Context, s: ServiceState, e: Checked): Move {
@@ -134,14 +153,14 @@ function checkedVerifying(c: Context, s: ServiceState, e: Checked): Move {
   if (e.depth !== 'deep') return ignore(c, s, 'ignored', 'the DeepCheck is awaited');
   if (good(verdict)) {
     const rule = s.rung === null ? 'confirmed' : 'repaired';
-    return well(c, s, because(c, rule, `the DeepCheck passes: ${verdict.detail}`), flagged(s, e));
+    return well(c, s, because(c, rule, answer(verdict)), found(s, e));
   }
   const left = (s.graceUntil ?? c.at) - c.at;
   if (left > 0) {
     const text = `${told(verdict)}; it has ${span(left)} more to come up`;
     return verifyLater(c, s, because(c, 'coming-up', text), verdict);
   }
-  return verifyOver(c, { ...s, verdict: verdict.outcome === 'fail' ? verdict : s.verdict, fails: s.fails + 1 });
+  return verifyOver(c, verdict.outcome === 'fail' ? { ...s, verdict, fails: s.fails + 1 } : s);
 }
 
 /** The time to come up is over. No verdict is not a fail: without one, a person is needed. */
@@ -185,7 +204,7 @@ function goesOn(c: Context, s: ServiceState, cause: Cause): boolean {
 export function checkedFailed(c: Context, s: ServiceState, e: Checked): Move {
   const { verdict } = e;
   if (e.depth === 'deep' && good(verdict))
-    return well(c, s, because(c, 'recovered', `it works again: ${verdict.detail}`), flagged(s, e));
+    return well(c, s, because(c, 'recovered', `it works again: ${answer(verdict)}`), found(s, e));
   if (good(verdict)) {
     if (s.passes >= c.policy.rise) return ignore(c, s, 'ignored', 'the DeepCheck decides');
     const passes = s.passes + 1;

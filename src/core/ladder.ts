@@ -52,4 +52,4 @@ export function nodeBudget(policy: Policy, node: NodeState, at: number): number 
 
 /** When a sliding window next has room: the moment its oldest entry leaves it. */
 export const roomAt = (times: readonly number[], windowMs: number, at: number): number =>
-  Math.max(at + 1, Math.min(...within(times, windowMs, at).map((time) => time + windowMs)));
+  Math.max(at + 1, Math.min(at, ...within(times, windowMs, at)) + windowMs);

@@ -2,7 +2,7 @@
 // A move says the next state, what is to be done, why, and what is to be told once. Alarms are not told here: they are
 // derived from the state (alarms.ts), so that none can be raised twice or forgotten.
 import type { EventName } from './catalogue.ts';
-import type { Cause, Effect, Phase, ServicePolicy, ServiceState, TiltState, Verdict, Why } from './types.ts';
+import type { Cause, Depth, Effect, Phase, ServicePolicy, ServiceState, TiltState, Verdict, Why } from './types.ts';
 
 /** What a service needs to know of its node for one decision. */
 export interface Context {
@@ -49,6 +49,15 @@ export const because = (c: Context, rule: string, text: string, refused: readonl
   ...(refused.length > 0 ? { refused } : {}),
 });
 
+/** No depth is in doubt. One object, so that states without doubt share it. */
+export const sure: ServiceState['unknowns'] = { quick: 0, deep: 0 };
+
+/** One more verdict of a depth that could not tell. Counted up to the alarm and no further. */
+export const unsure = (c: Context, s: ServiceState, depth: Depth): ServiceState['unknowns'] => ({
+  ...s.unknowns,
+  [depth]: Math.min(s.unknowns[depth] + 1, c.policy.unknowns),
+});
+
 export const initial = (name: string): ServiceState => ({
   phase: 'suspect',
   epoch: 0,
@@ -56,7 +65,7 @@ export const initial = (name: string): ServiceState => ({
   why: { service: name, rule: 'new', text: 'not looked at yet' },
   fails: 0,
   passes: 0,
-  unknowns: 0,
+  unknowns: sure,
   verdict: null,
   degraded: [],
   attempts: 0,
@@ -115,7 +124,7 @@ export function go(
     ...s,
     fails: 0,
     passes: 0,
-    unknowns: 0,
+    unknowns: sure,
     awaiting: [],
     waitsFor: null,
     ...patch,
@@ -135,7 +144,7 @@ export function go(
 /** In a check effect: under whatever epoch the asked service then has. */
 export const CURRENT_EPOCH = -1;
 
-const ask = (service: string, depth: 'quick' | 'deep'): Effect => ({
+export const ask = (service: string, depth: 'quick' | 'deep'): Effect => ({
   kind: 'check',
   service,
   depth,
@@ -152,7 +161,7 @@ export function confirm(c: Context, s: ServiceState, why: Why, patch: Partial<Se
     'suspect',
     why,
     c.at + c.policy.confirmMs,
-    { unknowns: s.phase === 'suspect' ? s.unknowns : 0, awaiting: c.stands, blockedBy: root, ...patch },
+    { unknowns: s.unknowns, awaiting: c.stands, blockedBy: root, ...patch },
     { effects: [ask(c.name, 'deep'), ...c.stands.map((other) => ask(other, 'quick'))] },
   );
 }
@@ -164,13 +173,15 @@ const retryMs = (tries: number): number => Math.min(2000, Math.round(200 * 1.5 *
 export function verify(c: Context, s: ServiceState, why: Why, patch: Partial<ServiceState> = {}): Move {
   const again = s.phase === 'verifying' && s.graceUntil !== null;
   const until = again ? (s.graceUntil ?? c.at) : c.at + Math.max(c.policy.verifyMs, c.policy.graceMs);
+  // Without evidence so far, the end waits for the word that is under way: a DeepCheck may take as long as the whole time.
+  const endAt = again && s.fails > 0 ? until : until + c.policy.confirmMs;
   return go(
     c,
     s,
     'verifying',
     why,
-    Math.max(c.at + 1, until),
-    { graceUntil: until, fails: again ? s.fails : 0, unknowns: again ? s.unknowns : 0, ...patch },
+    Math.max(c.at + 1, endAt),
+    { graceUntil: until, fails: again ? s.fails : 0, unknowns: again ? s.unknowns : sure, ...patch },
     { effects: [ask(c.name, 'deep')] },
   );
 }
@@ -181,7 +192,7 @@ export function verifyLater(c: Context, s: ServiceState, why: Why, verdict: Verd
   return go(c, s, 'verifying', why, Math.max(c.at + 1, at), {
     graceUntil: s.graceUntil,
     fails: s.fails + (verdict.outcome === 'fail' ? 1 : 0),
-    unknowns: s.unknowns + (verdict.outcome === 'unknown' ? 1 : 0),
+    unknowns: verdict.outcome === 'unknown' ? unsure(c, s, 'deep') : sure,
     verdict: verdict.outcome === 'fail' ? verdict : s.verdict,
   });
 }

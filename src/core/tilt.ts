@@ -27,9 +27,12 @@ const most = (policy: Policy, doubts: NodeState['doubts'], services: number, at:
 export function doubted(policy: Policy, node: NodeState, service: string, verdict: Verdict, at: number): NodeState {
   const held = node.doubts[service];
   const cause = verdict.cause ?? 'refusing';
-  const outside = verdict.outcome === 'fail' && !verdict.conclusive && OUTSIDE.has(cause);
+  // What is paused, or at home on another node, may well fail here.
+  const phase = node.services[service]?.phase;
+  const ours = phase !== 'paused' && phase !== 'relinquished';
+  const outside = ours && verdict.outcome === 'fail' && !verdict.conclusive && OUTSIDE.has(cause);
   if (!outside) {
-    if (!held || verdict.outcome === 'unknown') return node;
+    if (!held || (ours && verdict.outcome === 'unknown')) return node;
     const { [service]: _gone, ...doubts } = node.doubts;
     return { ...node, doubts };
   }
@@ -37,8 +40,10 @@ export function doubted(policy: Policy, node: NodeState, service: string, verdic
   const doubts = { ...node.doubts, [service]: { at, cause } };
   const services = Object.keys(node.services).length;
   const crossed = !most(policy, node.doubts, services, at) && most(policy, doubts, services, at);
-  if (!crossed || node.tilt) return { ...node, doubts };
-  return { ...node, doubts, tilt: { until: at + policy.tilt.limitMs, since: at, reason: 'majority' } };
+  // Doubt after a stall becomes this doubt; this doubt never prolongs itself.
+  if (!crossed || node.tilt?.reason === 'majority') return { ...node, doubts };
+  const until = Math.max(node.tilt?.until ?? 0, at + policy.tilt.limitMs);
+  return { ...node, doubts, tilt: { until, since: node.tilt?.since ?? at, reason: 'majority' } };
 }
 
 /** Ends the doubt when its time is over, or when most services answer again. */

@@ -72,6 +72,8 @@ function setAside(store: Store, name: string, why: string, time: string): string
   return `${name}: ${why}; set aside as ${aside}`;
 }
 
+const RETRY_MS = 5000;
+
 export interface SnapshotSource {
   (): { readonly policy: Policy; readonly node: NodeState; readonly outbox: OutboxState; readonly seq: number } & {
     readonly mark: Mark;
@@ -106,6 +108,7 @@ export class Journal {
   #bad = false;
   #closed = false;
   #retryAt = 0;
+  #cancelRetry: () => void = () => undefined;
 
   constructor(store: Store, clock: Clock, snapshot: SnapshotSource, events: JournalEvents, limits: Limits = LIMITS) {
     this.#store = store;
@@ -128,15 +131,34 @@ export class Journal {
   append(entry: Entry): Promise<void> {
     return new Promise((written) => {
       this.#waiting.push({ entry, written });
-      this.#writing ??= this.#drain();
+      this.#kick();
     });
   }
 
   async close(): Promise<void> {
+    this.#cancelRetry();
     await this.#writing;
     this.#closed = true;
     if (!this.#bad) await this.#guard(() => this.#rotate());
     await this.#file?.close().catch(() => undefined);
+  }
+
+  /** The disk is tried again although nothing new is to be written: all that was is still only in memory. */
+  #retry(): void {
+    if (!this.#bad || this.#closed || this.#writing) return;
+    this.#busy(this.#guard(() => this.#rotate()));
+  }
+
+  #kick(): void {
+    if (!this.#writing && this.#waiting.length > 0) this.#busy(this.#drain());
+  }
+
+  /** One writer at a time; who came meanwhile is written next. */
+  #busy(work: Promise<void>): void {
+    this.#writing = work.finally(() => {
+      this.#writing = null;
+      this.#kick();
+    });
   }
 
   async #drain(): Promise<void> {
@@ -145,7 +167,6 @@ export class Journal {
       if (!this.#bad || this.#clock.monotonic() >= this.#retryAt) await this.#guard(() => this.#write(batch));
       for (const one of batch) one.written();
     }
-    this.#writing = null;
   }
 
   async #write(batch: readonly Waiting[]): Promise<void> {
@@ -193,8 +214,10 @@ export class Journal {
       cancel();
     }
     if (failed !== null) {
-      this.#retryAt = this.#clock.monotonic() + 5000;
+      this.#retryAt = this.#clock.monotonic() + RETRY_MS;
       this.#file = null;
+      this.#cancelRetry();
+      this.#cancelRetry = this.#clock.after(RETRY_MS, () => this.#retry());
     }
     if (this.#bad === (failed !== null)) return;
     this.#bad = failed !== null;

@@ -50,18 +50,18 @@ export class Schedule {
     }
   }
 
-  #arm(service: string, depth: Depth, periodMs: number): void {
+  /** The next slot after now, and after the slot that just was: a timer may fire a little early. */
+  #arm(service: string, depth: Depth, periodMs: number, before = Number.NEGATIVE_INFINITY): void {
     const key = `${service}/${depth}`;
     const first = this.#base + phaseOf(key, periodMs);
-    const passed = Math.max(0, Math.ceil((this.#clock.monotonic() - first) / periodMs));
-    const due = first + Math.max(passed, depth === 'deep' ? 1 : 0) * periodMs;
-    this.#timers.set(
-      key,
-      this.#clock.after(Math.max(0, due - this.#clock.monotonic()), () => {
-        this.#arm(service, depth, periodMs);
-        this.#ask(service, depth);
-      }),
-    );
+    const now = this.#clock.monotonic();
+    const slot = Math.floor((Math.max(now, before) - first) / periodMs + 1e-6) + 1;
+    const due = first + Math.max(slot, depth === 'deep' ? 1 : 0) * periodMs;
+    const run = (): void => {
+      this.#arm(service, depth, periodMs, due);
+      this.#ask(service, depth);
+    };
+    this.#timers.set(key, this.#clock.after(Math.max(0, due - now), run));
   }
 
   close(): void {

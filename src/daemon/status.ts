@@ -35,7 +35,12 @@ export const wallOf = (loop: Loop, wallNow: number, at: number): string =>
 
 /** How a service is, in one word of four: what `status` and `check` answer with. */
 export function healthOf(s: ServiceState, unknowns: number, last: Measured | null): Health {
-  if (s.phase === 'healthy') return s.unknowns >= unknowns ? 'unknown' : s.degraded.length > 0 ? 'degraded' : 'ok';
+  if (s.phase === 'healthy')
+    return Math.max(s.unknowns.quick, s.unknowns.deep) >= unknowns
+      ? 'unknown'
+      : s.degraded.length > 0
+        ? 'degraded'
+        : 'ok';
   if (s.phase === 'suspect' && s.incident === null) return s.verdict ? 'failing' : 'unknown';
   if (s.phase === 'paused' || s.phase === 'relinquished') {
     const outcome = last?.ran.verdict.outcome;

@@ -68,10 +68,15 @@ export function livingIn(path: string, proc: Proc): readonly ProcessFacts[] {
 
 /** The process that the unit lives and dies with. systemd does not know it for some (Type=forking without a pid file):
  *  then it is the root of the group, whose parent is outside: the one that leads its own session, or the only one.
+ *  `dead`: there was one and it is gone. Null: there is none that can be told from the others.
  *  When the one that was known is dead, a single root may be an orphan of it, and only a leader counts. */
-export function mainOf(facts: UnitFacts, living: readonly ProcessFacts[], known: Known | null): ProcessFacts | null {
+export function mainOf(
+  facts: UnitFacts,
+  living: readonly ProcessFacts[],
+  known: Known | null,
+): ProcessFacts | 'dead' | null {
   const told = Number(facts['MainPID'] ?? 0);
-  if (told > 0) return living.find((one) => one.pid === told) ?? null;
+  if (told > 0) return living.find((one) => one.pid === told) ?? 'dead';
   const before = known !== null && known.invocation === facts['InvocationID'] ? known.main : null;
   const same = living.find((one) => one.pid === before?.pid && one.startTicks === before.startTicks);
   if (same) return same;
@@ -80,7 +85,8 @@ export function mainOf(facts: UnitFacts, living: readonly ProcessFacts[], known:
   const roots = living.filter((one) => !pids.has(one.ppid) && one.pid !== control);
   const leaders = roots.filter((one) => one.session === one.pid);
   const fit = leaders.length > 0 || before ? leaders : roots;
-  return fit.length === 1 ? (fit[0] ?? null) : null;
+  if (fit.length === 1) return fit[0] ?? null;
+  return before ? 'dead' : null;
 }
 
 /** systemd forgets all about a disabled unit that was stopped in good order: what we saw of it counts too. */
@@ -90,7 +96,7 @@ function inactive(facts: UnitFacts, seen: boolean): UnitCondition {
   return seen || Number(facts['InactiveEnterTimestampMonotonic']) > 0 ? 'stopped' : 'never-started';
 }
 
-function conditionOf(facts: UnitFacts, living: number, main: ProcessFacts | null, seen: boolean): UnitCondition {
+function conditionOf(facts: UnitFacts, living: number, dead: boolean, seen: boolean): UnitCondition {
   if (facts['LoadState'] === 'masked') return 'masked';
   if (facts['LoadState'] !== 'loaded') return 'missing';
   const job = (facts['Job'] ?? '') !== '' && facts['Job'] !== '0';
@@ -98,7 +104,7 @@ function conditionOf(facts: UnitFacts, living: number, main: ProcessFacts | null
     case 'active':
     case 'reloading':
     case 'refreshing':
-      if (main) return 'running';
+      if (living > 0 && !dead) return 'running';
       if (living === 0 && facts['RemainAfterExit'] === 'yes') return partsOf(facts).length > 0 ? 'wrapper' : 'exited';
       return 'remains';
     case 'activating':
@@ -127,7 +133,7 @@ function ending(facts: UnitFacts): string {
 function sentence(unit: string, condition: UnitCondition, facts: UnitFacts, main: ProcessFacts | null, living: number) {
   switch (condition) {
     case 'running':
-      return `${unit} runs as pid ${main?.pid} (${main?.exe ?? main?.comm}), ${count(living, 'process', 'processes')}`;
+      return `${unit} runs${main ? ` as pid ${main.pid}` : ''} with ${count(living, 'process', 'processes')}`;
     case 'remains':
       return living === 0
         ? `systemd says that ${unit} is active, but it has no process`
@@ -169,8 +175,9 @@ export function readUnit(unit: string, facts: UnitFacts, proc: Proc, known: Know
   const told = proc.facts(Number(facts['MainPID'] ?? 0));
   const outside = told && !isZombie(told.state) && !grouped.some((one) => one.pid === told.pid);
   const living = outside ? [...grouped, told] : grouped;
-  const main = mainOf(facts, living, known);
-  const condition = conditionOf(facts, living.length, main, known !== null);
+  const found = mainOf(facts, living, known);
+  const main = found === 'dead' ? null : found;
+  const condition = conditionOf(facts, living.length, found === 'dead', known !== null);
   const evidence: Record<string, string> = { unit: name, processes: String(living.length) };
   for (const key of SHOWN) if (facts[key]) evidence[key] = facts[key];
   return {

@@ -144,7 +144,7 @@ async function stop(context: Context, how: { readonly force: boolean }): Promise
   const atRest = facts['ActiveState'] === 'inactive' || facts['ActiveState'] === 'failed';
   if (atRest && reading.pids.length === 0) return good(reading.detail);
   // Without its main process there is nobody left to stop in good order: the stop command would only wait.
-  if (how.force || !reading.main) return clearGroup(context, facts);
+  if (how.force || reading.condition !== 'running') return clearGroup(context, facts);
   const stopped = await systemctl(context, context.options['stop-timeout'], 'stop');
   const empty = livingIn(facts['ControlGroup'] ?? '', context.ports.proc).length === 0;
   if (stopped.code === 0 && empty) return good(`stopped in ${Math.round(stopped.ms)} ms`);

@@ -26,12 +26,15 @@ const read = (given: Record<string, string>, all: ProcessFacts[] = [], known: Kn
   readUnit('mail', unitFacts(given), machine(...all), known);
 const invocation = unitFacts()['InvocationID'] ?? '';
 
+const asPid = (main: ReturnType<typeof mainOf>) => (main === 'dead' ? 'dead' : (main?.pid ?? null));
+
 const CASES: [string, Record<string, string>, ProcessFacts[], string, string, boolean][] = [
   ['runs', { MainPID: '7' }, [process(7)], 'running', 'running', false],
   ['a stopped one still runs', { MainPID: '7' }, [process(7, { state: 'T' })], 'running', 'running', false],
   ['reloading', { MainPID: '7', ActiveState: 'reloading', Job: '4' }, [process(7)], 'running', 'running', false],
   ['active, its main a zombie', { MainPID: '7' }, [process(7, { state: 'Z' })], 'remains', 'failed', false],
   ['active, its main gone', { MainPID: '7' }, [process(8, { session: 7 })], 'remains', 'failed', false],
+  ['two equals', {}, [process(7), process(8)], 'running', 'running', false],
   ['active without any process', {}, [], 'remains', 'failed', false],
   ['oneshot', { Type: 'oneshot', RemainAfterExit: 'yes' }, [], 'exited', 'running', false],
   ['wrapper', { RemainAfterExit: 'yes', ConsistsOf: 'mail@-.service' }, [], 'wrapper', 'unknown', false],
@@ -65,17 +68,18 @@ test('a disabled unit is forgotten by systemd when it is stopped; having seen it
 test('systemd does not know the main process: the leader of the group', () => {
   const master = process(7);
   const [pickup, qmgr] = [process(8, { ppid: 7, session: 7 }), process(9, { ppid: 7, session: 7 })];
-  const of = (all: ProcessFacts[], known: Known | null = null, given = {}) => mainOf(unitFacts(given), all, known)?.pid;
+  const of = (all: ProcessFacts[], known: Known | null = null, given = {}) =>
+    asPid(mainOf(unitFacts(given), all, known));
   assert.is(of([pickup, master, qmgr]), 7);
   const [left, right] = [process(8, { session: 7 }), process(9, { session: 7 })];
-  assert.is(of([left, right]), undefined, 'orphans of a dead master');
+  assert.is(of([left, right]), null, 'two that cannot be told apart');
   assert.is(of([left]), 8, 'one process that never called setsid');
   const known = { invocation, main: master };
-  assert.is(of([left], known), undefined, 'an orphan of the master that was seen');
+  assert.is(of([left], known), 'dead', 'an orphan of the master that was seen');
   assert.is(of([process(8)], known), 8, 'a new leader in the same run');
   assert.is(of([left], { ...known, invocation: 'another run' }), 8);
   assert.is(of([process(5), master, qmgr], null, { ControlPID: '5' }), 7, 'the stop command is not the service');
-  assert.is(of([process(7, { startTicks: 1 }), process(8)], known), undefined, 'two leaders: it cannot be told');
+  assert.is(of([process(7, { startTicks: 1 }), process(8)], known), 'dead', 'two leaders instead of one');
 });
 
 test('a main process outside of its group counts', () => {

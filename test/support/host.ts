@@ -1,62 +1,17 @@
-// Ports for tests of what deals with processes: the real clock, exec and proc, a small real reader of files, and
-// units and sysinfo that the test gives.
-import { lstatSync, readFileSync } from 'node:fs';
-import { clock } from '../../src/ports/clock.ts';
-import { exec } from '../../src/ports/exec.ts';
-import type { Files } from '../../src/ports/files.ts';
+// Ports for tests of what deals with processes: the real ones of every check, and the real proc; units and sysinfo are
+// the test's.
+import type { Check } from '../../src/define.ts';
 import type { Ports } from '../../src/ports/ports.ts';
 import { proc } from '../../src/ports/proc.ts';
 import type { UnitFacts } from '../../src/ports/units.ts';
-
-const files: Pick<Files, 'readText' | 'facts'> = {
-  readText(path, maxBytes) {
-    try {
-      const text = readFileSync(path, 'utf8');
-      if (text.length > maxBytes) throw Object.assign(new Error('too big'), { code: 'E2BIG' });
-      return text;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-      throw error;
-    }
-  },
-  facts(path) {
-    try {
-      const stat = lstatSync(path);
-      const kind = stat.isSymbolicLink() ? 'link' : stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other';
-      return {
-        uid: stat.uid,
-        gid: stat.gid,
-        mode: stat.mode & 0o7777,
-        size: stat.size,
-        kind,
-        modifiedMs: stat.mtimeMs,
-      };
-    } catch {
-      return null;
-    }
-  },
-};
-
-const missing = (name: string) => (): never => {
-  throw new Error(`this test has no port "${name}"`);
-};
+import { checkPorts, type RunOptions, runCheck } from './check.ts';
 
 /** What is given replaces the real port. */
-export function hostPorts(given: Partial<Ports> = {}): Ports {
-  const silent = (): void => undefined;
-  const rest = {
-    clock,
-    exec,
-    proc,
-    files,
-    log: { debug: silent, info: silent, warn: silent, error: silent },
-    net: { open: missing('net') },
-    secrets: { read: missing('secrets') },
-    sysinfo: { load: missing('sysinfo'), inventory: missing('sysinfo') },
-    units: { show: missing('units') },
-  };
-  return { ...rest, ...given } as unknown as Ports;
-}
+export const hostPorts = (given: Partial<Ports> = {}): Ports => checkPorts({ proc, ...given });
+
+/** One run of a check on these ports; options as in the file. */
+export const ask = (check: Check, options: unknown, ports: Ports, how: Omit<RunOptions, 'ports'> = {}) =>
+  runCheck(check, options, { ...how, ports });
 
 /** Waits until it holds, at most `limitMs`; says whether it came to hold. */
 export async function until(holds: () => boolean, limitMs = 5000): Promise<boolean> {

@@ -1,0 +1,70 @@
+// A BIND of its own, with one zone that works and some that do not.
+import { spawn } from 'node:child_process';
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { endTree, freePorts, newFolder, readLog, type Server, until } from './server.ts';
+
+export interface Bind extends Server {
+  readonly port: number;
+  /** `127.0.0.1:PORT`, as the DNS check takes it. */
+  readonly address: string;
+}
+
+/** Serves the zone lab.test from a file; recursion goes to an address where nobody answers. */
+export async function startBind(): Promise<Bind> {
+  const folder = newFolder('bind');
+  const [port = 0, nobody = 0] = await freePorts(2);
+  writeFileSync(
+    join(folder, 'zone'),
+    `$TTL 60
+@ SOA ns.lab.test. admin.lab.test. 1 60 60 60 60
+@ NS ns.lab.test.
+@ MX 10 mail.lab.test.
+@ MX 20 backup.lab.test.
+ns A 127.0.0.1
+mail A 127.0.0.1
+mail A 127.0.0.2
+mail AAAA ::1
+text TXT "one " "two"
+`,
+  );
+  writeFileSync(
+    join(folder, 'named.conf'),
+    `options {
+  directory "${folder}";
+  pid-file "${folder}/pid";
+  session-keyfile "${folder}/session.key";
+  lock-file none;
+  listen-on port ${port} { 127.0.0.1; };
+  listen-on-v6 { none; };
+  recursion yes;
+  dnssec-validation no;
+  allow-query { 127.0.0.1; };
+  forward only;
+  forwarders { 127.0.0.1 port ${nobody}; };
+};
+controls {};
+zone "lab.test" { type primary; file "${folder}/zone"; };
+zone "broken.test" { type primary; file "${folder}/away"; };
+zone "closed.test" { type primary; file "${folder}/zone"; allow-query { none; }; };
+`,
+  );
+  const logFile = join(folder, 'log');
+  const child = spawn('named', ['-g', '-n', '1', '-c', join(folder, 'named.conf')], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  child.stderr.on('data', (text: Buffer) => appendFileSync(logFile, text));
+  const main = child.pid ?? 0;
+  await until('a BIND that runs', () => / running$/m.test(readLog(logFile)()));
+  return {
+    folder,
+    port,
+    address: `127.0.0.1:${port}`,
+    pid: () => main,
+    log: readLog(logFile),
+    async stop() {
+      await endTree(main);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,128 @@
+// What the starters of real servers share: a folder, free ports, waiting, and an end for every process.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { good } from './certificates.ts';
+
+/** Users of lab.test, each with the password `pw`. */
+export const USERS = ['probe', 'u1', 'u2', 'u3', 'u4', 'u5'];
+
+export interface Server {
+  readonly folder: string;
+  /** The main process. */
+  pid(): number;
+  /** Its log, as far as it came. */
+  log(): string;
+  stop(): Promise<void>;
+}
+
+/** So many ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+      return server;
+    }),
+  );
+  return Promise.all(
+    servers.map(async (server) => {
+      const address = server.address();
+      await new Promise((done) => server.close(done));
+      return typeof address === 'object' && address ? address.port : 0;
+    }),
+  );
+}
+
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+/** Until `ready` says so; throws after `ms`. */
+export async function until(what: string, ready: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+  for (const end = performance.now() + ms; performance.now() < end; await pause(25)) if (await ready()) return;
+  throw new Error(`${what} did not happen within ${ms} ms`);
+}
+
+/** True when a connection to the port begins with `greeting` (or is made at all). */
+export function answers(port: number, greeting?: RegExp): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    const end = (ok: boolean): void => {
+      socket.destroy();
+      resolve(ok);
+    };
+    socket.setTimeout(1000, () => end(false));
+    socket.on('error', () => end(false));
+    if (greeting) socket.on('data', (data) => end(greeting.test(data.toString())));
+    else socket.on('connect', () => end(true));
+  });
+}
+
+const children = (pid: number): number[] => {
+  try {
+    const found = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+    return found.filter((child) => child > 0).flatMap((child) => [child, ...children(child)]);
+  } catch {
+    return [];
+  }
+};
+
+/** The process and everything below it. */
+export const processTree = (pid: number): number[] => [pid, ...children(pid)];
+
+function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // ESRCH: it is gone.
+    }
+  }
+}
+
+const lives = (pid: number): boolean =>
+  existsSync(`/proc/${pid}/stat`) && !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+
+/** Ends a tree: asks, then kills what is left, stopped processes too. */
+export async function endTree(pid: number): Promise<void> {
+  if (pid <= 1) return;
+  const tree = processTree(pid);
+  signalAll(tree, 'SIGCONT');
+  signalAll([pid], 'SIGTERM');
+  await until('the end', () => !tree.some(lives), 1500).catch(() => undefined);
+  signalAll([...new Set([...tree, ...processTree(pid)])].filter(lives), 'SIGKILL');
+  await until('the end', () => !tree.some(lives), 3000);
+}
+
+export function newFolder(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `wk-${name}-`));
+  chmodSync(folder, 0o755);
+  return folder;
+}
+
+/** Certificate and key of the tests' own authority, for mail.test and 127.0.0.1. */
+export function writeCertificate(
+  folder: string,
+  pair: { cert: string; key: string } = good,
+): { cert: string; key: string } {
+  const paths = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+  writeFileSync(paths.cert, pair.cert);
+  writeFileSync(paths.key, pair.key, { mode: 0o600 });
+  return paths;
+}
+
+export const readLog = (path: string) => (): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+export const pidIn = (path: string): number => Number(existsSync(path) ? readFileSync(path, 'utf8').trim() : 0);
+
+/** Runs a program that puts itself into the background. Its output goes to a file: its children keep that open. */
+export function launch(argv: readonly string[], logPath: string): void {
+  const log = openSync(logPath, 'a');
+  try {
+    execFileSync(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', log, log], timeout: 30_000 });
+  } catch (error) {
+    throw new Error(`${argv.join(' ')}: ${(error as Error).message}\n${readFileSync(logPath, 'utf8')}`);
+  } finally {
+    closeSync(log);
+  }
+}

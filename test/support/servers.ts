@@ -1,0 +1,8 @@
+// Real mail, web and name servers on loopback, each with its own configuration and files below a new folder, on free
+// ports, started by a test and stopped by it, by pid. Needs root and Debian's packages (postfix, dovecot-imapd,
+// dovecot-pop3d, dovecot-lmtpd, nginx-light, bind9).
+export { type Bind, startBind } from './bind.ts';
+export { type Dovecot, startDovecot } from './dovecot.ts';
+export { type Nginx, startNginx } from './nginx.ts';
+export { type Postfix, type PostfixOptions, startPostfix } from './postfix.ts';
+export { answers, endTree, freePorts, processTree, type Server, until } from './server.ts';
