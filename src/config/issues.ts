@@ -25,7 +25,9 @@ export const problemAt = (place: Place, text: string, rule: string, hint?: strin
 
 /** Problems for all issues of one judgement. */
 export function explain(issues: readonly Issue[], judged: Judged): readonly Problem[] {
-  return issues.flatMap((issue) => explainOne(issue, judged));
+  // A number beyond all bounds is also beyond the bound of its key: the last one says more.
+  const last = new Map(issues.map((issue) => [`${issue.code} ${JSON.stringify(issue.path)}`, issue]));
+  return [...last.values()].flatMap((issue) => explainOne(issue, judged));
 }
 
 function explainOne(issue: Issue, judged: Judged): readonly Problem[] {

@@ -148,3 +148,15 @@ export function condition(
   const wanted: Wanted = { key, event, service: null, incident: null, summary: detail, cause: null };
   return difference(alarms, held ? [held] : [], bad ? [wanted] : [], at, policy);
 }
+
+/** The node has another name: alarms of conditions end under the old key and begin under the new one. */
+export function renamed(from: Policy, to: Policy, alarms: Alarms, at: number): readonly [Alarms, readonly Notice[]] {
+  const prefix = `node/${from.node}/`;
+  const old = Object.values(alarms).filter((alarm) => alarm.key.startsWith(prefix) && !derived(alarm));
+  if (from.node === to.node || old.length === 0) return [alarms, []];
+  const wanted = old.map((alarm): Wanted => {
+    const event = alarm.event as EventName;
+    return { ...alarm, event, key: `node/${to.node}/${alarm.key.slice(prefix.length)}` };
+  });
+  return difference(alarms, old, wanted, at, to);
+}

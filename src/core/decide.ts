@@ -1,7 +1,7 @@
 // decide(policy, state, event) → [state, effects, why]: the whole node, pure. It hands each event to the machine of the
 // service that it concerns, and looks after what no single service can: dependencies, the node's budget, one thing at
 // a time, the observer's doubt, and the alarms that follow from the state.
-import { condition, reconcile } from './alarms.ts';
+import { condition, reconcile, renamed } from './alarms.ts';
 import { catalogue, type EventName } from './catalogue.ts';
 import { escalate, type ServiceEvent } from './escalate.ts';
 import { nodeBudget, roomAt, within } from './ladder.ts';
@@ -250,7 +250,8 @@ function configured(work: Work, policy: Policy): void {
   for (const name of Object.keys(policy.services)) services[name] = known[name] ?? { ...initial(name), since: work.at };
   const round = work.node.round.filter((name) => name in services);
   const doubts = Object.fromEntries(Object.entries(work.node.doubts).filter(([name]) => name in services));
-  next.node = { ...work.node, services, round, doubts };
+  const [alarms, notices] = renamed(work.policy, policy, work.node.alarms, work.at);
+  next.node = { ...work.node, services, round, doubts, alarms };
   const added = Object.keys(services).filter((name) => !(name in known));
   const gone = Object.keys(known).filter((name) => !(name in services));
   const text = [
@@ -262,6 +263,7 @@ function configured(work: Work, policy: Policy): void {
     .join('; ');
   say(next, 'configured', text);
   tell(next, null, null, { event: 'configuration-loaded', summary: text, action: 'in force' });
+  for (const notice of notices) next.effects.push({ kind: 'notice', notice });
   const booting = { kind: 'booted', at: work.at, fresh: true } as const;
   for (const name of added) move(next, name, booting);
   work.node = next.node;

@@ -1,6 +1,7 @@
 // What was decided, decided again: by today's core, or by a changed policy. Pure: entries in, differences out.
 import { decide, emptyNode } from './decide.ts';
-import type { Effect, Event, NodeState, Policy, Why } from './types.ts';
+import { span } from './move.ts';
+import type { Decision, Effect, Event, NodeState, Policy, Why } from './types.ts';
 
 export interface Recorded {
   readonly seq: number;
@@ -28,12 +29,30 @@ export interface Replayed {
   readonly differences: readonly Difference[];
 }
 
-const said = (whys: readonly Why[], effects: readonly Effect[]): readonly string[] => [
-  ...whys.map((why) => `${why.service ?? 'node'} [${why.rule}] ${why.text}`),
-  ...effects
-    .filter((effect) => effect.kind === 'repair')
-    .map((effect) => `${effect.service} does "${effect.rung.name}"`),
-];
+const sentence = (why: Why): string => `${why.service ?? 'node'} [${why.rule}] ${why.text}`;
+
+/** What is done, and when something is looked at again. Notices follow from the rest. */
+function deed(effect: Effect, at: number): string | null {
+  switch (effect.kind) {
+    case 'repair':
+      return `${effect.service} does "${effect.rung.name}"`;
+    case 'switchover':
+      return `${effect.service} wants to be moved`;
+    case 'stop':
+      return `${effect.service} is stopped`;
+    case 'wake':
+      return `${effect.service} is looked at again in ${span(effect.at - at)}`;
+    default:
+      return null;
+  }
+}
+
+const deeds = ([, effects]: Decision, at: number): readonly string[] =>
+  effects.map((effect) => deed(effect, at)).filter((text) => text !== null);
+
+const rulesOf = (whys: readonly Why[]): readonly string[] => whys.map((why) => `${why.service} ${why.rule}`);
+
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /** Folds the story. Without `changed`: where today's core decides otherwise than was recorded. With it: where that policy
  *  would have decided otherwise, each time from the state that really was, so that one difference does not breed more. */
@@ -47,25 +66,36 @@ export function replay(start: Start | null, entries: readonly Recorded[], change
       if (event.kind !== 'configured') continue; // A story without its beginning cannot be told.
       policy = event.policy;
     }
-    const [next, effects, now] = decide(policy, node, event);
-    const recorded = said(whys, []);
-    const recomputed = said(now, []);
-    const before = changed ? said(now, effects) : recorded;
-    const after = changed ? differently(changed, node, event) : recomputed;
-    if (JSON.stringify(before) !== JSON.stringify(after)) differences.push({ seq, event, before, after });
+    const decision = decide(policy, node, event);
+    const difference = changed ? differently(changed, node, event, decision) : otherwise(whys, decision[2]);
+    if (difference) differences.push({ seq, event, ...difference });
     decisions++;
-    node = next;
+    node = decision[0];
     if (event.kind === 'configured') policy = event.policy;
   }
   const end = { policy: policy ?? EMPTY, node };
   return { start: start ?? end, end, decisions, differences };
 }
 
-/** What a changed policy says to an event. Services that it does not know are left out of the question. */
-function differently(changed: Policy, node: NodeState, event: Event): readonly string[] {
-  if (event.kind === 'configured') return [];
-  const [, effects, whys] = decide(changed, node, event);
-  return said(whys, effects);
+type Pair = Pick<Difference, 'before' | 'after'> | null;
+
+/** Recorded reasons beside today's. */
+function otherwise(recorded: readonly Why[], now: readonly Why[]): Pair {
+  const [before, after] = [recorded.map(sentence), now.map(sentence)];
+  return same(before, after) ? null : { before, after };
+}
+
+/** What a changed policy does with an event that really was. Other numbers in a sentence are no difference: another rule,
+ *  another deed or another time is. Services that the policy does not know are left out of the question. */
+function differently(changed: Policy, node: NodeState, event: Event, really: Decision): Pair {
+  if (event.kind === 'configured' || ('service' in event && !(event.service in changed.services))) return null;
+  const would = decide(changed, node, event);
+  const [before, after] = [deeds(really, event.at), deeds(would, event.at)];
+  if (same(rulesOf(really[2]), rulesOf(would[2])) && same(before, after)) return null;
+  return {
+    before: [...really[2].map(sentence), ...before],
+    after: [...would[2].map(sentence), ...after],
+  };
 }
 
 const EMPTY: Policy = {

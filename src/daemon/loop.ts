@@ -160,7 +160,9 @@ export class Loop {
   }
 
   #tell(seq: number, time: string, event: Event, node: NodeState, whys: readonly Why[]): void {
-    const told = whys.map((why): Told => {
+    // What was heard and changed nothing that anybody asks about is in the journal, and is no part of the story.
+    const story = whys.filter((why) => why.rule !== 'ignored');
+    const told = story.map((why): Told => {
       const state = why.service === null ? undefined : node.services[why.service];
       return {
         ...why,
