@@ -32,7 +32,7 @@ ${beats}
       probe: probe@${DOMAIN}
       tls-name: mail.${DOMAIN}
     checks:
-      - { name: certificate, every: 6s }
+      - { name: certificate, every: 6s, ca: /etc/ssl/lab/ca.pem }
       - { type: disk, path: /srv/mail, mounted: true }
 ${beats}
   mta:
@@ -45,7 +45,7 @@ ${beats}
       submission-port: 587
       tls-name: mail.${DOMAIN}
     checks:
-      - { name: certificate, every: 6s }
+      - { name: certificate, every: 6s, ca: /etc/ssl/lab/ca.pem }
       - { name: mail-roundtrip, every: 6s }
       - { type: disk, path: /var/spool/postfix, mounted: true }
       - { type: dns, name: resolver, query: mail.${DOMAIN} }

@@ -52,7 +52,7 @@ async function understood({ expects }: Fault): Promise<void> {
   const seen = await poll(
     async () => {
       await watch.look();
-      return watch.said(service).some((said) => causes.includes(said.cause as never) && words.test(said.text));
+      return (await watch.said(service)).some((said) => causes.includes(said.cause as never) && words.test(said.text));
     },
     SEEN_MS,
     300,

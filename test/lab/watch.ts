@@ -79,15 +79,24 @@ export class Watch {
     return status;
   }
 
-  said(service: string): readonly Said[] {
+  /** What status and explain said of a service since `begin`. */
+  async said(service: string): Promise<readonly Said[]> {
+    const fresh = (await this.#stories()).filter((told) => told.service === service && told.seq > this.#from);
+    for (const told of fresh) {
+      const cause = /\((dead|hung|refusing|misconfigured|no-space|dependency|expired|credentials|overloaded)\)/.exec(
+        told.text,
+      );
+      const text = `${told.phase} [${told.rule}] ${told.text}`;
+      this.#said.set(`${service} ${text}`, { service, cause: cause?.[1] ?? null, text });
+    }
     return [...this.#said.values()].filter((said) => said.service === service);
   }
 
-  /** What was said of all services that were not simply well, for a failed test. */
+  /** What was said, for a failed test; sentences that differ in numbers only, once. */
   transcript(): string {
-    return [...this.#said.values()]
-      .map(({ service, cause, text }) => `  ${service} (${cause ?? '-'}): ${text}`)
-      .join('\n');
+    const lines = [...this.#said.values()].map(({ service, cause, text }) => `  ${service} (${cause ?? '-'}): ${text}`);
+    const kinds = new Map(lines.map((line) => [line.replace(/\d+(\.\d+)?/g, '#'), line.slice(0, 400)]));
+    return [...kinds.values()].slice(-40).join('\n');
   }
 
   /** Waits until every service is healthy and passes. */
