@@ -89,7 +89,7 @@ export function diffText(changes: Changes, old: Tree, next: Tree): string {
   for (const name of channels.stops) lines.push(`channel ${name}: is dropped`);
   for (const name of channels.changes) lines.push(`channel ${name}: changes`);
   if (changes.node) lines.push('node: its rules change');
-  for (const key of changes.restart) lines.push(`${key}: changes with the next start of the daemon only`);
+  for (const key of changes.restart) lines.push(`${key}: cannot change while the daemon runs; restart it`);
   const stay = services.stays.length;
   lines.push(`${stay} ${stay === 1 ? 'service stays' : 'services stay'} as ${stay === 1 ? 'it is' : 'they are'}`);
   return `${lines.join('\n')}\n`;
