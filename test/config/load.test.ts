@@ -197,8 +197,11 @@ services: { b: { checks: [{ type: tcp, path: ./sock }], manager: { type: command
 `,
   );
   assert.is(config.stateDir, `${folder.path.replace(/\/[^/]*$/, '')}/state`);
-  assert.is((config.services['b']?.checks[0]?.options as { path: string }).path, `${folder.path}/sock`);
-  assert.equal((config.services['b']?.manager?.options as { start: string[] }).start, [`${folder.path}/go`, '.']);
+  assert.is((config.services['b']?.checks[0]?.options as { path: string } | undefined)?.path, `${folder.path}/sock`);
+  assert.equal((config.services['b']?.manager?.options as { start: string[] } | undefined)?.start, [
+    `${folder.path}/go`,
+    '.',
+  ]);
   const login = config.services['a']?.checks[0]?.options as { password: string };
   assert.is(login.password, `file:${folder.path}/conf.d/pw`);
 });
