@@ -31,7 +31,8 @@ export function checkDepends(ruling: Ruling, depends: ReadonlyMap<string, readon
     const [first = '', second = first] = circle;
     const index = depends.get(first)?.indexOf(second) ?? 0;
     const place = placeAt(ruling.tree, ['services', first, 'depends', index]).value;
-    const text = `services.${first}.depends: a circle: ${[...circle, first].join(' -> ')}`;
+    const names = circle.length > 10 ? [...circle.slice(0, 9), `... (${circle.length} services)`] : circle;
+    const text = `services.${first}.depends: a circle: ${[...names, first].join(' -> ')}`;
     ruling.problems.push(problemAt(place, text, 'circular'));
   }
 }

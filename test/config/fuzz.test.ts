@@ -8,7 +8,7 @@ import { showYaml } from '../../src/config/show.ts';
 import type { Files } from '../../src/ports/files.ts';
 import { somePlugins } from '../support/config-plugins.ts';
 
-const SEEDS = 1500;
+const SEEDS = 1000;
 const SECRET = 'hunter2';
 
 const KIT = `about: A box

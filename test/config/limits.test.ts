@@ -67,7 +67,7 @@ test('sixty thousand keys do not take a minute', ({ folder }) => {
   const text = Array.from({ length: 60_000 }, (_, index) => `k${index}: 1`).join('\n');
   const report = refuse(folder, text, 15_000);
   assert.match(report, 'unknown key "k0"');
-  assert.match(report, /error: 59801 more problems are not shown \[and-more\]/);
+  assert.match(report, /error: \d+ more problems are not shown \[and-more\]/);
 });
 
 test('ten thousand mistakes are a short report', ({ folder }) => {
