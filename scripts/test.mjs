@@ -16,5 +16,8 @@ if (process.getuid?.() === 0 && process.platform === 'linux') {
   kind = 'unit';
   console.log('not root: left out are the tests on real servers (*.real.test.ts) and the lab (test/lab)');
 }
-const run = spawnSync(process.execPath, [join(root, 'dist/test/run.js'), kind, ...words], { cwd: root, stdio: 'inherit' });
+const run = spawnSync(process.execPath, [join(root, 'dist/test/run.js'), kind, ...words], {
+  cwd: root,
+  stdio: 'inherit',
+});
 process.exit(run.status ?? 1);

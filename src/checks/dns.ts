@@ -5,13 +5,13 @@ import { converse, type Session } from '../dialogues/session.ts';
 import { DNS_TYPES, type DnsAnswer } from '../ports/dns.ts';
 
 const options = z.strictObject({
-  name: z
+  query: z
     .string()
     .min(1)
     .max(255)
     .regex(/^[^\s\p{Cc}]+$/u, 'expected a domain name')
     .describe('What to ask for.'),
-  type: z.enum(DNS_TYPES).default('A').describe('Record type.'),
+  record: z.enum(DNS_TYPES).default('A').describe('Record type.'),
   server: z
     .string()
     .regex(
@@ -30,7 +30,7 @@ const options = z.strictObject({
 const bare = (value: string): string => value.replace(/\.$/, '').toLowerCase();
 
 function judge(answer: DnsAnswer, asked: z.output<typeof options>, session: Session): CheckResult {
-  const what = `${asked.name} ${asked.type}`;
+  const what = `${asked.query} ${asked.record}`;
   const from = `${answer.server || 'the resolver'}`;
   const { seen } = session;
   // A server that was named is the one that is watched. The machine's own resolver, elsewhere, is something that this
@@ -50,9 +50,9 @@ function judge(answer: DnsAnswer, asked: z.output<typeof options>, session: Sess
     case 'server-failure':
       return fail('dependency', `${from} could not find out about ${what} (SERVFAIL)`, seen);
     case 'no-name':
-      return fail('misconfigured', `${from} says that ${asked.name} does not exist (NXDOMAIN)`, seen);
+      return fail('misconfigured', `${from} says that ${asked.query} does not exist (NXDOMAIN)`, seen);
     case 'no-data':
-      return fail('misconfigured', `${from} has no ${asked.type} record for ${asked.name}`, seen);
+      return fail('misconfigured', `${from} has no ${asked.record} record for ${asked.query}`, seen);
     case 'refused':
       return fail('misconfigured', `${from} refuses to answer ${what} (REFUSED)`, seen);
     case 'garbled':
@@ -77,9 +77,9 @@ export default defineCheck({
   about: 'Asks one DNS server one question; `expect` names what must be in the answer.',
   depth: 'both',
   options,
-  example: { name: 'example.org', type: 'MX', server: '127.0.0.1', expect: ['10 mail.example.org'] },
+  example: { query: 'example.org', record: 'MX', server: '127.0.0.1', expect: ['10 mail.example.org'] },
   async run(context) {
-    const { name, type, server } = context.options;
+    const { query: name, record: type, server } = context.options;
     return converse(context, server ?? 'the resolver', async (session) => {
       const { signal } = session;
       const question = { name, type, signal, timeoutMs: session.timeoutMs, ...(server ? { server } : {}) };

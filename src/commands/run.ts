@@ -125,7 +125,7 @@ async function serve(
   watching.close();
   stopLive();
   await control.close();
-  await daemon.stop();
+  await daemon.close();
   notify.close();
   await log.close();
   return EXIT.done;

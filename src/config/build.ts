@@ -87,7 +87,8 @@ function buildCheck(building: Building, path: Path, input: ServiceInput['checks'
   const found = optionsOf(building, path, 'checks', Object.keys(checkKeys));
   if (!found) return undefined;
   const able = building.plugins.checks.get(found.type)?.depth ?? 'both';
-  if (input.depth && able !== 'both' && input.depth !== able) {
+  const wanted = textAt(at(building.tree, path), 'depth');
+  if (able !== 'both' && wanted !== able && /^(quick|deep|both)$/.test(wanted ?? '')) {
     const text = `${pathText(building.tree, path)}: the check ${found.type} is for ${able} only`;
     building.problems.push(problemAt(placeAt(building.tree, [...path, 'depth']).value, text, 'bad-depth'));
   }

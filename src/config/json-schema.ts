@@ -39,6 +39,20 @@ export function jsonSchema(plugins: Plugins): Json {
   };
 }
 
+/** Patterns of absolute paths, widened: `./x` is taken from the folder of the file (merge.ts). */
+const WIDER: Readonly<Record<string, string>> = { '^\\/': '^(\\/|\\.\\/)' };
+
+function widen(part: unknown): unknown {
+  if (Array.isArray(part)) return part.map(widen);
+  if (part === null || typeof part !== 'object') return part;
+  return Object.fromEntries(
+    Object.entries(part).map(([key, value]) => {
+      if (key !== 'pattern' || typeof value !== 'string') return [key, widen(value)];
+      return [key, WIDER[value] ?? value.replace('^(file:\\/|', '^(file:\\/|file:\\.\\/|')];
+    }),
+  );
+}
+
 interface Plugin {
   readonly about: string;
   readonly options: z.ZodObject;
@@ -54,7 +68,7 @@ function byType(base: JsonSchema, plugins: ReadonlyMap<string, Plugin>): Json {
       // oxlint-disable-next-line unicorn/no-thenable -- the word of JSON Schema
       then: {
         description: plugin.about,
-        properties: { ...common, ...properties },
+        properties: { ...common, ...(widen(properties) as object) },
         ...(required ? { required } : {}),
         additionalProperties: false,
       },

@@ -36,8 +36,8 @@ export function openKits(own: Tree | undefined, folder: string, files: Files): K
       if (!read.has(name) && inFolder().includes(name)) {
         const path = join(folder, `${name}.yaml`);
         const parsed = parse(path, files.readText(path, LIMITS.bytes) ?? '', `kit ${name}`);
-        if ('problems' in parsed) problems.push(...parsed.problems);
-        read.set(name, 'tree' in parsed ? parsed.tree : undefined);
+        problems.push(...parsed.problems);
+        read.set(name, parsed.tree ?? undefined);
       }
       return read.get(name);
     },

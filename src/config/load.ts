@@ -43,9 +43,8 @@ export function load(path: string, options: LoadOptions): Loaded {
   const problems: Problem[] = [...read.problems];
   const trees = read.sources.flatMap((source) => {
     const parsed = parse(source.path, source.text, source.path);
-    if ('tree' in parsed) return [parsed.tree];
     problems.push(...parsed.problems);
-    return [];
+    return parsed.tree ? [parsed.tree] : [];
   });
   // A part that cannot be read leaves gaps that would look like problems of the other parts.
   if (!read.complete || trees.length < read.sources.length) return { problems: sortProblems(problems) };

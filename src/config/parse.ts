@@ -20,7 +20,11 @@ import type { Problem } from './types.ts';
 
 export const LIMITS = { bytes: 1024 * 1024, tokens: 1_000_000, depth: 32, aliases: 100, nodes: 300_000 } as const;
 
-export type Parsed = { readonly tree: Tree } | { readonly problems: readonly Problem[] };
+/** The tree is there even with problems, unless the text is no YAML: so that the rest can be judged as well. */
+export interface Parsed {
+  readonly tree: Tree | null;
+  readonly problems: readonly Problem[];
+}
 
 /** Our own words for what the YAML library finds: its texts may quote a secret from the line. */
 const SYNTAX: Readonly<Record<string, string>> = {
@@ -54,6 +58,7 @@ interface Reading {
   readonly lines: LineCounter;
   readonly problems: Problem[];
   readonly anchors: Map<string, Node>;
+  readonly unclosed: { readonly offset: number; readonly text: string }[];
   aliases: number;
   nodes: number;
 }
@@ -62,21 +67,21 @@ interface Reading {
 export function parse(file: string, input: string, from: string): Parsed {
   const text = input.startsWith('\uFEFF') ? input.slice(1) : input;
   const lines = new LineCounter();
-  const reading: Reading = { file, from, lines, problems: [], anchors: new Map(), aliases: 0, nodes: 0 };
+  const reading: Reading = { file, from, lines, problems: [], anchors: new Map(), unclosed: [], aliases: 0, nodes: 0 };
   try {
     refuseForeignBytes(text);
     const doc = compose(text, reading);
     collectErrors(doc, reading);
-    if (reading.problems.length > 0) return { problems: reading.problems };
+    if (reading.problems.length > 0) return { tree: null, problems: reading.problems };
     if (!doc.contents) throw new Stop('the file is empty', 0, 'empty');
     const tree = nodeTree(doc.contents as Node, reading, 0);
-    return reading.problems.length > 0 ? { problems: reading.problems } : { tree };
+    return { tree, problems: reading.problems };
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
     // Found before the lines were counted: count them for the report.
     if (lines.lineStarts.length === 0) for (const start of lineStarts(text)) lines.addNewLine(start);
     note(reading, error.offset, error.message, error.rule);
-    return { problems: reading.problems };
+    return { tree: null, problems: reading.problems };
   }
 }
 
@@ -103,9 +108,10 @@ function compose(text: string, reading: Reading): Document {
   for (const lexeme of new Lexer().lex(text)) {
     if (++count > LIMITS.tokens) throw new Stop('the file has too many parts', 0, 'too-big');
     tokens.push(...parser.next(lexeme));
+    if (parser.stack.length > 4 * LIMITS.depth) throw new Stop('nested too deeply', parser.offset, 'too-deep');
   }
   tokens.push(...parser.end());
-  measure(tokens);
+  measure(tokens, reading);
   const composer = new Composer({
     version: '1.2',
     schema: 'core',
@@ -128,11 +134,13 @@ function compose(text: string, reading: Reading): Document {
 }
 
 /** Deep nesting would overflow the library's stack, which V8 may answer by ending the process. */
-function measure(tokens: readonly CST.Token[]): void {
+function measure(tokens: readonly CST.Token[], reading: Reading): void {
   const todo: { readonly token: CST.Token; readonly depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
   for (let next = todo.pop(); next; next = todo.pop()) {
     const { token, depth } = next;
     if (depth > 2 * LIMITS.depth) throw new Stop('nested too deeply', token.offset, 'too-deep');
+    const open = unclosed(token);
+    if (open) reading.unclosed.push({ offset: token.offset, text: open });
     if ('value' in token && token.value) todo.push({ token: token.value, depth });
     if (!('items' in token)) continue;
     for (const item of token.items) {
@@ -140,6 +148,17 @@ function measure(tokens: readonly CST.Token[]): void {
       if ('value' in item && item.value) todo.push({ token: item.value, depth: depth + 1 });
     }
   }
+}
+
+/** The library reports a missing end where the file ends; a person looks for the beginning. */
+function unclosed(token: CST.Token): string | null {
+  const { type } = token;
+  if (type === 'flow-collection') {
+    const end = token.start.type === 'flow-map-start' ? 'flow-map-end' : 'flow-seq-end';
+    return token.end.some((part) => part.type === end) ? null : 'this bracket is not closed';
+  }
+  if (type !== 'double-quoted-scalar' && type !== 'single-quoted-scalar') return null;
+  return token.source.length > 1 && token.source.at(-1) === token.source[0] ? null : 'this quote is not closed';
 }
 
 function note(reading: Reading, offset: number, text: string, rule: string, hint?: string): void {
@@ -156,6 +175,11 @@ function note(reading: Reading, offset: number, text: string, rule: string, hint
 }
 
 function collectErrors(doc: Document, reading: Reading): void {
+  // Whatever else is wrong then follows from it.
+  if (doc.errors.length > 0 && reading.unclosed.length > 0) {
+    for (const { offset, text } of reading.unclosed.slice(0, 20)) note(reading, offset, text, 'syntax');
+    return;
+  }
   for (const error of doc.errors.slice(0, 20))
     note(reading, error.pos[0], SYNTAX[error.code] ?? 'this is not YAML', 'syntax');
   for (const warning of doc.warnings.slice(0, 20)) {
@@ -243,9 +267,7 @@ function leafValue(node: Scalar, reading: Reading): string | number | boolean | 
     return value;
   }
   if (typeof value === 'number') {
-    if (!Number.isFinite(value) || Math.abs(value) > Number.MAX_SAFE_INTEGER)
-      note(reading, offset, 'this number is beyond all bounds', 'out-of-range');
-    else if (/^[-+]?0\d/.test(node.source ?? ''))
+    if (/^[-+]?0\d/.test(node.source ?? ''))
       note(reading, offset, 'a number may not start with 0', 'wrong-type', `write ${value}, or quotes if it is text`);
     return value;
   }

@@ -6,7 +6,7 @@ import { problemAt } from './issues.ts';
 import { quote, suggest } from './problems.ts';
 import { durationText } from './reflect.ts';
 import type { RootInput } from './schema.ts';
-import { at, get, type Path, type Place, placeAt, type Tree } from './tree.ts';
+import { at, get, type Path, pathText, type Place, placeAt, type Tree } from './tree.ts';
 import type { Problem } from './types.ts';
 
 export interface Ruling {
@@ -31,7 +31,8 @@ export function checkDepends(ruling: Ruling, depends: ReadonlyMap<string, readon
     const [first = '', second = first] = circle;
     const index = depends.get(first)?.indexOf(second) ?? 0;
     const place = placeAt(ruling.tree, ['services', first, 'depends', index]).value;
-    const text = `services.${first}.depends: a circle: ${[...circle, first].join(' -> ')}`;
+    const names = circle.length > 10 ? [...circle.slice(0, 9), `... (${circle.length} services)`] : circle;
+    const text = `services.${first}.depends: a circle: ${[...names, first].join(' -> ')}`;
     ruling.problems.push(problemAt(place, text, 'circular'));
   }
 }
@@ -100,14 +101,17 @@ class Spot {
     const place: Place = wrote
       ? placeAt(this.#ruling.tree, [...this.#base, ...wrote]).value
       : placeAt(this.#ruling.tree, full).key;
-    this.#ruling.problems.push(problemAt(place, `${this.#base.join('.')}: ${text}`, rule));
+    const whose = this.#base.length > 0 ? `${this.#base.join('.')}: ` : '';
+    this.#ruling.problems.push(problemAt(place, `${whose}${text}`, rule));
   }
   #written(path: Path): boolean {
     return at(this.#ruling.tree, path) !== undefined;
   }
   /** `recover.verify 30s (default)` */
   value(path: Path, ms: number): string {
-    return `${path.join('.')} ${durationText(ms)}${this.#written([...this.#base, ...path]) ? '' : ' (default)'}`;
+    const whole = [...this.#base, ...path];
+    const words = pathText(this.#ruling.tree, whole).split('.').slice(this.#base.length).join('.');
+    return `${words} ${durationText(ms)}${this.#written(whole) ? '' : ' (default)'}`;
   }
   /** `a` may not be more than `b`. */
   atMost(a: readonly [Path, number], b: readonly [Path, number], why: string, orEqual = true): void {

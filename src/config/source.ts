@@ -91,9 +91,9 @@ function readOne(path: string, folder: string, options: SourceOptions, problems:
       problems.push(problem(path, 'a link that leaves the configuration folder', 'unsafe-link'));
       return undefined;
     }
-    const real = options.files.realPath(path) ?? path;
-    const facts = options.files.facts(real);
-    if (!facts) {
+    const real = options.files.realPath(path);
+    const facts = real === null ? null : options.files.facts(real);
+    if (real === null || !facts) {
       problems.push(problem(path, 'a link to nowhere', 'no-file'));
       return undefined;
     }

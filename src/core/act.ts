@@ -131,7 +131,8 @@ function onlyObserved(c: Context, s: ServiceState, why: Why, would: string): Mov
 
 const tilted: Gate = (c, s) => {
   if (!c.tilt) return null;
-  const text = `this observer is suspect (${c.tilt.reason}) for ${span(c.tilt.until - c.at)} more: look, alert, do not act`;
+  const left = span(c.tilt.until - c.at);
+  const text = `this observer is suspect (${c.tilt.reason}) for ${left} more: look, alert, do not act`;
   return {
     rule: 'tilt',
     text,
@@ -231,7 +232,8 @@ function repair(c: Context, s: ServiceState, verdict: Verdict): Move {
 /** The end of the ladder: the group should move, or a person is needed. */
 function end(c: Context, s: ServiceState, why: Why): Move {
   const cause = causeOf(s.verdict);
-  if (c.tilt) return wait(c, s, why, 'tilt', c.tilt.until); // A repair ended in the doubt: what it means is judged after.
+  // A repair ended in the doubt: what it means is judged after.
+  if (c.tilt) return wait(c, s, why, 'tilt', c.tilt.until);
   if (c.policy.then !== 'switchover' || !movable.includes(cause))
     return giveUp(c, s, why, curable(c.policy, cause) ? againAt(c, s) : null);
   if (c.observe || c.policy.observe) return onlyObserved(c, s, why, 'would have asked for a switchover');

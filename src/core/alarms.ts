@@ -1,6 +1,6 @@
 // Which alarms ought to be active is a function of the state (of those that are active, one: given up stays until the
-// service is well); raises and clears are the difference to those that are. So an alarm is raised once and cleared once,
-// whatever path led there.
+// service is well); raises and clears are the difference to those that are. So an alarm is raised once and cleared
+// once, whatever path led there.
 import { catalogue, type EventName } from './catalogue.ts';
 import type { Alarm, Cause, NodeState, Notice, Policy, ServicePolicy, ServiceState } from './types.ts';
 

@@ -109,7 +109,8 @@ function onWoke(c: Context, s: ServiceState): Move {
       return calm(c, s);
     case 'suspect':
       if (s.waitsFor === 'dependencies')
-        // No word from them in time. If they failed, their own incidents say so (blocked); they are not waited for twice.
+        // No word from them in time. If they failed, their own incidents say so (blocked); they are not waited for
+        // twice.
         return confirm(c, s, because(c, 'ask-again', `no word from ${s.awaiting.join(', ')} in time; asking anew`), {
           awaiting: [],
         });

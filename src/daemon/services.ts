@@ -244,9 +244,10 @@ export class Services {
   /** The daemon goes; services stay as they are, but for those that were made to go with it. */
   async close(): Promise<void> {
     const running = [...this.#running.values()];
-    await Promise.all(running.map((one) => this.#release(one)));
+    // First nobody looks any more: what ends now was ended by us.
     for (const one of running) this.#end(one);
     this.#running.clear();
+    await Promise.all(running.map((one) => this.#release(one)));
   }
 
   async #release({ manager, config }: Running): Promise<void> {

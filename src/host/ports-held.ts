@@ -42,10 +42,25 @@ function describe(holder: PortHolder): string {
   return `port ${holder.port} on ${holder.address} is held by ${who}`;
 }
 
+/** A process that was just killed closes its sockets a moment after it is gone: who holds a port and cannot be seen is
+ *  given that moment. */
+const VANISH_MS = 1000;
+const LOOK_MS = 20;
+
+async function settledHolders(ports: Ports, claim: Claim, signal: AbortSignal): Promise<readonly PortHolder[]> {
+  const until = ports.clock.monotonic() + VANISH_MS;
+  for (;;) {
+    // PID 1 holds the ports of socket units for the service itself.
+    const held = ports.proc.holders(claim.ports).filter((one) => one.pid !== 1);
+    const vanishing = held.some((one) => one.pid === 0 || ports.proc.facts(one.pid)?.state === 'Z');
+    if (!vanishing || signal.aborted || ports.clock.monotonic() >= until) return held;
+    await ports.clock.sleep(LOOK_MS, signal).catch(() => undefined);
+  }
+}
+
 /** Frees the ports from orphans of the service. Not ok when a foreign process keeps one: a start would fail then. */
 export async function freePorts(ports: Ports, claim: Claim, signal: AbortSignal): Promise<PortsFreed> {
-  // PID 1 holds the ports of socket units for the service itself.
-  const held = ports.proc.holders(claim.ports).filter((one) => one.pid !== 1);
+  const held = await settledHolders(ports, claim, signal);
   const own = new Set(held.filter((one) => isOwn(ports, one, claim)).map((one) => one.pid));
   const foreign = held.find((one) => !own.has(one.pid));
   if (foreign)

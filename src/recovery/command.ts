@@ -13,7 +13,7 @@ import type { ProcessFacts } from '../ports/proc.ts';
 const SHARED = /\/(python|perl|ruby|node|java|php|busybox|bash|dash|sh)[\d.]*$/;
 
 const options = z.strictObject({
-  start: opt.argv('Starts it in the background, in a session of its own, and ends'),
+  start: opt.argv('Starts it in the background and ends'),
   stop: opt.argv('Stops it'),
   restart: opt.argv('Restarts it; without it: stop, sweep, start').optional(),
   reload: opt.argv('Makes it read its configuration again').optional(),
@@ -48,6 +48,25 @@ async function run(context: Context, argv: readonly string[], timeoutMs: number)
   if (got.timedOut) return bad(`"${name}" did not end within ${Math.round(got.ms)} ms`, 'hung');
   const said = troubleLine(got.stderr, got.stdout);
   return bad(`"${name}" ended with ${got.signal ?? `exit code ${got.code}`}${said ? `: "${said}"` : ''}`);
+}
+
+/** Seconds of mercy between TERM and KILL for a start command that takes too long. */
+const KILL_AFTER = '1';
+
+/** Runs what leaves a service behind. `exec` ends with a program also what it left in its process group, and many an
+ *  init script leaves its daemon there: so it gets a session of its own, and timeout(1) sees to its end. */
+async function launch(context: Context, argv: readonly string[], timeoutMs: number): Promise<ActionResult> {
+  const words = ['setsid', '-w', 'timeout', '-k', KILL_AFTER, String(timeoutMs / 1000), ...argv];
+  const name = clean(argv.join(' '));
+  const got = await context.ports.exec.run(words, { timeoutMs: timeoutMs + 2000, signal: context.signal });
+  if (got.code === 0) return { ok: true, detail: `"${name}" ended well in ${Math.round(got.ms)} ms` };
+  if (got.failed) return bad(`"${name}" cannot be run: setsid is not there (${got.failed})`);
+  if (got.code === 126 || got.code === 127)
+    return bad(`"${name}" cannot be run: ${troubleLine(got.stderr)}`, 'misconfigured');
+  if (got.timedOut || got.code === 124 || got.code === 137)
+    return bad(`"${name}" did not end within ${Math.round(got.ms)} ms`, 'hung');
+  const said = troubleLine(got.stderr, got.stdout);
+  return bad(`"${name}" ended with exit code ${got.code}${said ? `: "${said}"` : ''}`);
 }
 
 /** Its processes by executable, oldest first. */
@@ -109,11 +128,11 @@ async function sweep(context: Context): Promise<ActionResult> {
 }
 
 const start = (context: Context): Promise<ActionResult> =>
-  run(context, context.options.start, context.options['start-timeout']);
+  launch(context, context.options.start, context.options['start-timeout']);
 
 async function restart(context: Context): Promise<ActionResult> {
   const { restart: argv, 'start-timeout': startMs, 'stop-timeout': stopMs } = context.options;
-  if (argv) return run(context, argv, startMs + stopMs);
+  if (argv) return launch(context, argv, startMs + stopMs);
   const stopped = await stop(context, { force: false });
   if (!stopped.ok) return stopped;
   const swept = await sweep(context);
@@ -141,7 +160,7 @@ async function inspect(context: Context): Promise<Inspection> {
 }
 
 export default defineRecovery({
-  about: 'Runs a service by commands of your own: start, stop, status',
+  about: 'Runs a service by commands of your own: start, stop, status.',
   options,
   example: {
     start: ['/etc/init.d/dovecot', 'start'],

@@ -178,7 +178,7 @@ async function reload(context: Context): Promise<ActionResult> {
 }
 
 export default defineRecovery({
-  about: 'Runs a service as a systemd unit; judges by its processes, not by what systemd believes',
+  about: 'Runs a service as a systemd unit; judges by its processes, not by what systemd believes.',
   options,
   example: { unit: 'dovecot.service', ports: [143, 993], exe: ['/usr/sbin/dovecot', '/usr/lib/dovecot/'] },
   async inspect(context) {

@@ -1,6 +1,6 @@
 // The queue of the sandbox's mail server: one file a mail, on disk before it is accepted, gone when it is delivered.
 // Tries again for ever while the store does not take it; drops what the store will never take.
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createTransport, type Transporter } from 'nodemailer';
@@ -10,6 +10,10 @@ import type { Endpoint } from './settings.ts';
 interface Queued {
   readonly from: string;
   readonly to: readonly string[];
+  /** Seconds since 1970. */
+  readonly arrival: number;
+  /** Why it is still here; '' before the first try. */
+  readonly reason: string;
   /** Base64 of the mail. */
   readonly mail: string;
 }
@@ -18,6 +22,29 @@ const RETRY_MS = 1000;
 const DELIVERY_MS = 3000;
 const SUFFIX = '.queued';
 const say = (text: string): boolean => process.stdout.write(`mta: ${text}\n`);
+
+/** The queue as `postqueue -j` of Postfix shows it (postqueue(1)): one JSON object a line, one line a mail. */
+export function listQueue(dir: string): readonly string[] {
+  return readdirSync(dir)
+    .filter((name) => name.endsWith(SUFFIX))
+    .sort()
+    .flatMap((name) => {
+      try {
+        const { from, to, arrival, reason, mail } = JSON.parse(readFileSync(join(dir, name), 'utf8')) as Queued;
+        const shown = {
+          queue_name: reason === '' ? 'active' : 'deferred',
+          queue_id: name.slice(0, -SUFFIX.length),
+          arrival_time: arrival,
+          message_size: Buffer.byteLength(mail, 'base64'),
+          sender: from,
+          recipients: to.map((address) => ({ address, ...(reason === '' ? {} : { delay_reason: reason }) })),
+        };
+        return [JSON.stringify(shown)];
+      } catch {
+        return []; // Delivered meanwhile.
+      }
+    });
+}
 
 export class Spool {
   readonly #dir: string;
@@ -48,8 +75,9 @@ export class Spool {
 
   /** Takes responsibility for a mail; returns its queue id. Throws what the file system says. */
   add(from: string, to: readonly string[], mail: Buffer): string {
-    const id = `${Date.now()}-${randomUUID().slice(0, 8)}`;
-    const queued: Queued = { from, to, mail: mail.toString('base64') };
+    const now = Date.now();
+    const id = `${now}${randomBytes(4).toString('hex')}`;
+    const queued: Queued = { from, to, arrival: Math.floor(now / 1000), reason: '', mail: mail.toString('base64') };
     writeWhole(this.#dir, id + SUFFIX, JSON.stringify(queued));
     this.run();
     return id;
@@ -86,8 +114,9 @@ export class Spool {
   /** False: try again later. */
   async #deliver(name: string): Promise<boolean> {
     const path = join(this.#dir, name);
+    let queued: Queued | null = null;
     try {
-      const queued = JSON.parse(readFileSync(path, 'utf8')) as Queued;
+      queued = JSON.parse(readFileSync(path, 'utf8')) as Queued;
       await this.#lmtp.sendMail({
         envelope: { from: queued.from, to: [...queued.to] },
         raw: Buffer.from(queued.mail, 'base64'),
@@ -99,7 +128,8 @@ export class Spool {
       const { responseCode, message } = error as Error & { responseCode?: number };
       const forever = error instanceof SyntaxError || (responseCode !== undefined && responseCode >= 500);
       say(`${name}: ${forever ? 'dropped' : 'deferred'}: ${message}`);
-      if (forever) rmSync(path, { force: true });
+      if (forever || !queued) rmSync(path, { force: true });
+      else if (queued.reason !== message) writeWhole(this.#dir, name, JSON.stringify({ ...queued, reason: message }));
       return forever;
     }
   }

@@ -1,5 +1,5 @@
 // The web page of the sandbox. It depends on both others: /health logs in to the store and greets the mail server, and
-// answers 503 with one sentence when either does not work.
+// answers 502 with one sentence when either does not work.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { ImapFlow } from 'imapflow';
 import { createTransport } from 'nodemailer';
@@ -66,7 +66,7 @@ async function ask(settings: Settings<'web'>, password: string): Promise<Health>
   ]);
   const problems = [store, mta].flatMap((one) => (one.status === 'rejected' ? [(one.reason as Error).message] : []));
   return {
-    status: problems.length === 0 ? 200 : 503,
+    status: problems.length === 0 ? 200 : 502,
     messages: store.status === 'fulfilled' ? store.value : null,
     problems,
   };

@@ -1,6 +1,6 @@
-// Reads an incident story and tells it again with what the core made of it. A story is text: what begins with `>` is an
-// event, `+2s` lets time pass (alarm clocks ring), `service NAME {…}` and `node {…}` set the policy; what is indented is
-// the answer, and is written anew each time.
+// Reads an incident story and tells it again with what the core made of it. A story is text: what begins with `>` is
+// an event, `+2s` lets time pass (alarm clocks ring), `service NAME {…}` and `node {…}` set the policy; what is
+// indented is the answer, and is written anew each time.
 import { durationMs } from '../../src/define.ts';
 import { explain } from '../../src/core/explain.ts';
 import { span } from '../../src/core/move.ts';

@@ -1,0 +1,18 @@
+// The files that are made from the source, each with what makes it. `npm run generate` writes them, a test compares.
+import { jsonSchema } from '../src/config/json-schema.ts';
+import { plugins } from '../src/registry.ts';
+import { pluginTables } from './plugin-tables.ts';
+
+export interface Generated {
+  /** From the root of the project. */
+  readonly path: string;
+  make(): Promise<string>;
+}
+
+export const generated: readonly Generated[] = [
+  {
+    path: 'config/watchkeeper.schema.json',
+    make: async () => `${JSON.stringify(jsonSchema(await plugins()), null, 2)}\n`,
+  },
+  { path: 'docs/plugins.md', make: async () => pluginTables(await plugins()) },
+];

@@ -1,0 +1,337 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { LifeChange } from '../../src/define.ts';
+import { clock } from '../../src/ports/clock.ts';
+import type { ExecResult } from '../../src/ports/exec.ts';
+import { type PortHolder, type ProcessFacts, proc } from '../../src/ports/proc.ts';
+import recovery from '../../src/recovery/systemd.ts';
+import { hostPorts, unitFacts, until } from '../support/host.ts';
+
+const test = suite('recovery systemd');
+const GROUP = '/system.slice/mail.service';
+
+/** A small systemd: one unit, its processes, and what systemctl was asked for. */
+class World {
+  facts: Record<string, string> = { MainPID: '10' };
+  living = new Set([10, 11]);
+  /** Others' processes, by pid. */
+  exes = new Map<number, string>();
+  groups = new Map<number, string>();
+  immortal = new Set<number>();
+  held: PortHolder[] = [];
+  asked: string[] = [];
+  killed: number[] = [];
+  exits: { pid: number; ended: () => void }[] = [];
+  groupThere = true;
+  /** What a verb of systemctl does and answers. */
+  verbs: Record<string, () => Partial<ExecResult>> = {
+    start: () => this.up(20),
+    restart: () => this.up(20),
+    stop: () => this.down('inactive', 'success'),
+    'reset-failed': () => this.down('inactive', 'success'),
+    reload: () => ({}),
+  };
+  systemd = true;
+
+  up(pid: number): Partial<ExecResult> {
+    this.facts = { MainPID: String(pid), InvocationID: `${pid}`.repeat(16) };
+    this.living = new Set([pid]);
+    this.groupThere = true;
+    return {};
+  }
+  down(state: string, result: string): Partial<ExecResult> {
+    this.facts = { ActiveState: state, Result: result, ControlGroup: '', InactiveEnterTimestampMonotonic: '1' };
+    this.living.clear();
+    this.groupThere = false;
+    return {};
+  }
+  process(pid: number): ProcessFacts | null {
+    const exe = this.exes.get(pid) ?? '/usr/sbin/maild';
+    const there = this.living.has(pid) || this.exes.has(pid);
+    const ppid = pid === 10 || pid === 20 ? 1 : 10;
+    return there ? { pid, startTicks: pid, exe, ppid, group: 10, session: 10, state: 'S', comm: 'maild' } : null;
+  }
+  kill(pid: number): boolean {
+    if (!this.process(pid) || this.immortal.has(pid)) return false;
+    this.killed.push(pid);
+    this.living.delete(pid);
+    this.exes.delete(pid);
+    this.held = this.held.filter((one) => one.pid !== pid);
+    if (this.living.size === 0 && this.groupThere) this.down('failed', 'signal');
+    for (const exit of this.exits.splice(0)) if (exit.pid === pid) exit.ended();
+    return true;
+  }
+  run(argv: readonly string[]): ExecResult {
+    const verb = argv.find((word) => word in this.verbs) ?? argv[0] ?? '';
+    this.asked.push(verb);
+    const ended = {
+      code: 0,
+      signal: null,
+      stdout: '',
+      stderr: '',
+      timedOut: false,
+      failed: null,
+      truncated: false,
+      ms: 5,
+    };
+    return { ...ended, ...this.verbs[verb]?.() };
+  }
+  context(options: object = {}) {
+    const ports = hostPorts({
+      exec: { run: (argv) => Promise.resolve(this.run(argv)) },
+      units: { show: () => Promise.resolve(this.systemd ? unitFacts(this.facts) : null) },
+      proc: {
+        ...proc,
+        facts: (pid) => this.process(pid),
+        alive: (one) => this.process(one.pid) !== null,
+        cgroup: (path) => (path === GROUP ? [...this.living] : []),
+        holds: (path) => path === GROUP && this.groupThere,
+        cgroupOf: (pid) => this.groups.get(pid) ?? (this.living.has(pid) ? GROUP : '/user.slice/session-3.scope'),
+        holders: (ports) => this.held.filter((one) => ports.includes(one.port)),
+        signal: (pid) => this.kill(pid),
+        onExit: ({ pid }, ended) => {
+          this.exits.push({ pid, ended });
+          return () => undefined;
+        },
+      },
+      clock: { ...clock, sleep: (ms) => clock.sleep(ms / 10) },
+    });
+    const signal = new AbortController().signal;
+    const memory = new Map<string, unknown>();
+    const parsed = recovery.options.parse({ unit: 'mail', ports: [143], exe: ['/usr/lib/mail/'], ...options });
+    return { options: parsed, ports, signal, service: 'mail', memory, stateDir: '/nowhere' };
+  }
+}
+const holder = (pid: number, exe: string, more: Partial<PortHolder> = {}): PortHolder => ({
+  pid,
+  port: 143,
+  address: '0.0.0.0',
+  exe,
+  ours: true,
+  ...more,
+});
+
+test('a dead master: its orphans and the stop command are killed directly, then it is started', async () => {
+  const world = new World();
+  world.living.delete(10);
+  world.living.add(12);
+  world.facts = { ActiveState: 'deactivating', SubState: 'stop' };
+  const context = world.context();
+  const seen = await recovery.inspect(context);
+  assert.equal([seen.state, seen.byHand], ['failed', false]);
+  assert.is((await recovery.stop(context, { force: false })).ok, true);
+  assert.is((await recovery.sweep?.(context))?.ok, true);
+  assert.is((await recovery.start(context)).ok, true);
+  assert.equal(world.killed.sort(), [11, 12]);
+  assert.equal(world.asked, ['start'], 'nothing else was asked of systemctl');
+});
+
+test('a living one is stopped in good order, and killed when it does not', async () => {
+  const polite = new World();
+  assert.match((await recovery.stop(polite.context(), { force: false })).detail, /^stopped in 5 ms$/);
+  assert.equal([polite.killed, polite.asked], [[], ['stop']]);
+
+  const hung = new World();
+  hung.verbs['stop'] = () => ({ code: null, timedOut: true, ms: 10_000 });
+  const got = await recovery.stop(hung.context(), { force: false });
+  assert.is(got.ok, true);
+  assert.match(got.detail, /^mail\.service did not stop within 10000 ms; killed 2 processes/);
+  assert.equal(hung.killed, [10, 11]);
+
+  const forced = new World();
+  await recovery.stop(forced.context(), { force: true });
+  assert.equal([forced.killed, forced.asked], [[10, 11], []]);
+});
+
+test('systemd’s own restarts are called off before anything is killed', async () => {
+  const world = new World();
+  world.facts = { ...world.facts, Restart: 'always' };
+  world.verbs['stop'] = () => ({});
+  await recovery.stop(world.context(), { force: true });
+  assert.equal([world.killed, world.asked], [[10, 11], ['stop']]);
+});
+
+test('what cannot be killed is told, and is no success', async () => {
+  const world = new World();
+  world.immortal.add(11);
+  const got = await recovery.stop(world.context(), { force: true });
+  assert.equal([got.ok, got.cause], [false, 'hung']);
+  assert.match(got.detail, '1 process cannot be killed: pid 11 maild');
+});
+
+test('a start limit is reset once, before or after it is met, and told', async () => {
+  const before = new World();
+  before.down('failed', 'start-limit-hit');
+  const first = await recovery.start(before.context());
+  assert.equal([first.ok, before.asked], [true, ['reset-failed', 'start']]);
+  assert.match(first.detail, 'after its start limit was reset');
+
+  const met = new World();
+  met.down('failed', 'signal');
+  let tries = 0;
+  met.verbs['start'] = () => {
+    tries += 1;
+    if (tries > 1) return met.up(20);
+    met.down('failed', 'start-limit-hit');
+    return { code: 1 };
+  };
+  const second = await recovery.start(met.context());
+  assert.equal([second.ok, met.asked], [true, ['start', 'reset-failed', 'start']]);
+  assert.equal(
+    second.steps?.map((one) => [one.name, one.ok]),
+    [
+      ['start', false],
+      ['reset-failed', true],
+      ['start', true],
+    ],
+  );
+
+  const never = new World();
+  never.down('failed', 'start-limit-hit');
+  never.verbs['reset-failed'] = () => ({});
+  never.verbs['start'] = () => ({ code: 1 });
+  assert.is((await recovery.start(never.context())).ok, false);
+  assert.equal(never.asked.filter((verb) => verb === 'start').length, 1);
+});
+
+test('a unit that systemd takes for active is restarted, not started', async () => {
+  const world = new World();
+  world.facts = { MainPID: '0', RemainAfterExit: 'yes' };
+  world.living.clear();
+  await recovery.start(world.context());
+  assert.equal(world.asked, ['restart']);
+});
+
+test('no start of what must not or cannot start', async () => {
+  for (const facts of [
+    { LoadState: 'masked', ActiveState: 'inactive' },
+    { LoadState: 'not-found', ActiveState: 'inactive' },
+    { MainPID: '0', RemainAfterExit: 'yes', ConsistsOf: 'mail@-.service' },
+  ]) {
+    const world = new World();
+    world.facts = facts;
+    world.living.clear();
+    const got = await recovery.start(world.context());
+    assert.equal([got.ok, got.cause, world.asked], [false, 'misconfigured', []]);
+  }
+  const running = new World();
+  assert.equal([(await recovery.start(running.context())).ok, running.asked], [true, []]);
+});
+
+test('a failed start tells what the service said; a late one is hung', async () => {
+  const world = new World();
+  world.down('failed', 'signal');
+  world.verbs['journalctl'] = () => ({ stdout: 'reading\nmaild: Fatal: \u001b[1mbad line 4\n' });
+  world.verbs['start'] = () => {
+    world.down('failed', 'exit-code');
+    world.facts = { ...world.facts, ExecMainCode: '1', ExecMainStatus: '78' };
+    return { code: 1, stderr: 'Job failed' };
+  };
+  const got = await recovery.start(world.context());
+  assert.equal([got.ok, got.cause], [false, 'misconfigured']);
+  assert.match(got.detail, 'ended with exit code 78; it said "maild: Fatal: [1mbad line 4"');
+  world.verbs['start'] = () => ({ code: null, timedOut: true, ms: 30_000 });
+  assert.is((await recovery.start(world.context())).cause, 'hung');
+});
+
+test('orphans that keep a port die; a foreign holder, another unit’s or a container’s process does not', async () => {
+  const orphan = new World();
+  orphan.down('failed', 'signal');
+  orphan.exes.set(50, '/usr/lib/mail/imap-login');
+  orphan.held = [holder(50, '/usr/lib/mail/imap-login')];
+  const swept = await recovery.sweep?.(orphan.context());
+  assert.equal([swept?.ok, orphan.killed], [true, [50]]);
+  assert.match(swept?.detail ?? '', 'killed 1 orphan that kept port 143');
+
+  const cases: [PortHolder, string?][] = [
+    [holder(50, '/usr/bin/nc')],
+    [holder(50, '/usr/lib/mail/imap-login'), '/system.slice/mail-two.service'],
+    [holder(50, '/usr/lib/mail/imap-login', { ours: false })],
+    [holder(0, '', { exe: null, ours: false })],
+    [holder(50, '/usr/lib/mailx')],
+  ];
+  for (const [one, group] of cases) {
+    const world = new World();
+    world.down('failed', 'signal');
+    world.exes.set(50, one.exe ?? '');
+    if (group) world.groups.set(50, group);
+    world.held = [one];
+    const got = await recovery.sweep?.(world.context());
+    assert.equal([got?.ok, got?.cause, world.killed], [false, 'misconfigured', []], one.exe ?? 'unseen');
+    assert.match(got?.detail ?? '', 'port 143 on 0.0.0.0 is held by');
+  }
+  const socket = new World();
+  socket.down('failed', 'signal');
+  socket.held = [holder(1, '/lib/systemd/systemd')];
+  assert.is((await recovery.sweep?.(socket.context()))?.ok, true, 'a socket unit holds it for the service');
+});
+
+test('a running service and somebody’s own start are not swept', async () => {
+  const running = new World();
+  assert.match((await recovery.sweep?.(running.context()))?.detail ?? '', 'nothing to sweep');
+  const starting = new World();
+  starting.facts = { ActiveState: 'activating', SubState: 'start', Job: '7' };
+  assert.match((await recovery.sweep?.(starting.context()))?.detail ?? '', 'nothing swept');
+  assert.equal([...running.killed, ...starting.killed], []);
+  assert.is((await recovery.inspect(starting.context())).byHand, true);
+});
+
+test('without systemd nothing is known and nothing done', async () => {
+  const world = new World();
+  world.systemd = false;
+  const context = world.context();
+  assert.is((await recovery.inspect(context)).state, 'unknown');
+  for (const got of [
+    await recovery.start(context),
+    await recovery.stop(context, { force: true }),
+    await recovery.sweep?.(context),
+  ])
+    assert.is(got?.ok, false);
+  assert.equal([world.killed, world.asked], [[], []]);
+});
+
+test('what systemd said stays good for a moment, and no longer', async () => {
+  const world = new World();
+  const context = world.context();
+  let now = 1000;
+  const ports = { ...context.ports, clock: { ...clock, monotonic: () => now } };
+  let shows = 0;
+  const units = { show: () => Promise.resolve(unitFacts(((shows += 1), world.facts))) };
+  const asking = { ...context, ports: { ...ports, proc: context.ports.proc, exec: context.ports.exec, units } };
+  await recovery.inspect(asking);
+  now += 200;
+  await recovery.start(asking);
+  assert.is(shows, 1);
+  now += 300;
+  await recovery.start(asking);
+  assert.is(shows, 2);
+});
+
+test('deaths and starts are told, also of a unit that is gone and comes back', async () => {
+  const world = new World();
+  const told: LifeChange[] = [];
+  const watch = await recovery.watch?.(world.context(), (change) => told.push(change));
+  assert.ok(await until(() => world.exits.length === 1));
+  world.kill(10);
+  assert.equal(
+    told.map((one) => one.kind),
+    ['died'],
+  );
+  world.kill(11);
+  world.facts = { LoadState: 'not-found', ActiveState: 'inactive', ControlGroup: '' };
+  await new Promise((next) => setTimeout(next, 250));
+  world.up(20);
+  assert.ok(await until(() => told.length === 2));
+  assert.equal(
+    told.map((one) => one.kind),
+    ['died', 'started'],
+  );
+  watch?.close();
+});
+
+test('options: a bare template, a glob or a path is no unit', () => {
+  for (const unit of ['postfix@', '*', '/etc/x.service', '-x', 'a b', ''])
+    assert.is(recovery.options.safeParse({ unit }).success, false, unit);
+});
+
+test.run();
