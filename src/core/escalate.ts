@@ -232,7 +232,7 @@ function onBooted(c: Context, s: ServiceState): Move {
         effects: [{ kind: 'switchover', service: c.name, epoch: 0, incident: s.incident }],
       },
     );
-  return confirm(c, s, because(c, 'booted', 'this daemon started: a first look'), { rung: null, graceUntil: null });
+  return confirm(c, s, because(c, 'booted', 'a first look'), { rung: null, graceUntil: null });
 }
 
 /** What a service that is no longer ours leaves behind: nothing open. */
