@@ -68,7 +68,7 @@ function circles(depends: ReadonlyMap<string, readonly string[]>): readonly (rea
 
 export function checkService(ruling: Ruling, built: Built): void {
   const { config, input } = built;
-  const spot = new Spot(ruling, ['services', config.name]);
+  const spot = makeSpot(ruling, ['services', config.name]);
   if (config.checks.length === 0) spot.say(['checks'], 'has no checks: it would never be looked at', 'no-checks');
   const { manager } = config;
   const plugin = manager ? ruling.plugins.recovery.get(manager.type) : undefined;
@@ -87,38 +87,39 @@ export function checkService(ruling: Ruling, built: Built): void {
   repairTiming(spot, input);
 }
 
-/** Says things about one part of the tree, at the first of the places that somebody wrote. */
-class Spot {
-  readonly #ruling: Ruling;
-  readonly #base: Path;
-  constructor(ruling: Ruling, base: Path) {
-    this.#ruling = ruling;
-    this.#base = base;
-  }
-  say(path: Path, text: string, rule: string, ...others: readonly Path[]): void {
-    const full = [...this.#base, ...path];
-    const wrote = [path, ...others].find((one) => this.#written([...this.#base, ...one]));
-    const place: Place = wrote
-      ? placeAt(this.#ruling.tree, [...this.#base, ...wrote]).value
-      : placeAt(this.#ruling.tree, full).key;
-    const whose = this.#base.length > 0 ? `${this.#base.join('.')}: ` : '';
-    this.#ruling.problems.push(problemAt(place, `${whose}${text}`, rule));
-  }
-  #written(path: Path): boolean {
-    return at(this.#ruling.tree, path) !== undefined;
-  }
+interface Spot {
+  /** A problem at `path`, or at the first of the other places that somebody wrote. */
+  say(path: Path, text: string, rule: string, ...others: readonly Path[]): void;
   /** `recover.verify 30s (default)` */
-  value(path: Path, ms: number): string {
-    const whole = [...this.#base, ...path];
-    const words = pathText(this.#ruling.tree, whole).split('.').slice(this.#base.length).join('.');
-    return `${words} ${durationText(ms)}${this.#written(whole) ? '' : ' (default)'}`;
-  }
+  value(path: Path, ms: number): string;
   /** `a` may not be more than `b`. */
-  atMost(a: readonly [Path, number], b: readonly [Path, number], why: string, orEqual = true): void {
-    if (orEqual ? a[1] <= b[1] : a[1] < b[1]) return;
-    const text = `${this.value(...a)} is ${a[1] === b[1] ? 'as long as' : 'longer than'} ${this.value(...b)}: ${why}`;
-    this.say(a[0], text, 'timing', b[0]);
-  }
+  atMost(a: readonly [Path, number], b: readonly [Path, number], why: string, orEqual?: boolean): void;
+}
+
+/** Says things about one part of the tree. */
+function makeSpot({ tree, problems }: Ruling, base: Path): Spot {
+  const written = (path: Path): boolean => at(tree, path) !== undefined;
+  const say: Spot['say'] = (path, text, rule, ...others) => {
+    const full = [...base, ...path];
+    const wrote = [path, ...others].find((one) => written([...base, ...one]));
+    const place: Place = wrote ? placeAt(tree, [...base, ...wrote]).value : placeAt(tree, full).key;
+    const whose = base.length > 0 ? `${base.join('.')}: ` : '';
+    problems.push(problemAt(place, `${whose}${text}`, rule));
+  };
+  const value: Spot['value'] = (path, ms) => {
+    const whole = [...base, ...path];
+    const words = pathText(tree, whole).split('.').slice(base.length).join('.');
+    return `${words} ${durationText(ms)}${written(whole) ? '' : ' (default)'}`;
+  };
+  return {
+    say,
+    value,
+    atMost(a, b, why, orEqual = true) {
+      if (orEqual ? a[1] <= b[1] : a[1] < b[1]) return;
+      const text = `${value(...a)} is ${a[1] === b[1] ? 'as long as' : 'longer than'} ${value(...b)}: ${why}`;
+      say(a[0], text, 'timing', b[0]);
+    },
+  };
 }
 
 function timing(spot: Spot, { config, input }: Built): void {
@@ -188,7 +189,7 @@ function repairTiming(spot: Spot, { deep, quick, recover }: Built['input']): voi
 // ---------------------------------------------------------------------------------------------------------- the node
 
 export function checkNode(ruling: Ruling, root: Omit<RootInput, 'services'>): void {
-  const spot = new Spot(ruling, []);
+  const spot = makeSpot(ruling, []);
   spot.atMost(
     [['tilt', 'window'], root.tilt.window],
     [['tilt', 'limit'], root.tilt.limit],
