@@ -68,7 +68,7 @@ function circles(depends: ReadonlyMap<string, readonly string[]>): readonly (rea
 
 export function checkService(ruling: Ruling, built: Built): void {
   const { config, input } = built;
-  const spot = makeSpot(ruling, ['services', config.name]);
+  const spot = spotOn(ruling, ['services', config.name]);
   if (config.checks.length === 0) spot.say(['checks'], 'has no checks: it would never be looked at', 'no-checks');
   const { manager } = config;
   const plugin = manager ? ruling.plugins.recovery.get(manager.type) : undefined;
@@ -87,39 +87,37 @@ export function checkService(ruling: Ruling, built: Built): void {
   repairTiming(spot, input);
 }
 
+type Timed = readonly [Path, number];
+
+/** Says things about one part of the tree, at the first of the places that somebody wrote. */
 interface Spot {
-  /** A problem at `path`, or at the first of the other places that somebody wrote. */
   say(path: Path, text: string, rule: string, ...others: readonly Path[]): void;
   /** `recover.verify 30s (default)` */
   value(path: Path, ms: number): string;
   /** `a` may not be more than `b`. */
-  atMost(a: readonly [Path, number], b: readonly [Path, number], why: string, orEqual?: boolean): void;
+  atMost(a: Timed, b: Timed, why: string, orEqual?: boolean): void;
 }
 
-/** Says things about one part of the tree. */
-function makeSpot({ tree, problems }: Ruling, base: Path): Spot {
-  const written = (path: Path): boolean => at(tree, path) !== undefined;
-  const say: Spot['say'] = (path, text, rule, ...others) => {
-    const full = [...base, ...path];
-    const wrote = [path, ...others].find((one) => written([...base, ...one]));
-    const place: Place = wrote ? placeAt(tree, [...base, ...wrote]).value : placeAt(tree, full).key;
-    const whose = base.length > 0 ? `${base.join('.')}: ` : '';
-    problems.push(problemAt(place, `${whose}${text}`, rule));
-  };
-  const value: Spot['value'] = (path, ms) => {
-    const whole = [...base, ...path];
-    const words = pathText(tree, whole).split('.').slice(base.length).join('.');
-    return `${words} ${durationText(ms)}${written(whole) ? '' : ' (default)'}`;
-  };
-  return {
-    say,
-    value,
+function spotOn({ tree, problems }: Ruling, base: Path): Spot {
+  const written = (path: Path): boolean => at(tree, [...base, ...path]) !== undefined;
+  const whose = base.length > 0 ? `${base.join('.')}: ` : '';
+  const spot: Spot = {
+    say(path, text, rule, ...others) {
+      const wrote = [path, ...others].find(written);
+      const place: Place = wrote ? placeAt(tree, [...base, ...wrote]).value : placeAt(tree, [...base, ...path]).key;
+      problems.push(problemAt(place, `${whose}${text}`, rule));
+    },
+    value(path, ms) {
+      const words = pathText(at(tree, base) ?? tree, path);
+      return `${words} ${durationText(ms)}${written(path) ? '' : ' (default)'}`;
+    },
     atMost(a, b, why, orEqual = true) {
       if (orEqual ? a[1] <= b[1] : a[1] < b[1]) return;
-      const text = `${value(...a)} is ${a[1] === b[1] ? 'as long as' : 'longer than'} ${value(...b)}: ${why}`;
-      say(a[0], text, 'timing', b[0]);
+      const text = `${spot.value(...a)} is ${a[1] === b[1] ? 'as long as' : 'longer than'} ${spot.value(...b)}: ${why}`;
+      spot.say(a[0], text, 'timing', b[0]);
     },
   };
+  return spot;
 }
 
 function timing(spot: Spot, { config, input }: Built): void {
@@ -189,7 +187,7 @@ function repairTiming(spot: Spot, { deep, quick, recover }: Built['input']): voi
 // ---------------------------------------------------------------------------------------------------------- the node
 
 export function checkNode(ruling: Ruling, root: Omit<RootInput, 'services'>): void {
-  const spot = makeSpot(ruling, []);
+  const spot = spotOn(ruling, []);
   spot.atMost(
     [['tilt', 'window'], root.tilt.window],
     [['tilt', 'limit'], root.tilt.limit],

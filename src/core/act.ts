@@ -52,10 +52,19 @@ type Gate = (c: Context, s: ServiceState, verdict: Verdict) => Closed | null;
 const holdSuspect =
   (c: Context, s: ServiceState, wakeAt: number, patch: Partial<ServiceState>) =>
   (why: Why): Move => {
-    if (s.phase === 'suspect' && s.wakeAt !== null && s.wakeAt <= wakeAt) return stay(s, why, { why, ...patch });
+    if (s.phase === 'suspect' && s.wakeAt !== null && s.wakeAt <= wakeAt)
+      return stay(s, why, { why, blockedBy: null, ...patch });
     // Not asked yet: conclusive evidence led straight here.
     const effects = s.phase === 'suspect' ? [] : s.awaiting.map((other) => ask(other, 'quick'));
-    return go(c, s, 'suspect', why, wakeAt, { awaiting: s.awaiting, unknowns: s.unknowns, ...patch }, { effects });
+    return go(
+      c,
+      s,
+      'suspect',
+      why,
+      wakeAt,
+      { awaiting: s.awaiting, unknowns: s.unknowns, blockedBy: null, ...patch },
+      { effects },
+    );
   };
 
 const blocked: Gate = (c, s, verdict) => {
@@ -148,7 +157,7 @@ const budget: Gate = (c, s) => {
   if (serviceBudget(c.policy, s, c.strict !== null, c.at) > 0) return null;
   const strict = c.strict ? ` (stricter: ${c.strict})` : '';
   const spent = within(s.repairs, c.policy.windowMs, c.at).length;
-  const text = `its budget is spent: ${spent} repairs within ${span(c.policy.windowMs)}${strict}`;
+  const text = `its budget is spent: repairs within ${span(c.policy.windowMs)}: ${spent}${strict}`;
   return { rule: 'service-budget', text, then: (why) => end(c, s, why) };
 };
 

@@ -154,7 +154,8 @@ export const ask = (service: string, depth: 'quick' | 'deep'): Effect => ({
 
 /** To suspect: the DeepCheck is asked at once, and so is everything that this service stands on. */
 export function confirm(c: Context, s: ServiceState, why: Why, patch: Partial<ServiceState> = {}): Move {
-  const root = c.root?.name ?? null;
+  // Blocked until a verdict says otherwise: a root that works again does not make its children failures of their own.
+  const root = c.root?.name ?? (s.phase === 'suspect' ? s.blockedBy : null);
   return go(
     c,
     s,

@@ -151,6 +151,13 @@ test('systemd’s own restarts are called off before anything is killed', async 
   assert.equal([world.killed, world.asked], [[10, 11], ['stop']]);
 });
 
+test('the daemon’s own unit is not killed', async () => {
+  const world = new World();
+  world.living.add(process.pid);
+  const got = await recovery.stop(world.context(), { force: true });
+  assert.equal([got.ok, got.cause, world.killed], [false, 'misconfigured', []]);
+});
+
 test('what cannot be killed is told, and is no success', async () => {
   const world = new World();
   world.immortal.add(11);
