@@ -260,7 +260,7 @@ async function handshake(socket: TLSSocket, options: TlsOptions, limits: OpenOpt
   return certificate;
 }
 
-/** A look-up that tells afterwards whether it ever came to an end: getaddrinfo(3) waits in a thread for its resolver. */
+/** A look-up that tells afterwards whether it came to an end: getaddrinfo(3) waits in a thread for its resolver. */
 export function tracedLookup(host: string): { readonly lookup: LookupFunction; readonly resolved: () => boolean } {
   let resolved = isIP(host) !== 0;
   return {

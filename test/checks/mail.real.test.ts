@@ -179,7 +179,7 @@ test('imap: what a crashed run left behind is removed when it is old; other mail
   const result = await runCheck(imap, options, deep);
   assert.is(said(result), 'pass/-', result.detail);
   const left = ['new', 'cur'].flatMap((name) => readdirSync(join(dovecot.mail, 'u3@lab.test', name)));
-  assert.equal(left.map((name) => name.split(/[:,]/)[0]).sort(), ['2.young', '3.person', '4.forged']);
+  assert.equal(left.map((name) => name.split(/[:,]/)[0] ?? '').sort(), ['2.young', '3.person', '4.forged']);
 });
 
 test('imap: a mailbox that cannot be used is the storage, not the server', async () => {

@@ -1,5 +1,5 @@
-// The whole daemon on a real mail server: each fault gets its true cause, the right repair or none, and a true answer to
-// "why?". Nobody else is restarted, and at the end mail flows.
+// The whole daemon on a real mail server: each fault gets its true cause, the right repair or none, and a true answer
+// to "why?". Nobody else is restarted, and at the end mail flows.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually, poll } from './command.ts';

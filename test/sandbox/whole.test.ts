@@ -1,5 +1,6 @@
-// The embedded default, whole: the daemon and the three services as `npm start` runs them (on free ports, in a folder of
-// the test). Each fault gets its true cause, its repair or the refusal of one, and an alarm; nobody else is touched.
+// The embedded default, whole: the daemon and the three services as `npm start` runs them (on free ports, in a folder
+// of the test). Each fault gets its true cause, its repair or the refusal of one, and an alarm; nobody else is
+// touched.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -26,22 +26,15 @@ export interface Dovecot extends Server {
   readonly mail: string;
 }
 
-export async function startDovecot(extra = ''): Promise<Dovecot> {
-  const folder = newFolder('dovecot');
-  const [imap = 0, imaps = 0, pop3 = 0, lmtp = 0] = await freePorts(4);
-  const [mail, run, sockets, logFile] = [
-    join(folder, 'mail'),
-    join(folder, 'run'),
-    join(folder, 'sockets'),
-    join(folder, 'log'),
-  ];
-  for (const path of [mail, run, sockets]) mkdirSync(path, { mode: 0o755 });
-  chownSync(mail, 5000, 5000);
-  const { cert, key } = writeCertificate(folder);
-  writeFileSync(join(folder, 'users'), USERS.map((user) => `${user}@lab.test:{PLAIN}pw::::::\n`).join(''));
-  writeFileSync(
-    join(folder, 'dovecot.conf'),
-    `base_dir = ${run}
+interface Settings
+  extends Readonly<Record<'folder' | 'mail' | 'run' | 'sockets' | 'logFile' | 'cert' | 'key', string>> {
+  readonly ports: readonly number[];
+  readonly extra: string;
+}
+
+function configText({ folder, mail, run, sockets, logFile, cert, key, ports, extra }: Settings): string {
+  const [imap, imaps, pop3, lmtp] = ports;
+  return `base_dir = ${run}
 state_dir = ${run}
 instance_name = ${folder.split('-').at(-1)}
 protocols = imap pop3 lmtp
@@ -100,8 +93,24 @@ service auth {
 }
 postmaster_address = postmaster@lab.test
 ${extra}
-`,
-  );
+`;
+}
+
+export async function startDovecot(extra = ''): Promise<Dovecot> {
+  const folder = newFolder('dovecot');
+  const [imap = 0, imaps = 0, pop3 = 0, lmtp = 0] = await freePorts(4);
+  const [mail, run, sockets, logFile] = [
+    join(folder, 'mail'),
+    join(folder, 'run'),
+    join(folder, 'sockets'),
+    join(folder, 'log'),
+  ];
+  for (const path of [mail, run, sockets]) mkdirSync(path, { mode: 0o755 });
+  chownSync(mail, 5000, 5000);
+  const { cert, key } = writeCertificate(folder);
+  writeFileSync(join(folder, 'users'), USERS.map((user) => `${user}@lab.test:{PLAIN}pw::::::\n`).join(''));
+  const settings = { folder, mail, run, sockets, logFile, cert, key, ports: [imap, imaps, pop3, lmtp], extra };
+  writeFileSync(join(folder, 'dovecot.conf'), configText(settings));
   launch(['dovecot', '-c', join(folder, 'dovecot.conf')], join(folder, 'start'));
   const pid = (): number => pidIn(join(run, 'master.pid'));
   const main = pid();
