@@ -23,7 +23,7 @@ function run(name, argv, env = {}) {
     child.stderr.on('data', keep);
     const limit = setTimeout(() => {
       output += `\nover its limit of ${LIMIT_MS / 1000} s\n`;
-      process.kill(-child.pid, 'SIGKILL');
+      if (child.pid) process.kill(-child.pid, 'SIGKILL');
     }, LIMIT_MS);
     child.on('close', (code) => {
       clearTimeout(limit);

@@ -191,10 +191,7 @@ function onStarted(c: Context, s: ServiceState, e: Of<'started'>): Move {
 function onNudged(c: Context, s: ServiceState, e: Of<'nudged'>): Move {
   if (s.phase === 'suspect' && s.waitsFor === 'dependencies' && s.verdict && e.reason === 'dependencies')
     return act(c, { ...s, waitsFor: null, awaiting: [] }, s.verdict);
-  const waits =
-    s.phase === 'waiting'
-      ? s.waitsFor === 'turn' || s.waitsFor === 'tilt'
-      : s.phase === 'suspect' && s.waitsFor !== null;
+  const waits = s.phase === 'waiting' ? s.waitsFor === 'turn' || s.waitsFor === 'tilt' : s.phase === 'suspect';
   if (!waits) return ignore(c, s, 'ignored', 'nothing waits');
   return confirm(c, s, because(c, 'ask-again', `${e.reason}; a fresh look first`));
 }

@@ -73,6 +73,8 @@ async function clearGroup(context: Context, facts: UnitFacts): Promise<ActionRes
   const { proc } = context.ports;
   const path = facts['ControlGroup'] ?? '';
   if (path === '') return good(NOTHING_LEFT);
+  if (proc.cgroup(path).includes(process.pid))
+    return bad('it is the unit that this daemon itself runs in', 'misconfigured');
   // systemd would start it again by itself, between two of our looks.
   if ((facts['Restart'] ?? 'no') !== 'no') await systemctl(context, VERB_MS, 'stop', '--no-block');
   const stays = facts['RemainAfterExit'] === 'yes';

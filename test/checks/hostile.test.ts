@@ -86,6 +86,18 @@ for (const [name, subject] of Object.entries(subjects)) {
   }
 }
 
+test('a check that is not wanted any more ends at once', async () => {
+  const server = await hostile('silent');
+  for (const [name, subject] of Object.entries(subjects)) {
+    for (const depth of ['quick', 'deep'] as const) {
+      const started = performance.now();
+      await runCheck(subject.check, optionsFor(subject, server.port), { depth, timeoutMs: 30_000, abortMs: 50 });
+      assert.ok(performance.now() - started < 500, `${name}, ${depth}`);
+    }
+  }
+  await server.stop();
+});
+
 // A roundtrip whose mail is taken and whose store is bad: every fault of the store is a dependency's.
 test('mail-roundtrip, store', async () => {
   const words: Readonly<Record<string, string>> = {

@@ -1,5 +1,14 @@
 // The mail checks against Postfix and Dovecot, well and broken in the ways that happen.
-import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -60,6 +69,7 @@ const mails = (): number =>
 test('smtp: quick and deep, with STARTTLS, login and a recipient', async () => {
   const quick = await runCheck(smtp, { port: postfix.smtp });
   assert.is(said(quick), 'pass/-', quick.detail);
+  await until('its goodbye', () => postfix.log().includes('quit=1 commands=1'));
   const whole = { port: postfix.smtp, recipient: 'u1@lab.test', tls: 'required' };
   const result = await runCheck(smtp, whole, deep);
   assert.is(said(result), 'pass/-', result.detail);
@@ -149,6 +159,27 @@ test('imap: quick and deep, plain, STARTTLS and implicit, and nothing stays behi
   assert.is(said(bad), 'degraded/credentials', bad.detail);
   const none = await runCheck(imap, { port: dovecot.imap, ...account, mailbox: 'Away' }, deep);
   assert.is(said(none), 'fail/misconfigured', none.detail);
+});
+
+test('imap: what a crashed run left behind is removed when it is old; other mail is not', async () => {
+  const box = join(dovecot.mail, 'u3@lab.test', 'new');
+  const options = { port: dovecot.imap, user: 'u3@lab.test', password: 'env:LAB_PASSWORD' };
+  assert.is(said(await runCheck(imap, options, deep)), 'pass/-');
+  const put = (name: string, header: string, ageMs: number): void => {
+    writeFileSync(join(box, name), `From: <a@b>\nSubject: ${name}\n${header}\nwords\n`);
+    chownSync(join(box, name), 5000, 5000);
+    const then = (Date.now() - ageMs) / 1000;
+    utimesSync(join(box, name), then, then);
+  };
+  const token = 'X-Watchkeeper-Probe: wk-01234567-89ab-cdef-0123-456789abcdef\n';
+  put('1.old', token, 7_200_000);
+  put('2.young', token, 60_000);
+  put('3.person', '', 7_200_000);
+  put('4.forged', 'X-Watchkeeper-Probe: wk-else\n', 7_200_000);
+  const result = await runCheck(imap, options, deep);
+  assert.is(said(result), 'pass/-', result.detail);
+  const left = ['new', 'cur'].flatMap((name) => readdirSync(join(dovecot.mail, 'u3@lab.test', name)));
+  assert.equal(left.map((name) => name.split(/[:,]/)[0]).sort(), ['2.young', '3.person', '4.forged']);
 });
 
 test('imap: a mailbox that cannot be used is the storage, not the server', async () => {

@@ -172,7 +172,7 @@ test('the journal is bounded: segments turn over, and each tells its own story',
   assert.ok(segments.length <= 3 && segments.length > 1);
   for (const name of segments) assert.is(segmentOf(store, name).damage, null);
   const sizes = segments.map((name) => store.files.get(name)?.length ?? 0);
-  assert.ok(Math.max(...sizes) < 60_000, `no segment grows without bound: ${sizes}`);
+  assert.ok(Math.max(...sizes) < 60_000, `no segment grows without bound: ${sizes.join(', ')}`);
   await daemon.close();
 });
 
