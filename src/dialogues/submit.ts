@@ -1,5 +1,5 @@
-// Hands one probe message to an SMTP server, with nodemailer, and says in our terms what became of it.
-import nodemailer from 'nodemailer';
+// Hands one probe message to an SMTP server, through nodemailer, and says in our terms what became of it. The library
+// itself is handed in by the check that wraps it.
 import { type CheckResult, fail } from '../define.ts';
 import { NetError } from '../ports/net.ts';
 import { netError } from '../ports/net-fault.ts';
@@ -8,6 +8,13 @@ import { PROBE_HEADER, PROBE_SUBJECT, PROBE_TEXT } from './probe-mail.ts';
 import { plain } from './quote.ts';
 import { OwnTrouble, type Session, secret } from './session.ts';
 import { judge } from './smtp.ts';
+
+/** What is used of nodemailer. */
+export interface Mailer {
+  sendMail(mail: Readonly<Record<string, unknown>>): Promise<unknown>;
+  close(): void;
+}
+export type MakeMailer = (options: Readonly<Record<string, unknown>>) => Mailer;
 
 export interface SubmitOptions {
   readonly place: Place;
@@ -44,14 +51,14 @@ function mailFault(error: MailError): NetError {
 
 const isAddress = (name: string): boolean => name === '' || name.includes(':') || /^[\d.]+$/.test(name);
 
-function transport(session: Session, options: SubmitOptions): ReturnType<typeof nodemailer.createTransport> {
+function transport(session: Session, make: MakeMailer, options: SubmitOptions): Mailer {
   const { place, use, user, password } = options;
   const tls = tlsOptions(session.ports, use, place);
   const withLogin = user !== undefined && password !== undefined;
   if (withLogin && use.tls !== 'required' && use.tls !== 'implicit' && !isLoopback(place)) {
     throw new OwnTrouble('the probe sends no password over a connection without TLS: set tls to required or implicit');
   }
-  return nodemailer.createTransport({
+  return make({
     host: place.host,
     port: place.port,
     secure: use.tls === 'implicit',
@@ -73,12 +80,16 @@ function transport(session: Session, options: SubmitOptions): ReturnType<typeof 
     maxResponseSize: MAX_RESPONSE,
     disableFileAccess: true,
     disableUrlAccess: true,
-  } as Parameters<typeof nodemailer.createTransport>[0]);
+  });
 }
 
 /** Sends it. Gives the server's last reply, or a verdict. */
-export async function submit(session: Session, options: SubmitOptions): Promise<string | CheckResult> {
-  const mailer = transport(session, options);
+export async function submit(
+  session: Session,
+  make: MakeMailer,
+  options: SubmitOptions,
+): Promise<string | CheckResult> {
+  const mailer = transport(session, make, options);
   try {
     return await session.step(
       'submit',
@@ -92,7 +103,7 @@ export async function submit(session: Session, options: SubmitOptions): Promise<
           messageId: `<${options.token}@watchkeeper.invalid>`,
           headers: { [PROBE_HEADER]: options.token, 'Auto-Submitted': 'auto-generated' },
           signal: session.signal,
-        } as Parameters<typeof mailer.sendMail>[0])) as { response?: string };
+        })) as { readonly response?: string };
         const reply = plain(String(info.response ?? ''));
         // The library also takes other numbers for a yes.
         if (!reply.startsWith('250')) throw new NetError('garbled', `not a mail server's reply: ${reply}`);

@@ -131,7 +131,7 @@ test('mail-roundtrip, store', async () => {
 
 test('dns: nobody there, and a question that cannot be asked', async () => {
   const ask = (name: string): ReturnType<typeof runCheck> =>
-    runCheck(dns as unknown as Check, { name, server: '127.0.0.1:1' }, { timeoutMs: TIMEOUT_MS });
+    runCheck(dns as unknown as Check, { query: name, server: '127.0.0.1:1' }, { timeoutMs: TIMEOUT_MS });
   assert.is((await ask('a.test')).cause, 'refusing');
   assert.is((await ask(`${'a'.repeat(80)}.test`)).outcome, 'unknown');
 });

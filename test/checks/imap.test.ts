@@ -25,7 +25,8 @@ function server(changes: Answers = {}, log: string[] = []): HostileOptions {
     'UID FETCH': () => {
       const header = `X-Watchkeeper-Probe: ${token}\r\n\r\n`;
       const date = 'INTERNALDATE "22-Nov-2026 13:00:00 +0000"';
-      return `* 4 FETCH (UID 7 ${date} BODY[HEADER.FIELDS (X-WATCHKEEPER-PROBE)] {${header.length}}\r\n${header})\r\n$ OK done\r\n`;
+      const item = `BODY[HEADER.FIELDS (X-WATCHKEEPER-PROBE)] {${header.length}}`;
+      return `* 4 FETCH (UID 7 ${date} ${item}\r\n${header})\r\n$ OK done\r\n`;
     },
     'UID STORE': '$ OK done\r\n',
     'UID EXPUNGE': () => {
@@ -157,10 +158,13 @@ test('an answer with a huge range costs nothing', async () => {
 
 test('only messages with a token of ours are removed', async () => {
   const log: string[] = [];
-  const foreign =
-    '* 1 FETCH (UID 1 INTERNALDATE "01-Jan-2020 00:00:00 +0000" BODY[HEADER.FIELDS (X)] {29}\r\nX-Watchkeeper-Probe: not-us\r\n)\r\n';
-  const old = `X-Watchkeeper-Probe: wk-${'0'.repeat(8)}-0000-0000-0000-000000000000\r\n\r\n`;
-  const ours = `* 2 FETCH (UID 2 INTERNALDATE "01-Jan-2020 00:00:00 +0000" BODY[HEADER.FIELDS (X)] {${old.length}}\r\n${old})\r\n`;
+  const fetched = (uid: number, token: string): string => {
+    const header = `X-Watchkeeper-Probe: ${token}\r\n\r\n`;
+    const date = 'INTERNALDATE "01-Jan-2020 00:00:00 +0000"';
+    return `* ${uid} FETCH (UID ${uid} ${date} BODY[HEADER.FIELDS (X)] {${header.length}}\r\n${header})\r\n`;
+  };
+  const foreign = fetched(1, 'not-us');
+  const ours = fetched(2, 'wk-00000000-0000-0000-0000-000000000000');
   let searches = 0;
   let token = '';
   const fake = server(

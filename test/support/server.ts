@@ -126,3 +126,14 @@ export function launch(argv: readonly string[], logPath: string): void {
     closeSync(log);
   }
 }
+
+/** Stops a process and all below it (SIGSTOP) for the time of `work`. */
+export async function stopped(pid: number, work: () => Promise<void>): Promise<void> {
+  const tree = processTree(pid);
+  for (const one of tree) process.kill(one, 'SIGSTOP');
+  try {
+    await work();
+  } finally {
+    for (const one of tree) process.kill(one, 'SIGCONT');
+  }
+}
