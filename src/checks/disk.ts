@@ -12,7 +12,7 @@ import {
   unknown,
   z,
 } from '../define.ts';
-import { type Child, parseAnswer, probeArgv, runOnDisk } from '../host/disk-child.ts';
+import { type Child, parseAnswer, probeDisk, runOnDisk } from '../host/disk-child.ts';
 import { mountAt, parseMounts } from '../host/mounts.ts';
 import { clean } from '../host/text.ts';
 
@@ -184,7 +184,7 @@ async function deep(whole: Context): Promise<CheckResult> {
   const { path, samples } = context.options;
   const space = await quick(context);
   if (space.outcome === 'fail' || space.outcome === 'unknown') return space;
-  const child = await runOnDisk(context, (mark) => probeArgv(path, samples, mark));
+  const child = await probeDisk(context, path, samples);
   if (child.is !== 'answer') return withoutAnswer(context, child) ?? unknown('no answer');
   const answer = parseAnswer(child.result.stdout);
   if (!answer) return unknown(`the probe ended with ${child.result.signal ?? child.result.code} and no answer`);

@@ -55,20 +55,32 @@ function unseen(context: Context): ProcessFacts | undefined {
     .find((one) => one.exe === null && !isDead(one) && one.comm === name.slice(0, 15));
 }
 
-function judge(context: Context, main: ProcessFacts, number: number): CheckResult {
+/** `number`: how many there are; null when a quick look did not count them. */
+function judge(context: Context, main: ProcessFacts, number: number | null): CheckResult {
   const { memory } = context;
   const before = memory.get('main') as ProcessFacts | undefined;
   memory.set('main', main);
   const changed = before && (before.pid !== main.pid || before.startTicks !== main.startTicks);
   const since = changed ? `; before it was pid ${before.pid}` : '';
   const name = `pid ${main.pid} (${clean(main.exe ?? main.comm)})`;
-  const more = { metrics: [{ name: 'processes', value: number }] };
+  const more = number === null ? {} : { metrics: [{ name: 'processes', value: number }] };
   if (main.state === 'T' || main.state === 't')
     return fail('hung', `${name} is stopped: it gets no time until somebody continues it (state ${main.state})`, more);
   return pass(`it runs as ${name}${since}`, more);
 }
 
+/** The one that was found before, if it is there as it was: the table of processes need not be searched. */
+function again(context: Context): CheckResult | null {
+  const before = context.memory.get('main') as ProcessFacts | undefined;
+  if (context.depth === 'deep' || context.options.least > 1 || !before) return null;
+  const now = context.ports.proc.facts(before.pid);
+  const same = now && now.startTicks === before.startTicks && now.exe === before.exe && !isDead(now);
+  return same ? judge(context, now, null) : null;
+}
+
 function bySearch(context: Context): CheckResult {
+  const known = again(context);
+  if (known) return known;
   const found = search(context);
   const living = found.filter((one) => !isDead(one));
   const pids = new Set(living.map((one) => one.pid));
@@ -99,7 +111,8 @@ export default defineCheck({
     if (path === undefined) return bySearch(context);
     const { files, proc } = context.ports;
     const read = readPidFile(path, exe === undefined ? [] : [exe], files, proc);
-    if (read.is === 'running') return judge(context, read.main, proc.tree(read.main.pid).length);
+    if (read.is === 'running')
+      return judge(context, read.main, context.depth === 'deep' ? proc.tree(read.main.pid).length : null);
     if (read.is === 'gone') return fail('dead', read.why);
     // A file that says nothing leaves the other ways.
     return exe === undefined && pattern === undefined ? unknown(read.why) : bySearch(context);

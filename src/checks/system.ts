@@ -1,5 +1,5 @@
-// Is the machine itself under strain? Load, memory, swap and pressure from /proc; the deep side adds what machine it is.
-// Strain is only ever degraded: a restart of a service does not cure a busy machine.
+// Is the machine itself under strain? Load, memory, swap and pressure from /proc; the deep side adds what machine it
+// is. Strain is only ever degraded: a restart of a service does not cure a busy machine.
 import { type CheckContext, type CheckResult, defineCheck, degraded, type Metric, opt, pass, z } from '../define.ts';
 import { clean } from '../host/text.ts';
 import type { Inventory, LoadFacts } from '../ports/sysinfo.ts';
@@ -24,12 +24,14 @@ interface Strain {
   readonly text: string;
 }
 
+const WAITED_FOR = { cpu: 'a CPU', memory: 'memory', io: 'storage' } as const;
+
 function pressures(wanted: Options, facts: LoadFacts): Strain[] {
   return (['cpu', 'memory', 'io'] as const).flatMap((kind) => {
     const value = facts.pressure[kind];
     const limit = wanted[`pressure-${kind}`];
     if (value === null) return []; // A kernel without pressure stall information.
-    const text = `tasks waited for ${kind === 'cpu' ? 'a CPU' : kind === 'io' ? 'storage' : 'memory'} ${value} % of the time`;
+    const text = `tasks waited for ${WAITED_FOR[kind]} ${value} % of the time`;
     return [{ metric: { name: `pressure-${kind}`, value, unit: '%', warn: String(limit) }, bad: value > limit, text }];
   });
 }

@@ -2,7 +2,7 @@
 // unit whose processes are gone, and of a wrapper that never had any.
 import { type CheckContext, type CheckResult, defineCheck, degraded, fail, pass, unknown, z } from '../define.ts';
 import { type Known, readUnit, type UnitReading } from '../host/unit-state.ts';
-import { UNIT } from '../ports/units.ts';
+import { UNIT, unitName } from '../ports/units.ts';
 
 const options = z.strictObject({
   unit: z
@@ -59,6 +59,20 @@ function judge(context: Context, reading: UnitReading, before: Known | null): Ch
   }
 }
 
+/** So long a quick look trusts /proc alone: while its main process lives, a unit runs, and systemctl is dear. */
+const ASK_AGAIN_MS = 60_000;
+
+/** The main process of the last answer, if it still lives and nothing but /proc need be asked. */
+function stillRuns(context: Context, before: Known | null): CheckResult | null {
+  const { memory, ports } = context;
+  const asked = memory.get('asked') as number | undefined;
+  if (context.depth === 'deep' || !before || asked === undefined) return null;
+  if (ports.clock.monotonic() - asked > ASK_AGAIN_MS) return null;
+  const main = ports.proc.facts(before.main.pid);
+  if (!main || main.startTicks !== before.main.startTicks || !'RSDI'.includes(main.state)) return null;
+  return pass(`${unitName(context.options.unit)} runs as pid ${main.pid}`);
+}
+
 export default defineCheck({
   about: 'Is the systemd unit really active, with living processes?',
   depth: 'both',
@@ -66,12 +80,16 @@ export default defineCheck({
   example: { unit: 'postfix@-.service' },
   async run(context) {
     const { options: wanted, ports, signal, memory } = context;
-    const facts = await ports.units.show(wanted.unit, signal);
-    if (!facts) return unknown('systemd could not be asked: systemctl show gave no answer');
     const before = (memory.get('known') as Known | undefined) ?? null;
+    const still = stillRuns(context, before);
+    if (still) return still;
+    const facts = await ports.units.show(wanted.unit, signal);
+    memory.delete('asked');
+    if (!facts) return unknown('systemd could not be asked: systemctl show gave no answer');
     const reading = readUnit(wanted.unit, facts, ports.proc, before);
     if (reading.main)
       memory.set('known', { invocation: facts['InvocationID'] ?? '', main: reading.main } satisfies Known);
+    if (reading.main && reading.condition === 'running') memory.set('asked', ports.clock.monotonic());
     return judge(context, reading, before);
   },
 });

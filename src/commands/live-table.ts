@@ -19,8 +19,8 @@ export interface ServiceView {
   readonly why: { readonly text: string };
   readonly quick: DepthView | null;
   readonly deep: DepthView | null;
-  /** What comes next, in words, and when (RFC 3339). */
-  readonly next: { readonly what: string; readonly text: string; readonly at: string | null };
+  /** What comes next, in words. */
+  readonly next: string;
 }
 
 export interface AlarmView {
@@ -98,13 +98,6 @@ function verdict(view: DepthView | null): string {
   return `${view.outcome}${view.cause ? ` ${view.cause}` : ''} ${Math.round(view.ms)} ms`;
 }
 
-const clockTime = (time: string): string => time.slice(11, 19);
-
-function nextText({ what, text, at }: ServiceView['next']): string {
-  const told = text || what;
-  return at === null ? told : `${told}, at ${clockTime(at)}`;
-}
-
 const TITLES = ['SERVICE', 'PHASE', 'HEALTH', 'QUICK', 'DEEP', 'INCIDENT'] as const;
 const cells = (service: ServiceView): string[] => [
   service.name,
@@ -133,7 +126,7 @@ function headline(status: StatusView, look: Look): string {
   const alarms = status.alarms.length;
   const told = [
     `watchkeeper on ${status.node}`,
-    `${clockTime(status.time)} UTC`,
+    `${status.time.slice(11, 19)} UTC`,
     bad === 0 ? `${count} well` : `${bad} of ${count} not well`,
     ...(alarms === 0 ? [] : [`${alarms} alarm${alarms === 1 ? '' : 's'}`]),
   ].join(' · ');
@@ -159,7 +152,7 @@ function note(label: string, text: string, width: number): string[] {
 function notes(service: ServiceView, look: Look): string[] {
   const colour = colourOf(service);
   if (colour === 'green' || (colour === 'grey' && service.phase === 'healthy')) return [];
-  const lines = [...note('why', service.why.text, look.width), ...note('next', nextText(service.next), look.width)];
+  const lines = [...note('why', service.why.text, look.width), ...note('next', service.next, look.width)];
   return lines.map((line) => paint(fit(line, look.width), 'grey', look));
 }
 

@@ -3,12 +3,24 @@
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { durationMs } from '../define.ts';
-import { breakService, healService, type How, hows, lookAll, type Seen, stopAll, type Told } from '../sandbox/break.ts';
+import {
+  breakService,
+  healService,
+  type How,
+  hows,
+  look,
+  lookAll,
+  type Seen,
+  stopAll,
+  type Told,
+} from '../sandbox/break.ts';
 import { defaultDir, type ServiceName, services } from '../sandbox/places.ts';
+import type { Io } from './io.ts';
 
-export interface Io {
-  out(text: string): void;
-  err(text: string): void;
+/** Prints lines. */
+interface Say {
+  out(line: string): void;
+  err(line: string): void;
 }
 
 /** What the checks should say of each fault, and what should come of it. */
@@ -58,7 +70,7 @@ function next(service: ServiceName, how: How): string {
 }
 
 /** Tells one result, and returns the exit code. */
-function tell(io: Io, told: Told): number {
+function tell(io: Say, told: Told): number {
   if (told.ok) io.out(told.text);
   else io.err(told.text);
   return told.ok ? 0 : 1;
@@ -68,7 +80,7 @@ interface Where {
   readonly dir: string;
 }
 
-function addBreak(root: Command, io: Io, where: () => Where, exit: (code: number) => void): void {
+function addBreak(root: Command, io: Say, where: () => Where, exit: (code: number) => void): void {
   root
     .command('break')
     .description('break a service on purpose')
@@ -86,15 +98,17 @@ function addBreak(root: Command, io: Io, where: () => Where, exit: (code: number
     });
 }
 
-function addOthers(root: Command, io: Io, where: () => Where, exit: (code: number) => void): void {
+function addOthers(root: Command, io: Say, where: () => Where, exit: (code: number) => void): void {
   root
     .command('heal')
     .description('undo every fault of one service, or of all')
     .argument('[service]', services.join(', '), serviceName)
     .action(async (service?: ServiceName) => {
       let code = 0;
-      for (const one of service ? [service] : services)
+      for (const one of service ? [service] : services) {
         code = Math.max(code, tell(io, await healService(where().dir, one)));
+        if (look(where().dir, one).life === 'dead') io.out(`  given up already?  npx watchkeeper reset ${one}`);
+      }
       exit(code);
     });
   root
@@ -115,8 +129,8 @@ function addOthers(root: Command, io: Io, where: () => Where, exit: (code: numbe
     });
 }
 
-/** The command for the program's tree of commands. `exit` is given the code when it is done. */
-export function sandboxCommand(io: Io, exit: (code: number) => void): Command {
+/** The tree of commands. `exit` is given the code when one is done. */
+function sandboxCommand(io: Say, exit: (code: number) => void): Command {
   const root = new Command('sandbox')
     .description('break and heal the small services of `npm start`')
     .option('--dir <folder>', 'where the sandbox keeps its things', defaultDir);
@@ -131,9 +145,10 @@ export function sandboxCommand(io: Io, exit: (code: number) => void): Command {
 }
 
 /** Runs the words after `watchkeeper sandbox`, and returns the exit code. */
-export async function runSandbox(words: readonly string[], io: Io): Promise<number> {
+export async function runSandbox(words: readonly string[], io: Pick<Io, 'out' | 'err'>): Promise<number> {
   let code = 0;
-  const root = sandboxCommand(io, (given) => {
+  const say: Say = { out: (line) => io.out(`${line}\n`), err: (line) => io.err(`${line}\n`) };
+  const root = sandboxCommand(say, (given) => {
     code = given;
   });
   try {

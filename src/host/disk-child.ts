@@ -1,10 +1,7 @@
 // Starts the children that touch disks for us, one at a time a folder: while one is stuck no second one is started.
-import { fileURLToPath } from 'node:url';
 import type { CheckContext } from '../define.ts';
+import { type DiskAnswer, type DiskQuestion, probeArgv } from '../ports/disk.ts';
 import type { ExecResult } from '../ports/exec.ts';
-import type { DiskAnswer } from './disk-probe.ts';
-
-const PROBE = fileURLToPath(new URL(`./disk-probe${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
 
 /** What a child that touches a file system came back with. */
 export type Child =
@@ -21,7 +18,11 @@ const GIVE_UP_MS = 300;
 let marks = 0;
 
 /** `argv` is made with a mark in it, by which a stuck child is found again in the table of processes. */
-export async function runOnDisk(context: Context, argv: (mark: string) => readonly string[]): Promise<Child> {
+export async function runOnDisk(
+  context: Context,
+  argv: (mark: string) => readonly string[],
+  input?: string,
+): Promise<Child> {
   const { memory, ports } = context;
   const stuck = memory.get('stuck') as { mark: string; since: number } | undefined;
   const now = ports.clock.monotonic();
@@ -34,7 +35,12 @@ export async function runOnDisk(context: Context, argv: (mark: string) => readon
   }
   const mark = `wk-disk-${process.pid}-${(marks += 1)}`;
   const timeoutMs = Math.max(50, context.timeoutMs - GIVE_UP_MS);
-  const result = await ports.exec.run(argv(mark), { timeoutMs, signal: context.signal, maxBytes: 16_384 });
+  const result = await ports.exec.run(argv(mark), {
+    timeoutMs,
+    signal: context.signal,
+    maxBytes: 16_384,
+    ...(input ? { input } : {}),
+  });
   if (result.failed) return { is: 'not-run', why: result.failed };
   if (!result.timedOut) return { is: 'answer', result };
   memory.set('stuck', { mark, since: now });
@@ -42,14 +48,12 @@ export async function runOnDisk(context: Context, argv: (mark: string) => readon
 }
 
 const BYTES = 4096;
-export const probeArgv = (folder: string, samples: number, mark: string): readonly string[] => [
-  process.execPath,
-  PROBE,
-  folder,
-  String(samples),
-  String(BYTES),
-  mark,
-];
+
+/** The hard question, `samples` times. */
+export function probeDisk(context: Context, folder: string, samples: number): Promise<Child> {
+  const question: DiskQuestion = { folder, samples, bytes: BYTES };
+  return runOnDisk(context, probeArgv, JSON.stringify(question));
+}
 
 export function parseAnswer(text: string): DiskAnswer | null {
   try {

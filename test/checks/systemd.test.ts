@@ -85,4 +85,28 @@ test('restarting for too long is down; a new main process is noted', async () =>
   assert.match(next.detail, 'before it was pid 7');
 });
 
+test('a quick look asks systemd only when the main process is not what it was', async () => {
+  let asked = 0;
+  const memory = new Map<string, unknown>();
+  const at = (ms: number, all: ProcessFacts[], depth: 'quick' | 'deep' = 'quick') => {
+    const ports = machine({ MainPID: '7' }, all, () => ms);
+    const units = { show: (): Promise<typeof facts> => ((asked += 1), Promise.resolve(facts)) };
+    const facts = unitFacts({ MainPID: '7' });
+    return ask(check, { unit: 'mail' }, hostPorts({ clock: ports.clock, proc: ports.proc, units }), { memory, depth });
+  };
+  const count = async (...all: Parameters<typeof at>): Promise<string> => {
+    asked = 0;
+    return `${short(await at(...all))} ${asked}`;
+  };
+  assert.is(await count(0, [maild()]), 'pass 1');
+  assert.is(await count(1000, [maild()]), 'pass 0');
+  assert.is(await count(2000, [maild()], 'deep'), 'pass 1');
+  assert.is(await count(3000, [maild({ state: 'T' })]), 'fail hung 1');
+  assert.is(await count(4000, [maild()]), 'pass 0');
+  assert.is(await count(70_000, [maild()]), 'pass 1', 'after a minute it asks');
+  assert.is(await count(71_000, [maild({ startTicks: 71 })]), 'pass 1', 'another process of that number');
+  assert.is(await count(72_000, []), 'fail dead 1');
+  assert.is(await count(73_000, [maild()]), 'pass 1', 'after a bad answer it asks');
+});
+
 test.run();

@@ -22,7 +22,9 @@ case "$1" in
 start) ${exe} 30 & echo $! > ${pidFile};;
 stop) kill $(cat ${pidFile}); rm ${pidFile};;
 hang) exec sleep 30;;
-status) test -e ${pidFile} && grep -q '^State:.[RS]' /proc/$(cat ${pidFile})/status && exit 0; test -e ${pidFile} && exit 1; exit 3;;
+status)
+  test -e ${pidFile} && grep -q '^State:.[RS]' /proc/$(cat ${pidFile})/status && exit 0
+  test -e ${pidFile} && exit 1; exit 3;;
 reload) echo reloaded >> ${dir}/log;;
 no) echo "starting"; echo "fatal: no such user" >&2; exit 1;;
 esac

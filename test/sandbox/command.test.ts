@@ -9,8 +9,8 @@ const test = suite('sandbox command');
 async function run(...words: string[]): Promise<{ code: number; out: string; err: string }> {
   const told = { out: '', err: '' };
   const io = {
-    out: (text: string) => void (told.out += `${text}\n`),
-    err: (text: string) => void (told.err += `${text}\n`),
+    out: (text: string) => void (told.out += text),
+    err: (text: string) => void (told.err += text),
   };
   return { code: await runSandbox(words, io), ...told };
 }

@@ -1,13 +1,18 @@
 // A program of its own: asks a folder's file system the hard question, n times: write, fsync, read back, unlink.
-// It runs as a child that nobody waits for, because a frozen file system keeps even a killed process.
-//   node disk-probe.js FOLDER SAMPLES BYTES MARK
-// Prints one JSON line `DiskAnswer` and ends with 0, whatever it found. The mark only makes it recognisable.
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+// It runs as a child that nobody waits for, because a frozen file system keeps even a killed process. See disk.ts.
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
-
-export type DiskAnswer =
-  | { readonly ok: true; readonly samplesMs: readonly number[] }
-  | { readonly ok: false; readonly code: string; readonly doing: string };
+import type { DiskAnswer, DiskQuestion } from './disk.ts';
 
 /** One name, so that what a crash left behind is overwritten and removed by the next probe. */
 const NAME = '.watchkeeper-probe';
@@ -52,16 +57,15 @@ function removeQuietly(path: string): void {
   }
 }
 
-function main(): DiskAnswer {
-  const [folder = '', samples = '1', bytes = '4096'] = process.argv.slice(2);
-  const content = Buffer.alloc(Number(bytes), `watchkeeper ${process.pid} `);
+function answer({ folder, samples, bytes }: DiskQuestion): DiskAnswer {
+  const content = Buffer.alloc(bytes, `watchkeeper ${process.pid} `);
   const samplesMs: number[] = [];
   try {
-    for (let at = 0; at < Number(samples); at += 1) samplesMs.push(sample(join(folder, NAME), content));
+    for (let at = 0; at < samples; at += 1) samplesMs.push(sample(join(folder, NAME), content));
     return { ok: true, samplesMs };
   } catch (error) {
     return { ok: false, code: (error as NodeJS.ErrnoException).code ?? 'EIO', doing };
   }
 }
 
-process.stdout.write(`${JSON.stringify(main())}\n`);
+process.stdout.write(`${JSON.stringify(answer(JSON.parse(readFileSync(0, 'utf8')) as DiskQuestion))}\n`);
