@@ -3,7 +3,6 @@
 //
 // The check belongs to the mail server that takes the message: only the hop `submit` has causes that a repair of that
 // server can cure, and a message that its queue manager leaves in `incoming`. A store that is away is a dependency.
-import nodemailer from 'nodemailer';
 import { type CheckContext, type CheckResult, defineCheck, degraded, fail, opt, pass, z } from '../define.ts';
 import { place, placeText, tlsUse } from '../dialogues/endpoint.ts';
 import {
@@ -21,7 +20,7 @@ import { lineReader, parseMessage, type QueuedMessage } from '../dialogues/queue
 import { plain, quote } from '../dialogues/quote.ts';
 import { converse, netVerdict, type Session } from '../dialogues/session.ts';
 import { ADDRESS } from '../dialogues/smtp.ts';
-import { type MakeMailer, submit } from '../dialogues/submit.ts';
+import { submit } from '../dialogues/submit.ts';
 import { NetError } from '../ports/net.ts';
 
 const mailbox = (about: string) => z.string().max(320).regex(ADDRESS, 'expected a mail address').describe(about);
@@ -208,8 +207,7 @@ export default defineCheck({
       const token = newToken();
       const started = clock.monotonic();
       const { user, password } = way;
-      const make = nodemailer.createTransport as unknown as MakeMailer;
-      const reply = await submit(session, make, { place: way, use: way, user, password, from: from ?? to, to, token });
+      const reply = await submit(session, { place: way, use: way, user, password, from: from ?? to, to, token });
       if (isVerdict(reply)) return reply;
       session.measure('submit', clock.monotonic() - started, 'ms');
       const bad = await fetchHop(context, session, token, reply);

@@ -1,5 +1,5 @@
-// Hands one probe message to an SMTP server, through nodemailer, and says in our terms what became of it. The library
-// itself is handed in by the check that wraps it.
+// Hands one probe message to an SMTP server, through nodemailer, and says in our terms what became of it.
+import nodemailer from 'nodemailer';
 import { type CheckResult, fail } from '../define.ts';
 import { NetError } from '../ports/net.ts';
 import { netError } from '../ports/net-fault.ts';
@@ -8,13 +8,6 @@ import { PROBE_HEADER, PROBE_SUBJECT, PROBE_TEXT } from './probe-mail.ts';
 import { plain } from './quote.ts';
 import { OwnTrouble, type Session, secret } from './session.ts';
 import { judge } from './smtp.ts';
-
-/** What is used of nodemailer. */
-export interface Mailer {
-  sendMail(mail: Readonly<Record<string, unknown>>): Promise<unknown>;
-  close(): void;
-}
-export type MakeMailer = (options: Readonly<Record<string, unknown>>) => Mailer;
 
 export interface SubmitOptions {
   readonly place: Place;
@@ -51,14 +44,22 @@ function mailFault(error: MailError): NetError {
 
 const isAddress = (name: string): boolean => name === '' || name.includes(':') || /^[\d.]+$/.test(name);
 
-function transport(session: Session, make: MakeMailer, options: SubmitOptions): Mailer {
+/** What is used of the library. */
+interface Mailer {
+  sendMail(mail: Readonly<Record<string, unknown>>): Promise<unknown>;
+  close(): void;
+}
+type MakeMailer = (options: Readonly<Record<string, unknown>>) => Mailer;
+
+function transport(session: Session, options: SubmitOptions): Mailer {
   const { place, use, user, password } = options;
   const tls = tlsOptions(session.ports, use, place);
   const withLogin = user !== undefined && password !== undefined;
   if (withLogin && use.tls !== 'required' && use.tls !== 'implicit' && !isLoopback(place)) {
     throw new OwnTrouble('the probe sends no password over a connection without TLS: set tls to required or implicit');
   }
-  return make({
+  // Its own types know neither `signal` nor all of these limits.
+  return (nodemailer.createTransport as unknown as MakeMailer)({
     host: place.host,
     port: place.port,
     secure: use.tls === 'implicit',
@@ -84,12 +85,8 @@ function transport(session: Session, make: MakeMailer, options: SubmitOptions): 
 }
 
 /** Sends it. Gives the server's last reply, or a verdict. */
-export async function submit(
-  session: Session,
-  make: MakeMailer,
-  options: SubmitOptions,
-): Promise<string | CheckResult> {
-  const mailer = transport(session, make, options);
+export async function submit(session: Session, options: SubmitOptions): Promise<string | CheckResult> {
+  const mailer = transport(session, options);
   try {
     return await session.step(
       'submit',
