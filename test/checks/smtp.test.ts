@@ -122,6 +122,7 @@ test('deep: each kind of trouble has its cause', async () => {
     [base, { MAIL: '452 4.3.1 Insufficient system storage\r\n' }, 'fail/no-space'],
     [base, { MAIL: '451 4.3.0 Error: queue file write error\r\n' }, 'fail/no-space'],
     [base, { MAIL: '451 4.3.5 Server configuration error\r\n' }, 'degraded/misconfigured'],
+    [base, { MAIL: '452 no room\r\n' }, 'fail/no-space'],
     [base, { MAIL: '421 4.7.0 too many errors\r\n' }, 'degraded/overloaded'],
     [base, { [own]: '450 4.2.0 greylisted\r\n' }, 'degraded/dependency'],
     [base, { [own]: '451 4.3.0 Temporary lookup failure\r\n' }, 'degraded/dependency'],
