@@ -68,7 +68,6 @@ test('deep: each kind of no has its cause', async () => {
     [{ APPENDED: '$ NO [LIMIT] too fast\r\n' }, 'degraded/overloaded'],
     [{ 'UID SEARCH': '* SEARCH\r\n$ OK done\r\n' }, 'fail/misconfigured'],
     [{ 'UID EXPUNGE': '$ NO Read-only file system\r\n' }, 'fail/no-space'],
-    [{ CAPABILITY: '* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n$ OK done\r\n' }, 'fail/misconfigured'],
     [{ LOGIN: '' }, 'fail/hung'],
     [{ SELECT: 'w9 OK not yours\r\n' }, 'fail/misconfigured'],
     [{ SELECT: '* X {70000}\r\n' }, 'fail/misconfigured'],
@@ -84,6 +83,18 @@ test('deep: each kind of no has its cause', async () => {
     said(await ask({ ...account, tls: 'required' }, { ...server(), greeting: '* OK [CAPABILITY IMAP4rev1] x\r\n' })),
     'fail/misconfigured',
   );
+});
+
+test('deep: a server that wants no LOGIN is not sent the password', async () => {
+  const log: string[] = [];
+  const none = '* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n$ OK done\r\n';
+  const result = await ask(
+    { ...account, tls: 'off' },
+    { ...server({ CAPABILITY: none }, log), greeting: '* OK hi\r\n' },
+  );
+  assert.is(said(result), 'fail/misconfigured');
+  assert.match(result.detail, 'LOGINDISABLED');
+  assert.not.ok(log.some((line) => line.includes('LOGIN "')));
 });
 
 test('an answer with a huge range costs nothing', async () => {
