@@ -26,75 +26,85 @@ export interface Dovecot extends Server {
   readonly mail: string;
 }
 
-interface Settings
-  extends Readonly<Record<'folder' | 'mail' | 'run' | 'sockets' | 'logFile' | 'cert' | 'key', string>> {
-  readonly ports: readonly number[];
+interface Wanted {
+  readonly folder: string;
+  readonly mail: string;
+  readonly run: string;
+  readonly sockets: string;
+  readonly logFile: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly imap: number;
+  readonly imaps: number;
+  readonly pop3: number;
+  readonly lmtp: number;
   readonly extra: string;
 }
 
-function configText({ folder, mail, run, sockets, logFile, cert, key, ports, extra }: Settings): string {
-  const [imap, imaps, pop3, lmtp] = ports;
-  return `base_dir = ${run}
-state_dir = ${run}
-instance_name = ${folder.split('-').at(-1)}
+const general = (w: Wanted): string => `base_dir = ${w.run}
+state_dir = ${w.run}
+instance_name = ${w.folder.split('-').at(-1)}
 protocols = imap pop3 lmtp
 listen = 127.0.0.1
-log_path = ${logFile}
-mail_location = maildir:${mail}/%u
+log_path = ${w.logFile}
+mail_location = maildir:${w.mail}/%u
 mail_uid = 5000
 mail_gid = 5000
 first_valid_uid = 5000
 ssl = yes
-ssl_cert = <${cert}
-ssl_key = <${key}
+ssl_cert = <${w.cert}
+ssl_key = <${w.key}
 disable_plaintext_auth = no
 auth_failure_delay = 0
 stats_writer_socket_path =
 passdb {
   driver = passwd-file
-  args = scheme=PLAIN username_format=%u ${join(folder, 'users')}
+  args = scheme=PLAIN username_format=%u ${join(w.folder, 'users')}
 }
 userdb {
   driver = static
-  args = uid=5000 gid=5000 home=${mail}/%u
+  args = uid=5000 gid=5000 home=${w.mail}/%u
 }
-namespace inbox {
+`;
+
+const services = (w: Wanted): string => `namespace inbox {
   inbox = yes
 }
 service imap-login {
   inet_listener imap {
-    port = ${imap}
+    port = ${w.imap}
   }
   inet_listener imaps {
-    port = ${imaps}
+    port = ${w.imaps}
     ssl = yes
   }
 }
 service pop3-login {
   inet_listener pop3 {
-    port = ${pop3}
+    port = ${w.pop3}
   }
   inet_listener pop3s {
     port = 0
   }
 }
 service lmtp {
-  unix_listener ${sockets}/lmtp {
+  unix_listener ${w.sockets}/lmtp {
     mode = 0666
   }
   inet_listener lmtp {
-    port = ${lmtp}
+    port = ${w.lmtp}
   }
 }
 service auth {
-  unix_listener ${sockets}/auth {
+  unix_listener ${w.sockets}/auth {
     mode = 0666
   }
 }
 postmaster_address = postmaster@lab.test
-${extra}
+${w.extra}
 `;
-}
+
+const configuration = (w: Wanted): string => general(w) + services(w);
 
 export async function startDovecot(extra = ''): Promise<Dovecot> {
   const folder = newFolder('dovecot');
@@ -109,8 +119,10 @@ export async function startDovecot(extra = ''): Promise<Dovecot> {
   chownSync(mail, 5000, 5000);
   const { cert, key } = writeCertificate(folder);
   writeFileSync(join(folder, 'users'), USERS.map((user) => `${user}@lab.test:{PLAIN}pw::::::\n`).join(''));
-  const settings = { folder, mail, run, sockets, logFile, cert, key, ports: [imap, imaps, pop3, lmtp], extra };
-  writeFileSync(join(folder, 'dovecot.conf'), configText(settings));
+  writeFileSync(
+    join(folder, 'dovecot.conf'),
+    configuration({ folder, mail, run, sockets, logFile, cert, key, imap, imaps, pop3, lmtp, extra }),
+  );
   launch(['dovecot', '-c', join(folder, 'dovecot.conf')], join(folder, 'start'));
   const pid = (): number => pidIn(join(run, 'master.pid'));
   const main = pid();
