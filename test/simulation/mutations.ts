@@ -1,5 +1,5 @@
-// Wrong cores, made by hand: each is the compiled core with one text replaced. What tells them from the right one is the
-// worth of our tests. A text must occur exactly once, so that a changed core cannot make a mutation vanish unseen.
+// Wrong cores, made by hand: each is the compiled core with one text replaced. What tells them from the right one is
+// the worth of our tests. A text must occur exactly once: a changed core cannot make a mutation vanish unseen.
 
 export interface Mutation {
   /** What the wrong core does. */

@@ -158,7 +158,7 @@ export class Properties {
     const inWindow = s.repairs.filter((time) => time > event.at - rules.windowMs).length;
     assert.ok(inWindow <= (after.strict === null ? rules.attempts : 1), 'the budget of the service holds');
     assert.ok(s.repairs.includes(event.at) && after.repairs.includes(event.at), 'and every repair is charged to both');
-    assert.ok(was?.frozenUntil == null || was.frozenUntil <= event.at, 'a flapping service is not repaired');
+    assert.ok((was?.frozenUntil ?? 0) <= event.at, 'a flapping service is not repaired');
     const cause = s.verdict?.cause ?? 'refusing';
     const able = rules.ladder.filter((one) => one.cures.includes(cause));
     assert.ok(able.includes(effect.rung), `a rung only against what it can cure (${effect.rung.name}, ${cause})`);
@@ -166,6 +166,9 @@ export class Properties {
     const seen = this.#failed.get(effect.service) ?? Number.NEGATIVE_INFINITY;
     assert.ok(event.at - seen <= rules.confirmMs, 'each repair is preceded by a fresh look');
     assert.ok(was?.phase !== 'paused', 'a paused service is left alone');
+    const open = (was?.awaiting ?? []).filter((other) => !('service' in event) || other !== event.service);
+    const waits = cause !== 'dead' && was?.phase === 'suspect' ? open : [];
+    assert.equal(waits, [], 'what it depends on is asked first');
     for (const below of rules.depends) {
       if (cause === 'dead') continue;
       const other = after.services[below];
