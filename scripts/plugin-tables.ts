@@ -24,8 +24,8 @@ export function pluginTables(plugins: Plugins): string {
     '# Plugins',
     'Made from the source by `npm run generate`; do not edit. The file name of a plugin is its `type`.',
     '## Checks',
-    'In `services.NAME.checks`. Each also takes `name`, `depth` (`quick`, `deep`, `both`), `every` (a slower beat than ' +
-      'the service has) and `off` (drops the check of this name that a kit brings).',
+    'In `services.NAME.checks`. Each also takes `name`, `depth` (`quick`, `deep`, `both`), `every` (a slower beat ' +
+      'than the service has) and `off` (drops the check of this name that a kit brings).',
     ...section(plugins.checks, (type, example) => ({ checks: [{ type, ...example }] })),
     '## Recovery',
     'In `services.NAME.manager`: what starts and stops the service.',

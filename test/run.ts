@@ -1,5 +1,6 @@
 // The runner over uvu. uvu alone exits 0 when a hook throws, `.run()` is forgotten, no file matches or `.only` is left
-// in; it has no time limit and no isolation. So: one process a file, two at once, a limit each, and every such case fails.
+// in; it has no time limit and no isolation. So: one process a file, two at once, a limit each, and every such case
+// fails.
 //
 //   node dist/test/run.js [unit|real|lab|all] [WORD…]     only files whose path holds one of the words
 //

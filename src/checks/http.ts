@@ -60,7 +60,7 @@ function judge(answer: HttpAnswer, where: string, context: Context, session: Ses
 }
 
 export default defineCheck({
-  about: 'One HTTP request: status, a text in the answer, time. Redirects are not followed.',
+  about: 'One HTTP request: status, a text in the answer, time; redirects are not followed.',
   depth: 'both',
   options,
   example: { url: 'https://webmail.example.org/login', text: 'Password' },

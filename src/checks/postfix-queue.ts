@@ -109,7 +109,7 @@ function trouble(result: ExecResult, listed: number, session: Session): CheckRes
   }
   const said = quote(result.stderr.trim().split('\n').at(-1) ?? '');
   // As root postqueue reads the queue by itself when nobody serves it, and says so.
-  if (/mail system is down|Connection refused|No such file or directory/i.test(result.stderr)) {
+  if (/mail system is down/i.test(result.stderr)) {
     return fail('refusing', `Postfix does not serve its queue: ${said}`, seen);
   }
   if (/Permission denied/i.test(result.stderr)) return fail('misconfigured', `the queue cannot be read: ${said}`, seen);

@@ -30,12 +30,14 @@ export async function run({ service, depth, output, socket }: CheckOptions, io: 
   for (const { name, ms, result } of answer.checks) {
     const cause = result.cause ? ` (${result.cause})` : '';
     io.out(
-      `${paint(io, COLOURS[result.outcome], result.outcome)}${cause} ${clean(name, 60)} ${Math.round(ms)} ms: ${clean(result.detail, 400)}\n`,
+      `${paint(io, COLOURS[result.outcome], result.outcome)}${cause} ${clean(name, 60)} ${Math.round(ms)} ms: ` +
+        `${clean(result.detail, 400)}\n`,
     );
     for (const step of result.steps ?? []) {
       const mark = step.ok ? '+' : '!';
       io.out(
-        `  ${mark} ${clean(step.name, 60).padEnd(14)} ${String(Math.round(step.ms)).padStart(6)} ms  ${clean(step.detail ?? '', 200)}\n`,
+        `  ${mark} ${clean(step.name, 60).padEnd(14)} ${String(Math.round(step.ms)).padStart(6)} ms  ` +
+          `${clean(step.detail ?? '', 200)}\n`,
       );
     }
     const numbers = (result.metrics ?? []).map(

@@ -58,6 +58,7 @@ function show(answer: Answer, io: Io): void {
   if (answer.story.length > 0) io.out(`${head('story')}\n`);
   for (const told of answer.story.slice(-20))
     io.out(
-      `  ${told.time.slice(0, 23)} ${(told.phase ?? '').padEnd(11)} ${clean(told.text, 500)}  [${clean(told.rule, 40)}]\n`,
+      `  ${told.time.slice(0, 23)} ${(told.phase ?? '').padEnd(11)} ` +
+        `${clean(told.text, 500)}  [${clean(told.rule, 40)}]\n`,
     );
 }

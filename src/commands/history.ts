@@ -31,7 +31,7 @@ export async function run(options: HistoryOptions, io: Io): Promise<number> {
   if (options.service !== undefined) question.set('service', options.service);
   if (options.chart !== undefined) question.set('rollups', String(span('--chart', options.chart)));
   const { rows } = await body<{ readonly rows: readonly object[] }>(
-    ask(socketOf(io, options.socket), 'GET', `/api/v1/history?${question}`),
+    ask(socketOf(io, options.socket), 'GET', `/api/v1/history?${question.toString()}`),
   );
   if (options.output === 'json') io.out(`${JSON.stringify({ schemaVersion: 1, rows }, null, 2)}\n`);
   else if (options.chart === undefined) events(rows as readonly HistoryEvent[], io);

@@ -1,4 +1,5 @@
-// `pause`, `resume`, `reset`, `reload`: what an operator tells the daemon. Each is an event, journalled with who said it.
+// `pause`, `resume`, `reset`, `reload`: what an operator tells the daemon. Each is an event, journalled with who said
+// it.
 import { durationMs } from '../define.ts';
 import { ask, body, ClientError, socketOf } from './client.ts';
 import { EXIT, type Io } from './io.ts';

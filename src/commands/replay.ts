@@ -1,5 +1,6 @@
 // `watchkeeper replay [FOLDER]`: folds the journal offline, with no daemon. Says whether today's core decides as was
-// recorded; with `--config`, where a changed configuration would have decided otherwise. Exit code 1 if anything differs.
+// recorded; with `--config`, where a changed configuration would have decided otherwise. Exit code 1 if anything
+// differs.
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { load } from '../config/load.ts';

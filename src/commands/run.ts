@@ -125,7 +125,7 @@ async function serve(
   watching.close();
   stopLive();
   await control.close();
-  await daemon.stop();
+  await daemon.close();
   notify.close();
   await log.close();
   return EXIT.done;
@@ -167,7 +167,8 @@ const sentence = (time: string, service: string | null, text: string): string =>
 function showLive(daemon: Daemon, live: LiveTable, ports: Ports): () => void {
   let cancel: () => void = () => undefined;
   const paint = (): void => {
-    live.show(daemon.status());
+    const status = daemon.status();
+    live.show({ ...status, services: status.services.map((one) => ({ ...one, next: one.next.text })) });
     cancel = ports.clock.after(LIVE_MS, paint);
   };
   paint();

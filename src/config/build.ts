@@ -5,7 +5,6 @@ import { defaultCures } from '../core/ladder.ts';
 import type { z } from '../define.ts';
 import type { Plugins } from '../registry.ts';
 import { explain, problemAt } from './issues.ts';
-import { withPaths } from './paths.ts';
 import { quote, suggest } from './problems.ts';
 import { checkKeys, type RungInput, type ServiceInput, service as serviceSchema } from './schema.ts';
 import { at, get, itemsOf, type Path, pathText, type Place, placeAt, plainOf, textAt, type Tree } from './tree.ts';
@@ -54,7 +53,7 @@ function optionsOf(
     building.problems.push(problemAt(place, text, 'unknown-type', suggest(type, plugins.keys())));
     return undefined;
   }
-  const plain = plainOf(withPaths(tree)) as Record<string, unknown>;
+  const plain = plainOf(tree) as Record<string, unknown>;
   for (const key of own) delete plain[key];
   const schema = strictOf(plugin.options);
   const judged = schema.safeParse(plain);

@@ -82,16 +82,14 @@ export function diffText(changes: Changes, old: Tree, next: Tree): string {
   if (changes.none) return 'nothing changes\n';
   const lines = [...valueLines(old, next), ''];
   const { services, channels } = changes;
-  const say = (what: string, parts: Parts): void => {
-    for (const name of parts.starts) lines.push(`${what} ${name}: starts`);
-    for (const name of parts.stops) lines.push(`${what} ${name}: stops being watched`);
-  };
-  say('service', services);
+  for (const name of services.starts) lines.push(`service ${name}: is watched from now on`);
+  for (const name of services.stops) lines.push(`service ${name}: is watched no more, and runs on`);
   for (const change of changes.serviceChanges) lines.push(`service ${change.name}: ${changeText(change)}`);
-  say('channel', channels);
+  for (const name of channels.starts) lines.push(`channel ${name}: is new`);
+  for (const name of channels.stops) lines.push(`channel ${name}: is dropped`);
   for (const name of channels.changes) lines.push(`channel ${name}: changes`);
   if (changes.node) lines.push('node: its rules change');
-  for (const key of changes.restart) lines.push(`${key}: changes with the next start of the daemon only`);
+  for (const key of changes.restart) lines.push(`${key}: cannot change while the daemon runs; restart it`);
   const stay = services.stays.length;
   lines.push(`${stay} ${stay === 1 ? 'service stays' : 'services stay'} as ${stay === 1 ? 'it is' : 'they are'}`);
   return `${lines.join('\n')}\n`;
@@ -109,15 +107,18 @@ function changeText({ checks, beats, manager, policy }: ServiceChange): string {
   return words.length > 0 ? words.join(', ') : 'changes in name only';
 }
 
-/** `- path: value`, `+ path: value` and `~ path: old -> new`. */
+/** `- path: value`, `+ path: value` and `~ path: old -> new`. A default that comes or goes with its part is no line. */
 function valueLines(old: Tree, next: Tree): readonly string[] {
-  const before = new Map([...leaves(old)].map(([path, tree]) => [path, valueText(tree)]));
-  const after = new Map([...leaves(next)].map(([path, tree]) => [path, valueText(tree)]));
+  const [before, after] = [new Map(leaves(old)), new Map(leaves(next))];
   const paths = [...new Set([...before.keys(), ...after.keys()])].sort();
   return paths.flatMap((path) => {
     const [was, is] = [before.get(path), after.get(path)];
-    if (was === is) return [];
-    if (was === undefined) return [`+ ${path}: ${is}`];
-    return is === undefined ? [`- ${path}: ${was}`] : [`~ ${path}: ${was} -> ${is}`];
+    if (was && is) {
+      const [from, to] = [valueText(was), valueText(is)];
+      return from === to ? [] : [`~ ${path}: ${from} -> ${to}`];
+    }
+    const only = was ?? is;
+    if (!only || only.place.from === 'default') return [];
+    return [`${was ? '-' : '+'} ${path}: ${valueText(only)}`];
   });
 }

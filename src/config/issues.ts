@@ -5,6 +5,8 @@ import { isDuration, isSize, type JsonSchema, reflect, schemasAt } from './refle
 import { at, type Path, type Place, pathText, placeAt, type Tree } from './tree.ts';
 import type { Problem } from './types.ts';
 
+const KEYS_MAX = 250;
+
 type Issue = z.core.$ZodIssue;
 
 export interface Judged {
@@ -42,7 +44,8 @@ function explainOne(issue: Issue, judged: Judged): readonly Problem[] {
   if (issue.code === 'unrecognized_keys') {
     const own = schemas.flatMap((schema) => Object.keys(schema.properties ?? {}));
     const known = path.length === 0 ? [...own, ...(judged.also ?? [])] : own;
-    return issue.keys.flatMap((key) => {
+    // More of them than a report can hold are not worth the search for what was meant.
+    return issue.keys.slice(0, KEYS_MAX).flatMap((key) => {
       const place = placeAt(judged.tree, [...full, key]);
       return say(place.key, `unknown key ${quote(key)}`, 'unknown-key', suggest(key, known));
     });

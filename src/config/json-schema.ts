@@ -39,7 +39,7 @@ export function jsonSchema(plugins: Plugins): Json {
   };
 }
 
-/** Patterns of absolute paths, widened: `./x` is taken from the folder of the file (merge.ts). */
+/** Patterns of absolute paths, widened: `./x` is taken from the folder of the file (paths.ts). */
 const WIDER: Readonly<Record<string, string>> = { '^\\/': '^(\\/|\\.\\/)' };
 
 function widen(part: unknown): unknown {

@@ -7,8 +7,9 @@ import { type Building, type Built, buildChannel, buildService } from './build.t
 import { effectiveTree } from './effective.ts';
 import { explain, problemAt } from './issues.ts';
 import { applyKit, type Kits, openKits, shippedKits } from './kits.ts';
-import { anchorPaths, mergeFiles } from './merge.ts';
+import { mergeFiles } from './merge.ts';
 import { parse } from './parse.ts';
+import { withPaths } from './paths.ts';
 import { sortProblems } from './problems.ts';
 import { checkDepends, checkNode, checkService, unusedKits } from './rules.ts';
 import { laterKeys, name as nameSchema, type RootInput, root as rootSchema, SERVICES_MAX } from './schema.ts';
@@ -59,7 +60,7 @@ export function load(path: string, options: LoadOptions): Loaded {
 const hasErrors = (problems: readonly Problem[]): boolean => problems.some((problem) => problem.level === 'error');
 
 function judge(written: MapTree, sources: readonly Source[], options: LoadOptions, problems: Problem[]): Loaded {
-  const now = refuseLater(anchorPaths(written) as MapTree, problems);
+  const now = refuseLater(withPaths(written) as MapTree, problems);
   const kits = openKits(get(now, 'kits'), options.kitsDir ?? shippedKits, options.files);
   const { tree, unfit } = expand(now, kits, problems);
   const fallback = now.place;

@@ -1,8 +1,7 @@
 // Several files as one tree: maps are merged key by key, lists are appended, and a single value may stand in one file
 // only; where it stands in two, both places are named.
-import { dirname, resolve } from 'node:path';
 import { problemAt } from './issues.ts';
-import { type Entry, mapOf, type Place, type Tree } from './tree.ts';
+import type { Entry, Place, Tree } from './tree.ts';
 import type { Problem } from './types.ts';
 
 const spot = (place: Place): string => `${place.file}:${place.line}:${place.column}`;
@@ -28,17 +27,4 @@ function merge(a: Tree, b: Tree, key: Place, path: string, problems: Problem[]):
   if (b.kind === 'leaf' && b.value === null && a.kind !== 'leaf') return a;
   problems.push(problemAt(key, `${path || 'the file'} is set twice`, 'set-twice', `first in ${spot(a.place)}`));
   return a;
-}
-
-/** `./x` and `file:./x` → absolute, from the folder of the file in which they stand. A working folder never matters. */
-export function anchorPaths(tree: Tree): Tree {
-  if (tree.kind === 'list') return { ...tree, items: tree.items.map(anchorPaths) };
-  if (tree.kind === 'map')
-    return mapOf(
-      tree.place,
-      [...tree.entries].map(([key, entry]) => [key, { key: entry.key, value: anchorPaths(entry.value) }] as const),
-    );
-  const found = typeof tree.value === 'string' ? /^(file:)?(\.\/.*)$/s.exec(tree.value) : null;
-  if (!found) return tree;
-  return { ...tree, value: `${found[1] ?? ''}${resolve(dirname(tree.place.file), found[2] ?? '')}` };
 }

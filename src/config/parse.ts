@@ -108,6 +108,7 @@ function compose(text: string, reading: Reading): Document {
   for (const lexeme of new Lexer().lex(text)) {
     if (++count > LIMITS.tokens) throw new Stop('the file has too many parts', 0, 'too-big');
     tokens.push(...parser.next(lexeme));
+    if (parser.stack.length > 4 * LIMITS.depth) throw new Stop('nested too deeply', parser.offset, 'too-deep');
   }
   tokens.push(...parser.end());
   measure(tokens, reading);

@@ -1,5 +1,5 @@
-// Paths that are written relative to the file they stand in: `./x` in any option of a plugin, also as a word of a command
-// (`[node, ./check.js]`) and in a reference to a secret (`file:./x`). A plugin only ever sees absolute ones.
+// Paths that are written relative to the file they stand in: `./x` in any option of a plugin, also as a word of a
+// command (`[node, ./check.js]`) and in a reference to a secret (`file:./x`). A plugin only ever sees absolute ones.
 import { dirname, resolve } from 'node:path';
 import { mapOf, type Tree } from './tree.ts';
 

@@ -31,7 +31,8 @@ export function checkDepends(ruling: Ruling, depends: ReadonlyMap<string, readon
     const [first = '', second = first] = circle;
     const index = depends.get(first)?.indexOf(second) ?? 0;
     const place = placeAt(ruling.tree, ['services', first, 'depends', index]).value;
-    const text = `services.${first}.depends: a circle: ${[...circle, first].join(' -> ')}`;
+    const names = circle.length > 10 ? [...circle.slice(0, 9), `... (${circle.length} services)`] : circle;
+    const text = `services.${first}.depends: a circle: ${[...names, first].join(' -> ')}`;
     ruling.problems.push(problemAt(place, text, 'circular'));
   }
 }
@@ -67,7 +68,7 @@ function circles(depends: ReadonlyMap<string, readonly string[]>): readonly (rea
 
 export function checkService(ruling: Ruling, built: Built): void {
   const { config, input } = built;
-  const spot = new Spot(ruling, ['services', config.name]);
+  const spot = spotOn(ruling, ['services', config.name]);
   if (config.checks.length === 0) spot.say(['checks'], 'has no checks: it would never be looked at', 'no-checks');
   const { manager } = config;
   const plugin = manager ? ruling.plugins.recovery.get(manager.type) : undefined;
@@ -86,38 +87,37 @@ export function checkService(ruling: Ruling, built: Built): void {
   repairTiming(spot, input);
 }
 
+type Timed = readonly [Path, number];
+
 /** Says things about one part of the tree, at the first of the places that somebody wrote. */
-class Spot {
-  readonly #ruling: Ruling;
-  readonly #base: Path;
-  constructor(ruling: Ruling, base: Path) {
-    this.#ruling = ruling;
-    this.#base = base;
-  }
-  say(path: Path, text: string, rule: string, ...others: readonly Path[]): void {
-    const full = [...this.#base, ...path];
-    const wrote = [path, ...others].find((one) => this.#written([...this.#base, ...one]));
-    const place: Place = wrote
-      ? placeAt(this.#ruling.tree, [...this.#base, ...wrote]).value
-      : placeAt(this.#ruling.tree, full).key;
-    const whose = this.#base.length > 0 ? `${this.#base.join('.')}: ` : '';
-    this.#ruling.problems.push(problemAt(place, `${whose}${text}`, rule));
-  }
-  #written(path: Path): boolean {
-    return at(this.#ruling.tree, path) !== undefined;
-  }
+interface Spot {
+  say(path: Path, text: string, rule: string, ...others: readonly Path[]): void;
   /** `recover.verify 30s (default)` */
-  value(path: Path, ms: number): string {
-    const whole = [...this.#base, ...path];
-    const words = pathText(this.#ruling.tree, whole).split('.').slice(this.#base.length).join('.');
-    return `${words} ${durationText(ms)}${this.#written(whole) ? '' : ' (default)'}`;
-  }
+  value(path: Path, ms: number): string;
   /** `a` may not be more than `b`. */
-  atMost(a: readonly [Path, number], b: readonly [Path, number], why: string, orEqual = true): void {
-    if (orEqual ? a[1] <= b[1] : a[1] < b[1]) return;
-    const text = `${this.value(...a)} is ${a[1] === b[1] ? 'as long as' : 'longer than'} ${this.value(...b)}: ${why}`;
-    this.say(a[0], text, 'timing', b[0]);
-  }
+  atMost(a: Timed, b: Timed, why: string, orEqual?: boolean): void;
+}
+
+function spotOn({ tree, problems }: Ruling, base: Path): Spot {
+  const written = (path: Path): boolean => at(tree, [...base, ...path]) !== undefined;
+  const whose = base.length > 0 ? `${base.join('.')}: ` : '';
+  const spot: Spot = {
+    say(path, text, rule, ...others) {
+      const wrote = [path, ...others].find(written);
+      const place: Place = wrote ? placeAt(tree, [...base, ...wrote]).value : placeAt(tree, [...base, ...path]).key;
+      problems.push(problemAt(place, `${whose}${text}`, rule));
+    },
+    value(path, ms) {
+      const words = pathText(at(tree, base) ?? tree, path);
+      return `${words} ${durationText(ms)}${written(path) ? '' : ' (default)'}`;
+    },
+    atMost(a, b, why, orEqual = true) {
+      if (orEqual ? a[1] <= b[1] : a[1] < b[1]) return;
+      const text = `${spot.value(...a)} is ${a[1] === b[1] ? 'as long as' : 'longer than'} ${spot.value(...b)}: ${why}`;
+      spot.say(a[0], text, 'timing', b[0]);
+    },
+  };
+  return spot;
 }
 
 function timing(spot: Spot, { config, input }: Built): void {
@@ -187,7 +187,7 @@ function repairTiming(spot: Spot, { deep, quick, recover }: Built['input']): voi
 // ---------------------------------------------------------------------------------------------------------- the node
 
 export function checkNode(ruling: Ruling, root: Omit<RootInput, 'services'>): void {
-  const spot = new Spot(ruling, []);
+  const spot = spotOn(ruling, []);
   spot.atMost(
     [['tilt', 'window'], root.tilt.window],
     [['tilt', 'limit'], root.tilt.limit],

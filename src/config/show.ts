@@ -47,6 +47,10 @@ function write(tree: Tree, lead: string, indent: string, lines: string[]): void 
   }
 }
 
+/** A single value, or a list of such: one thing for whoever compares. */
+const isPlain = (tree: Tree): boolean =>
+  tree.kind === 'leaf' || (tree.kind === 'list' && tree.items.every((item) => item.kind === 'leaf'));
+
 /** What fits on one line: an empty list or map, or a list of plain values from one place. */
 const isFlat = (tree: Tree): boolean =>
   tree.kind === 'map'
@@ -62,9 +66,9 @@ function scalar(tree: Tree): string {
 
 /** Every single value with its path: `services.mta.quick.every`. A named item of a list goes by its name. */
 export function* leaves(tree: Tree, path: Path = []): Generator<readonly [string, Tree]> {
-  if (tree.kind === 'leaf' || isFlat(tree)) yield [path.join('.'), tree];
+  if (tree.kind !== 'map' && isPlain(tree)) yield [path.join('.'), tree];
   else if (tree.kind === 'map') for (const [key, entry] of entriesOf(tree)) yield* leaves(entry.value, [...path, key]);
-  else
+  else if (tree.kind === 'list')
     for (const [index, item] of tree.items.entries()) {
       const name = item.kind === 'map' ? item.entries.get('name')?.value : undefined;
       yield* leaves(item, [...path, name?.kind === 'leaf' ? String(name.value) : index]);

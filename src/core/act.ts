@@ -52,10 +52,19 @@ type Gate = (c: Context, s: ServiceState, verdict: Verdict) => Closed | null;
 const holdSuspect =
   (c: Context, s: ServiceState, wakeAt: number, patch: Partial<ServiceState>) =>
   (why: Why): Move => {
-    if (s.phase === 'suspect' && s.wakeAt !== null && s.wakeAt <= wakeAt) return stay(s, why, { why, ...patch });
+    if (s.phase === 'suspect' && s.wakeAt !== null && s.wakeAt <= wakeAt)
+      return stay(s, why, { why, blockedBy: null, ...patch });
     // Not asked yet: conclusive evidence led straight here.
     const effects = s.phase === 'suspect' ? [] : s.awaiting.map((other) => ask(other, 'quick'));
-    return go(c, s, 'suspect', why, wakeAt, { awaiting: s.awaiting, unknowns: s.unknowns, ...patch }, { effects });
+    return go(
+      c,
+      s,
+      'suspect',
+      why,
+      wakeAt,
+      { awaiting: s.awaiting, unknowns: s.unknowns, blockedBy: null, ...patch },
+      { effects },
+    );
   };
 
 const blocked: Gate = (c, s, verdict) => {
@@ -122,7 +131,8 @@ function onlyObserved(c: Context, s: ServiceState, why: Why, would: string): Mov
 
 const tilted: Gate = (c, s) => {
   if (!c.tilt) return null;
-  const text = `this observer is suspect (${c.tilt.reason}) for ${span(c.tilt.until - c.at)} more: look, alert, do not act`;
+  const left = span(c.tilt.until - c.at);
+  const text = `this observer is suspect (${c.tilt.reason}) for ${left} more: look, alert, do not act`;
   return {
     rule: 'tilt',
     text,
@@ -146,7 +156,8 @@ const ladderEnd: Gate = (c, s, verdict) => {
 const budget: Gate = (c, s) => {
   if (serviceBudget(c.policy, s, c.strict !== null, c.at) > 0) return null;
   const strict = c.strict ? ` (stricter: ${c.strict})` : '';
-  const text = `its budget is spent: ${within(s.repairs, c.policy.windowMs, c.at).length} repairs within ${span(c.policy.windowMs)}${strict}`;
+  const spent = within(s.repairs, c.policy.windowMs, c.at).length;
+  const text = `its budget is spent: repairs within ${span(c.policy.windowMs)}: ${spent}${strict}`;
   return { rule: 'service-budget', text, then: (why) => end(c, s, why) };
 };
 
@@ -221,7 +232,8 @@ function repair(c: Context, s: ServiceState, verdict: Verdict): Move {
 /** The end of the ladder: the group should move, or a person is needed. */
 function end(c: Context, s: ServiceState, why: Why): Move {
   const cause = causeOf(s.verdict);
-  if (c.tilt) return wait(c, s, why, 'tilt', c.tilt.until); // A repair ended in the doubt: what it means is judged after.
+  // A repair ended in the doubt: what it means is judged after.
+  if (c.tilt) return wait(c, s, why, 'tilt', c.tilt.until);
   if (c.policy.then !== 'switchover' || !movable.includes(cause))
     return giveUp(c, s, why, curable(c.policy, cause) ? againAt(c, s) : null);
   if (c.observe || c.policy.observe) return onlyObserved(c, s, why, 'would have asked for a switchover');

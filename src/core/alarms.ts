@@ -1,5 +1,6 @@
-// Which alarms ought to be active is a function of the state; raises and clears are the difference to those that are.
-// So an alarm is raised once and cleared once, whatever path led there.
+// Which alarms ought to be active is a function of the state (of those that are active, one: given up stays until the
+// service is well); raises and clears are the difference to those that are. So an alarm is raised once and cleared
+// once, whatever path led there.
 import { catalogue, type EventName } from './catalogue.ts';
 import type { Alarm, Cause, NodeState, Notice, Policy, ServicePolicy, ServiceState } from './types.ts';
 
@@ -12,8 +13,10 @@ interface Wanted {
   readonly cause: Cause | null;
 }
 
+type Alarms = Readonly<Record<string, Alarm>>;
+
 /** The alarms that one service's state calls for. */
-function wantedOf(name: string, s: ServiceState, policy: ServicePolicy): readonly Wanted[] {
+function wantedOf(name: string, s: ServiceState, policy: ServicePolicy, held: Alarms): readonly Wanted[] {
   const wanted: Wanted[] = [];
   const add = (kind: string, event: EventName, summary: string, cause: Cause | null): void => {
     wanted.push({ key: `service/${name}/${kind}`, event, service: name, incident: s.incident, summary, cause });
@@ -23,7 +26,9 @@ function wantedOf(name: string, s: ServiceState, policy: ServicePolicy): readonl
   if (s.blockedBy !== null && s.incident !== null)
     add('blocked', 'service-blocked', `${name}: ${detail}; ${s.blockedBy} is at fault`, 'dependency');
   else if (s.incident !== null) add('failing', 'service-failing', `${name}: ${detail}`, cause);
-  if (s.phase === 'failed') add('given-up', 'service-given-up', `${name}: ${s.why.text}`, cause);
+  // One more attempt, or somebody who starts it, is no good news yet: the critical alarm ends with the incident.
+  const still = `service/${name}/given-up` in held && s.incident !== null && s.phase !== 'paused';
+  if (s.phase === 'failed' || still) add('given-up', 'service-given-up', `${name}: ${s.why.text}`, cause);
   if (s.incident === null && s.degraded.length > 0 && s.phase !== 'paused')
     add('degraded', 'service-degraded', `${name}: ${s.verdict?.detail ?? s.why.text}`, cause);
   if (Math.max(s.unknowns.quick, s.unknowns.deep) >= policy.unknowns)
@@ -54,8 +59,6 @@ const BY_OBSERVER = '/observer';
 /** Alarms that reconcile() owns: those of services and of the observer. The others come from conditions. */
 const derived = (alarm: Alarm): boolean => alarm.key.startsWith(BY_SERVICE) || alarm.key.endsWith(BY_OBSERVER);
 
-type Alarms = Readonly<Record<string, Alarm>>;
-
 /** Alarms and notices that bring `node.alarms` to what the state calls for. `only`: look at this service alone. */
 export function reconcile(
   policy: Policy,
@@ -67,7 +70,7 @@ export function reconcile(
   const wanted = names.flatMap((name) => {
     const rules = policy.services[name];
     const state = node.services[name];
-    return rules && state ? wantedOf(name, state, rules) : [];
+    return rules && state ? wantedOf(name, state, rules, node.alarms) : [];
   });
   if (only === null) wanted.push(...wantedOfNode(policy, node));
   const scope = Object.values(node.alarms).filter((a) => (only === null ? derived(a) : a.service === only));

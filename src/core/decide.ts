@@ -202,7 +202,13 @@ function answered(work: Work, name: string): void {
 function follow(work: Work, name: string, before: ServiceState): void {
   const after = work.node.services[name];
   if (!after || after.phase === before.phase) return;
-  if (after.phase === 'healthy') nudgeAll(work, (s) => s.blockedBy === name, `${name} works again`);
+  if (after.phase === 'healthy') {
+    const below = (other: string): boolean => standsOn(work.policy, other).includes(name);
+    // What a service showed while something below it was at fault says nothing about the service itself.
+    const stale = (s: ServiceState, other: string): boolean =>
+      before.incident !== null && s.phase === 'suspect' && below(other);
+    nudgeAll(work, (s, other) => s.blockedBy === name || stale(s, other), `${name} works again`);
+  }
   // A turn is free, or the one that was asked to take it does not need it any more: the next one is asked.
   const free = before.phase === 'restarting' || (before.phase === 'suspect' && after.phase !== 'restarting');
   if (free) nudgeAll(work, (s) => s.waitsFor === 'turn', `${name} is done`, 1);
@@ -216,13 +222,13 @@ function trusted(work: Work): void {
 
 function nudgeAll(
   work: Work,
-  which: (state: ServiceState) => boolean,
+  which: (state: ServiceState, name: string) => boolean,
   reason: string,
   most = Number.POSITIVE_INFINITY,
 ): void {
   const names = Object.keys(work.node.services).filter((name) => {
     const state = work.node.services[name];
-    return state !== undefined && which(state);
+    return state !== undefined && which(state, name);
   });
   for (const name of names.slice(0, most)) move(work, name, { kind: 'nudged', at: work.at, service: name, reason });
 }

@@ -109,7 +109,8 @@ function onWoke(c: Context, s: ServiceState): Move {
       return calm(c, s);
     case 'suspect':
       if (s.waitsFor === 'dependencies')
-        // No word from them in time. If they failed, their own incidents say so (blocked); they are not waited for twice.
+        // No word from them in time. If they failed, their own incidents say so (blocked); they are not waited for
+        // twice.
         return confirm(c, s, because(c, 'ask-again', `no word from ${s.awaiting.join(', ')} in time; asking anew`), {
           awaiting: [],
         });
@@ -190,10 +191,7 @@ function onStarted(c: Context, s: ServiceState, e: Of<'started'>): Move {
 function onNudged(c: Context, s: ServiceState, e: Of<'nudged'>): Move {
   if (s.phase === 'suspect' && s.waitsFor === 'dependencies' && s.verdict && e.reason === 'dependencies')
     return act(c, { ...s, waitsFor: null, awaiting: [] }, s.verdict);
-  const waits =
-    s.phase === 'waiting'
-      ? s.waitsFor === 'turn' || s.waitsFor === 'tilt'
-      : s.phase === 'suspect' && s.waitsFor !== null;
+  const waits = s.phase === 'waiting' ? s.waitsFor === 'turn' || s.waitsFor === 'tilt' : s.phase === 'suspect';
   if (!waits) return ignore(c, s, 'ignored', 'nothing waits');
   return confirm(c, s, because(c, 'ask-again', `${e.reason}; a fresh look first`));
 }
@@ -234,7 +232,7 @@ function onBooted(c: Context, s: ServiceState): Move {
         effects: [{ kind: 'switchover', service: c.name, epoch: 0, incident: s.incident }],
       },
     );
-  return confirm(c, s, because(c, 'booted', 'this daemon started: a first look'), { rung: null, graceUntil: null });
+  return confirm(c, s, because(c, 'booted', 'a first look'), { rung: null, graceUntil: null });
 }
 
 /** What a service that is no longer ours leaves behind: nothing open. */

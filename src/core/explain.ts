@@ -30,7 +30,7 @@ export function explain(policy: Policy, node: NodeState, name: string, at: numbe
   if (!rules || !s) throw new Error(`no service ${name}`);
   const strict = node.strict !== null;
   return {
-    seen: s.verdict ? told(s.verdict) : s.degraded.length > 0 ? s.why.text : 'nothing is wrong with it',
+    seen: seen(s),
     rule: s.why.rule,
     text: s.why.text,
     refused: s.why.refused ?? [],
@@ -44,6 +44,12 @@ export function explain(policy: Policy, node: NodeState, name: string, at: numbe
     blockedBy: s.blockedBy,
     dependsOn: rules.depends,
   };
+}
+
+function seen(s: ServiceState): string {
+  if (s.phase === 'paused' || s.phase === 'relinquished') return `not judged while ${s.phase}`;
+  if (s.verdict) return told(s.verdict);
+  return s.degraded.length > 0 || s.why.rule === 'unknown' ? s.why.text : 'nothing is wrong with it';
 }
 
 /** What comes next for a service, and when. */

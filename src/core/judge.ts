@@ -102,7 +102,7 @@ function stillWell(c: Context, s: ServiceState, e: Checked): Move {
     fails: quick ? 0 : s.fails,
     unknowns,
     degraded,
-    ...(changed ? { why } : {}),
+    ...(changed || s.why.rule === 'unknown' ? { why } : {}),
     ...(s.graceUntil !== null && c.at >= s.graceUntil ? { graceUntil: null } : {}),
     verdict: degraded.length > 0 && e.verdict.outcome === 'degraded' ? e.verdict : null,
   });
@@ -132,8 +132,9 @@ function flipped(c: Context, s: ServiceState): Pick<ServiceState, 'flips' | 'fro
 function couldNotTell(c: Context, s: ServiceState, { verdict, depth }: Checked): Move {
   if (s.unknowns[depth] >= c.policy.unknowns) return ignore(c, s, 'unknown', told(verdict));
   const unknowns = unsure(c, s, depth);
-  const text = `${told(verdict)}; could not tell ${unknowns[depth]} times in a row, nothing is done about it`;
-  return stay(s, because(c, 'unknown', text), { unknowns });
+  const text = `${told(verdict)}; could not tell, ${unknowns[depth]} in a row, nothing is done about it`;
+  const why = because(c, 'unknown', text);
+  return stay(s, why, { unknowns, ...(unknowns[depth] >= c.policy.unknowns ? { why } : {}) });
 }
 
 function checkedSuspect(c: Context, s: ServiceState, e: Checked): Move {
@@ -141,7 +142,7 @@ function checkedSuspect(c: Context, s: ServiceState, e: Checked): Move {
   if (verdict.outcome === 'fail' && verdict.conclusive && verdict.cause === 'dead') return act(c, s, verdict);
   if (e.depth !== 'deep') return ignore(c, s, 'ignored', 'the DeepCheck is awaited');
   if (good(verdict)) {
-    const rule = s.incident === null ? 'false-alarm' : 'recovered';
+    const rule = s.incident !== null ? 'recovered' : s.verdict ? 'false-alarm' : 'well';
     const before = s.verdict ? ` (before: ${s.verdict.detail})` : '';
     return well(c, s, because(c, rule, `${answer(verdict)}${before}`), found(s, e));
   }

@@ -154,7 +154,8 @@ export const ask = (service: string, depth: 'quick' | 'deep'): Effect => ({
 
 /** To suspect: the DeepCheck is asked at once, and so is everything that this service stands on. */
 export function confirm(c: Context, s: ServiceState, why: Why, patch: Partial<ServiceState> = {}): Move {
-  const root = c.root?.name ?? null;
+  // Blocked until a verdict says otherwise: a root that works again does not make its children failures of their own.
+  const root = c.root?.name ?? (s.phase === 'suspect' ? s.blockedBy : null);
   return go(
     c,
     s,
@@ -173,7 +174,8 @@ const retryMs = (tries: number): number => Math.min(2000, Math.round(200 * 1.5 *
 export function verify(c: Context, s: ServiceState, why: Why, patch: Partial<ServiceState> = {}): Move {
   const again = s.phase === 'verifying' && s.graceUntil !== null;
   const until = again ? (s.graceUntil ?? c.at) : c.at + Math.max(c.policy.verifyMs, c.policy.graceMs);
-  // Without evidence so far, the end waits for the word that is under way: a DeepCheck may take as long as the whole time.
+  // Without evidence so far, the end waits for the word that is under way: a DeepCheck may take as long as the whole
+  // time.
   const endAt = again && s.fails > 0 ? until : until + c.policy.confirmMs;
   return go(
     c,
@@ -241,6 +243,8 @@ export function span(ms: number): string {
 }
 
 export const told = (verdict: Verdict): string =>
-  `${verdict.check || 'the check'} says ${verdict.outcome}${verdict.cause ? ` (${verdict.cause})` : ''}: ${verdict.detail}`;
+  `${verdict.check || 'the check'} says ${outcomeOf(verdict)}: ${verdict.detail}`;
+
+const outcomeOf = ({ outcome, cause }: Verdict): string => (cause ? `${outcome} (${cause})` : outcome);
 
 export const causeOf = (verdict: Verdict | null): Cause => verdict?.cause ?? 'refusing';

@@ -54,8 +54,10 @@ const rulesOf = (whys: readonly Why[]): readonly string[] => whys.map((why) => `
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
-/** Folds the story. Without `changed`: where today's core decides otherwise than was recorded. With it: where that policy
- *  would have decided otherwise, each time from the state that really was, so that one difference does not breed more. */
+/** Folds the story. Without `changed`: where today's core decides otherwise than was recorded. With it: where that
+ * policy
+ *  would have decided otherwise, each time from the state that really was, so that one difference does not breed
+ * more. */
 export function replay(start: Start | null, entries: readonly Recorded[], changed: Policy | null): Replayed {
   let node = start?.node ?? emptyNode;
   let policy = start?.policy ?? null;
@@ -85,7 +87,8 @@ function otherwise(recorded: readonly Why[], now: readonly Why[]): Pair {
   return same(before, after) ? null : { before, after };
 }
 
-/** What a changed policy does with an event that really was. Other numbers in a sentence are no difference: another rule,
+/** What a changed policy does with an event that really was. Other numbers in a sentence are no difference: another
+ * rule,
  *  another deed or another time is. Services that the policy does not know are left out of the question. */
 function differently(changed: Policy, node: NodeState, event: Event, really: Decision): Pair {
   if (event.kind === 'configured' || ('service' in event && !(event.service in changed.services))) return null;

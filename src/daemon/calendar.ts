@@ -12,7 +12,8 @@ export class Calendar {
     this.#log = log;
   }
 
-  /** Sets (or replaces) a job by cron text. Throws on text that is no calendar entry. A run is never started over another. */
+  /** Sets (or replaces) a job by cron text. Throws on text that is no calendar entry. A run is never started over
+   * another. */
   set(name: string, cron: string, run: () => Promise<void>): void {
     this.#jobs.get(name)?.cancel();
     const job = scheduleJob(name, cron, () => {

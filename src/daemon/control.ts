@@ -1,5 +1,5 @@
-// The control socket: HTTP over a unix socket that only root and the daemon's group may open. What the command line asks
-// and tells the daemon goes through here; every change is an event for the loop.
+// The control socket: HTTP over a unix socket that only root and the daemon's group may open. What the command line
+// asks and tells the daemon goes through here; every change is an event for the loop.
 import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { dirname } from 'node:path';

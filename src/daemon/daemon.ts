@@ -285,7 +285,7 @@ export class Daemon {
   }
 
   /** SIGTERM: services stay as they are; what is decided is written; alerts get a moment to leave. */
-  async stop(): Promise<void> {
+  async close(): Promise<void> {
     this.#schedule.close();
     this.#calendar.close();
     this.#ticking?.();
@@ -294,6 +294,7 @@ export class Daemon {
     this.#wakes.clear();
     await this.services.close();
     await this.#outbox.close(3000);
+    this.loop.close();
     this.#lag?.close();
     await this.#journal.close();
     await this.#doors.recorder?.close();

@@ -91,7 +91,8 @@ interface Waiting {
   readonly written: () => void;
 }
 
-/** Writes entries. `append` resolves when the entry is on the disk, or when it is clear that the disk does not take it. */
+/** Writes entries. `append` resolves when the entry is on the disk, or when it is clear that the disk does not take
+ * it. */
 export class Journal {
   readonly #store: Store;
   readonly #clock: Clock;

@@ -1,5 +1,5 @@
-// The one queue. An event is stamped, decided upon, journalled, and only then acted upon; what comes of it comes back as
-// an event. Nothing acts inside a callback.
+// The one queue. An event is stamped, decided upon, journalled, and only then acted upon; what comes of it comes back
+// as an event. Nothing acts inside a callback.
 import { decide, emptyNode } from '../core/decide.ts';
 import type { Decision, Effect, Event, NodeState, Policy, Why } from '../core/types.ts';
 import type { Alert } from '../define.ts';
@@ -48,6 +48,7 @@ export class Loop {
   #seq = 0;
   readonly #queue: Incoming[] = [];
   #draining = false;
+  #closed = false;
   #beat = 0;
   readonly #recent: Told[] = [];
   /** The end of the newest stall: what began before it is not to be believed. */
@@ -88,6 +89,7 @@ export class Loop {
   }
 
   push(event: Incoming): void {
+    if (this.#closed) return;
     if (this.#queue.length >= QUEUE_MAX) {
       this.dropped++;
       return;
@@ -96,6 +98,11 @@ export class Loop {
     if (this.#draining) return;
     this.#draining = true;
     queueMicrotask(() => this.#drain());
+  }
+
+  /** What comes from now on is not taken any more. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** Called by a timer several times a second, so that a gap is noticed. */

@@ -1,13 +1,14 @@
-// What is to be told, and who has heard it. The outbox is a fold of the journal: alerts come with the entry that decided
-// them, cursors with entries of their own. Delivery is at least once, in order per channel, with retries; a channel in
-// trouble holds up nobody else.
+// What is to be told, and who has heard it. The outbox is a fold of the journal: alerts come with the entry that
+// decided them, cursors with entries of their own. Delivery is at least once, in order per channel, with retries; a
+// channel in trouble holds up nobody else.
 import type { Alert, AlertChannel, SendResult } from '../define.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Entry, OutboxState } from './journal-format.ts';
 
 export const emptyOutbox: OutboxState = { pending: [], sent: {} };
 
-/** Alerts kept for channels that cannot be reached. Beyond it the oldest one-shots go first, then clears with their raise. */
+/** Alerts kept for channels that cannot be reached. Beyond it the oldest one-shots go first, then clears with their
+ * raise. */
 export const PENDING_MAX = 5000;
 
 /** The fold: one entry into the outbox. */
@@ -82,11 +83,11 @@ export class Outbox {
   configure(channels: readonly Channel[]): void {
     for (const [name, lane] of this.#lanes)
       if (!channels.some((one) => one.name === name)) {
-        lane.stop();
+        lane.close();
         this.#lanes.delete(name);
       }
     for (const channel of channels) {
-      this.#lanes.get(channel.name)?.stop();
+      this.#lanes.get(channel.name)?.close();
       this.#lanes.set(channel.name, this.#lane(channel));
     }
     this.poke();
@@ -126,7 +127,7 @@ export class Outbox {
       Promise.all([...this.#lanes.values()].map((lane) => lane.idle())),
       this.#ports.clock.sleep(waitMs),
     ]);
-    for (const lane of this.#lanes.values()) lane.stop();
+    for (const lane of this.#lanes.values()) lane.close();
   }
 }
 
@@ -173,7 +174,7 @@ class Lane {
     await this.#running;
   }
 
-  stop(): void {
+  close(): void {
     this.#stopped = true;
     this.#stop.abort();
   }

@@ -1,5 +1,4 @@
 // Feeds the history database: every result counted, every decision and failure kept whole.
-import type { Event } from '../core/types.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Recorder } from './daemon.ts';
 import { type History, openHistory } from './history.ts';
@@ -37,7 +36,7 @@ export function openRecorder(
   onTrouble: (detail: string | null) => void,
 ): { readonly recorder: Recorder; readonly history: History } {
   const history = openHistory({ path, keepMs, clock: ports.clock, onTrouble });
-  const kindOf = (event: Event['kind'] | string): string => (event === 'checked' ? 'failure' : 'decision');
+  const kindOf = (event: string): string => (event === 'checked' ? 'failure' : 'decision');
   const recorder: Recorder = {
     result: (service, depth, ran) => history.result({ service, depth, outcome: ran.verdict.outcome, ms: ran.ms }),
     told: (told, time) =>

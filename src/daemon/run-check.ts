@@ -1,5 +1,5 @@
-// Runs the checks of one service at one depth, and makes one verdict of them. Whatever a plugin does, throw, hang, shout,
-// answer late, costs one `unknown` and never more.
+// Runs the checks of one service at one depth, and makes one verdict of them. Whatever a plugin does, throw, hang,
+// shout, answer late, costs one `unknown` and never more.
 import { clean } from '../core/clean.ts';
 import { combine, type NamedResult } from '../core/combine.ts';
 import type { CheckResult, Depth, Verdict } from '../core/types.ts';
@@ -32,7 +32,8 @@ const LIST_MAX = 64;
 /** A check that obeys its signal needs a moment to say so. */
 const GRACE_MS = 250;
 
-/** Asks all checks of a depth side by side. A check whose own beat is slower gives its last answer again, unless `fresh`. */
+/** Asks all checks of a depth side by side. A check whose own beat is slower gives its last answer again, unless
+ * `fresh`. */
 export async function runChecks(
   service: string,
   checks: readonly Runnable[],

@@ -1,6 +1,6 @@
 // When each service is asked: own monotonic timers, due = base + k·period + a phase from a hash, so that a thousand
-// services do not ask in the same millisecond; missed slots are skipped. Never two runs of one question at once: a newer
-// question with a newer epoch takes the place of the older.
+// services do not ask in the same millisecond; missed slots are skipped. Never two runs of one question at once: a
+// newer question with a newer epoch takes the place of the older.
 import type { Depth } from '../core/types.ts';
 import type { Clock } from '../ports/clock.ts';
 

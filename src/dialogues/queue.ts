@@ -65,8 +65,7 @@ export function reasonKey(reason: string): string {
     reason
       .replace(/<[^<>]{0,320}>/g, '<…>')
       .replace(/\b[0-9A-F]{8,20}\b|\b[0-9A-Za-z]{12,24}(?=:)/g, '…')
-      .replace(/\[[0-9a-fA-F.:]+\](:\d+)?/g, '[…]')
-      .replace(/\d{3,}/g, '…'),
+      .replace(/\d{5,}/g, '…'),
     140,
   );
 }

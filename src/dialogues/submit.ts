@@ -42,6 +42,8 @@ function mailFault(error: MailError): NetError {
   return netError(Object.assign(new Error(plain(message)), { code: code === 'ETLS' ? 'EPROTO' : code }));
 }
 
+const isAddress = (name: string): boolean => name === '' || name.includes(':') || /^[\d.]+$/.test(name);
+
 function transport(session: Session, options: SubmitOptions): ReturnType<typeof nodemailer.createTransport> {
   const { place, use, user, password } = options;
   const tls = tlsOptions(session.ports, use, place);
@@ -59,7 +61,8 @@ function transport(session: Session, options: SubmitOptions): ReturnType<typeof 
     tls: {
       rejectUnauthorized: use.verify,
       ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-      ...(tls.servername === undefined ? {} : { servername: tls.servername }),
+      // An address is no server name; what the certificate is checked against is `host` then.
+      ...(isAddress(tls.servername ?? '') ? {} : { servername: tls.servername }),
     },
     ...(withLogin ? { auth: { user, pass: secret(session.ports, password) } } : {}),
     // These are idle timers; the signal below is the limit of the whole.
@@ -90,12 +93,15 @@ export async function submit(session: Session, options: SubmitOptions): Promise<
           headers: { [PROBE_HEADER]: options.token, 'Auto-Submitted': 'auto-generated' },
           signal: session.signal,
         } as Parameters<typeof mailer.sendMail>[0])) as { response?: string };
-        return plain(String(info.response ?? ''));
+        const reply = plain(String(info.response ?? ''));
+        // The library also takes other numbers for a yes.
+        if (!reply.startsWith('250')) throw new NetError('garbled', `not a mail server's reply: ${reply}`);
+        return reply;
       },
       (reply) => reply,
     );
   } catch (error) {
-    if (error instanceof OwnTrouble) throw error;
+    if (error instanceof OwnTrouble || error instanceof NetError) throw error;
     const { responseCode, response, command } = error as MailError;
     if (responseCode === undefined) throw mailFault(error as MailError);
     // A banner of 5xx is "no service here"; every other reply is judged as in the SMTP check.

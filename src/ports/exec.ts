@@ -42,25 +42,29 @@ const LINGER_MS = 50;
 const TERM_MS = 50;
 const GIVE_UP_MS = 150;
 
-class Tail {
-  readonly #chunks: Buffer[] = [];
-  readonly #max: number;
-  #size = 0;
-  truncated = false;
-  constructor(max: number) {
-    this.#max = max;
-  }
-  add(chunk: Buffer): void {
-    const room = this.#max - this.#size;
-    if (chunk.length > room) this.truncated = true;
-    if (room <= 0) return;
-    const kept = chunk.length > room ? chunk.subarray(0, room) : chunk;
-    this.#chunks.push(kept);
-    this.#size += kept.length;
-  }
-  text(): string {
-    return Buffer.concat(this.#chunks).toString('utf8');
-  }
+interface Kept {
+  add(chunk: Buffer): void;
+  text(): string;
+  truncated(): boolean;
+}
+
+/** Keeps the first `max` bytes of a stream, and notes that there were more. */
+function keep(max: number): Kept {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let truncated = false;
+  return {
+    add(chunk) {
+      const room = max - size;
+      if (chunk.length > room) truncated = true;
+      if (room <= 0) return;
+      const kept = chunk.length > room ? chunk.subarray(0, room) : chunk;
+      chunks.push(kept);
+      size += kept.length;
+    },
+    text: () => Buffer.concat(chunks).toString('utf8'),
+    truncated: () => truncated,
+  };
 }
 
 function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
@@ -79,8 +83,8 @@ function environment(extra: ExecOptions['env']): NodeJS.ProcessEnv {
 /** Runs one program to its end or its limit. See Exec.run. */
 function run(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
   const started = performance.now();
-  const out = new Tail(options.maxBytes ?? 65_536);
-  const err = new Tail(options.maxBytes ?? 65_536);
+  const out = keep(options.maxBytes ?? 65_536);
+  const err = keep(options.maxBytes ?? 65_536);
   return new Promise((resolve) => {
     const timers: NodeJS.Timeout[] = [];
     let settled = false;
@@ -99,7 +103,7 @@ function run(argv: readonly string[], options: ExecOptions): Promise<ExecResult>
         stderr: err.text(),
         timedOut,
         failed,
-        truncated: out.truncated || err.truncated,
+        truncated: out.truncated() || err.truncated(),
         ms: performance.now() - started,
       });
     };

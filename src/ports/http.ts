@@ -76,22 +76,30 @@ function readBody(message: IncomingMessage, maxBytes: number): Promise<{ body: s
   });
 }
 
-function settle(call: ClientRequest, limits: HttpRequest, resolved: () => boolean): Promise<IncomingMessage> {
+/** Ends the call when its time is over. Gives the reason then: in the middle of a body Node only says "aborted". */
+function limit(call: ClientRequest, limits: HttpRequest, resolved: () => boolean): () => NetError | null {
+  let over: NetError | null = null;
+  const late = (): void => {
+    over = resolved()
+      ? new NetError('timeout', 'no complete answer came in time')
+      : new NetError('not-found', 'the name did not resolve in time');
+    call.destroy(over);
+  };
+  const timer = setTimeout(late, limits.timeoutMs);
+  call.on('close', () => {
+    clearTimeout(timer);
+    limits.signal.removeEventListener('abort', late);
+  });
+  if (limits.signal.aborted) late();
+  else limits.signal.addEventListener('abort', late, { once: true });
+  return () => over;
+}
+
+function answerTo(call: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     call.on('response', resolve);
-    call.on('error', (error) => reject(httpError(error)));
+    call.on('error', reject);
     call.on('close', () => reject(new NetError('closed', 'closed before an answer came')));
-    const late = (): void => {
-      const unresolved = new NetError('not-found', 'the name did not resolve in time');
-      call.destroy(resolved() ? new NetError('timeout', 'no complete answer came in time') : unresolved);
-    };
-    const timer = setTimeout(late, limits.timeoutMs);
-    call.on('close', () => {
-      clearTimeout(timer);
-      limits.signal.removeEventListener('abort', late);
-    });
-    if (limits.signal.aborted) late();
-    else limits.signal.addEventListener('abort', late, { once: true });
   });
 }
 
@@ -128,7 +136,8 @@ async function request(asked: HttpRequest): Promise<HttpAnswer> {
   guard(call, tls, (found) => {
     certificate = found;
   });
-  const answered = settle(call, asked, names.resolved);
+  const answered = answerTo(call);
+  const over = limit(call, asked, names.resolved);
   call.end(asked.body);
   try {
     const message = await answered;
@@ -145,7 +154,7 @@ async function request(asked: HttpRequest): Promise<HttpAnswer> {
       ms,
     };
   } catch (error) {
-    throw httpError(error);
+    throw over() ?? httpError(error);
   } finally {
     call.destroy();
   }

@@ -54,10 +54,12 @@ const LOCAL = new Set(
 /** Any error of a socket, of TLS or of a look-up, as one of our codes. */
 export function netError(error: unknown): NetError {
   if (error instanceof NetError) return error;
-  const { code = '', message = String(error) } = error as NodeJS.ErrnoException;
+  // OpenSSL's own word for it, without the names of its source files.
+  const { code = '', message = String(error), reason } = error as NodeJS.ErrnoException & { reason?: string };
   if (LOCAL.has(code)) return new NetError('local', `${code}: ${message}`);
+  const told = reason === undefined ? message : `TLS failed: ${reason}`;
   const known = CODES[code];
-  if (known) return new NetError(known, WORDS[known] ?? message);
+  if (known) return new NetError(known, WORDS[known] ?? told);
   // OpenSSL's and Node's TLS codes are many; everything else that a socket can say has its errno above.
-  return new NetError(/^ERR_(SSL|TLS)|CERT|SSL|TLS/.test(`${code} ${message}`) ? 'tls' : 'local', message);
+  return new NetError(/^ERR_(SSL|TLS)|CERT|SSL|TLS/.test(`${code} ${message}`) ? 'tls' : 'local', told);
 }

@@ -160,7 +160,7 @@ async function inspect(context: Context): Promise<Inspection> {
 }
 
 export default defineRecovery({
-  about: 'Runs a service by commands of your own: start, stop, status',
+  about: 'Runs a service by commands of your own: start, stop, status.',
   options,
   example: {
     start: ['/etc/init.d/dovecot', 'start'],

@@ -49,8 +49,9 @@ function recordOf(context: Context): SpawnRecord | null {
     let text: string | null = null;
     try {
       text = ports.files.readText(recordPath(context), RECORD_BYTES);
-    } catch {
-      // Too big or not readable: not written by us.
+    } catch (error) {
+      // Too big: not written by us. Anything else is our own trouble, and says nothing about the child.
+      if ((error as { code?: string }).code !== 'E2BIG') throw error;
     }
     memory.set('record', parseRecord(text));
   }
@@ -142,7 +143,7 @@ async function sweep(context: Context): Promise<ActionResult> {
 }
 
 export default defineRecovery({
-  about: 'Runs a service as a child of its own, which outlives the daemon unless told otherwise',
+  about: 'Runs a service as a child of its own, which outlives the daemon unless told otherwise.',
   options,
   example: { run: ['/usr/bin/python3', '-m', 'http.server', '8080'], ports: [8080], 'with-daemon': true },
   async inspect(context) {

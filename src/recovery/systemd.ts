@@ -73,6 +73,8 @@ async function clearGroup(context: Context, facts: UnitFacts): Promise<ActionRes
   const { proc } = context.ports;
   const path = facts['ControlGroup'] ?? '';
   if (path === '') return good(NOTHING_LEFT);
+  if (proc.cgroup(path).includes(process.pid))
+    return bad('it is the unit that this daemon itself runs in', 'misconfigured');
   // systemd would start it again by itself, between two of our looks.
   if ((facts['Restart'] ?? 'no') !== 'no') await systemctl(context, VERB_MS, 'stop', '--no-block');
   const stays = facts['RemainAfterExit'] === 'yes';
@@ -178,7 +180,7 @@ async function reload(context: Context): Promise<ActionResult> {
 }
 
 export default defineRecovery({
-  about: 'Runs a service as a systemd unit; judges by its processes, not by what systemd believes',
+  about: 'Runs a service as a systemd unit; judges by its processes, not by what systemd believes.',
   options,
   example: { unit: 'dovecot.service', ports: [143, 993], exe: ['/usr/sbin/dovecot', '/usr/lib/dovecot/'] },
   async inspect(context) {

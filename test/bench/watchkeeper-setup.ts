@@ -1,12 +1,17 @@
 // Watchkeeper's configuration for the benchmark: as fast as monit's, and without the budgets that would stop a repair
 // that is asked for again and again on purpose.
 const FAST = `    quick: { every: 1s, timeout: 1s, fall: 1 }
-    deep: { every: 1h, timeout: 20s }
+    deep: { every: 5m, timeout: 10s }
 `;
-const PATIENT = `    recover: { attempts: 1000, window: 30m, stable: 1s }
+const PATIENT = `    recover:
+      attempts: 100
+      window: 1h
+      backoff: { first: 1s, factor: 1, max: 1s }
+      flapping: { changes: 100, window: 10m, calm: 10s }
 `;
 
 export const twoServices = `node: bench
+repairs: { max: 1000, window: 1h }
 services:
   store:
     kit: dovecot

@@ -2,10 +2,14 @@
 // word from outside that is not quoted on one line.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import dns from '../../src/checks/dns.ts';
+import http from '../../src/checks/http.ts';
 import imap from '../../src/checks/imap.ts';
 import lmtp from '../../src/checks/lmtp.ts';
+import roundtrip from '../../src/checks/mail-roundtrip.ts';
 import smtp from '../../src/checks/smtp.ts';
 import tcp from '../../src/checks/tcp.ts';
+import tls from '../../src/checks/tls.ts';
 import type { Check } from '../../src/define.ts';
 import { runCheck } from '../support/check.ts';
 import { closedPort, type HostileMode, hostile } from '../support/hostile.ts';
@@ -15,7 +19,9 @@ const TIMEOUT_MS = 600;
 
 interface Subject {
   readonly check: Check;
-  readonly options?: Readonly<Record<string, unknown>>;
+  /** Options for a server at this port; default `{ port }`. */
+  readonly options?: (port: number) => unknown;
+  readonly greeting?: string;
   /** Where this check differs from the rest. */
   readonly differs?: Partial<Record<HostileMode, string>>;
 }
@@ -33,17 +39,30 @@ const usual: Readonly<Partial<Record<HostileMode, string>>> = {
 };
 
 const subjects: Readonly<Record<string, Subject>> = {
-  tcp: { check: tcp as unknown as Check, options: { expect: 'ESMTP' } },
+  tcp: { check: tcp as unknown as Check, options: (port) => ({ port, expect: 'ESMTP' }) },
   smtp: { check: smtp as unknown as Check },
   lmtp: { check: lmtp as unknown as Check },
   imap: { check: imap as unknown as Check },
+  // The first five bytes are enough to see that it is no TLS.
+  tls: { check: tls as unknown as Check, differs: { drips: 'fail/misconfigured', 'half-line': 'fail/misconfigured' } },
+  'tls after STARTTLS': { check: tls as unknown as Check, options: (port) => ({ port, starttls: 'smtp' }) },
+  http: {
+    check: http as unknown as Check,
+    options: (port) => ({ url: `http://127.0.0.1:${port}/`, text: 'x' }),
+    greeting: 'HTTP/1.1 200 OK\r\n\r\n',
+  },
+  'mail-roundtrip, submission': {
+    check: roundtrip as unknown as Check,
+    options: (port) => ({ to: 'a@b', submit: { port }, store: { port, user: 'a', password: 'env:LAB_PASSWORD' } }),
+  },
 };
 
+const optionsFor = (subject: Subject, port: number): unknown => subject.options?.(port) ?? { port };
+
 async function meet(subject: Subject, depth: 'quick' | 'deep', mode: HostileMode, wanted: string): Promise<void> {
-  const server = await hostile(mode, { greeting: '220 late ESMTP\r\n' });
+  const server = await hostile(mode, { greeting: subject.greeting ?? '220 late ESMTP\r\n' });
   const started = performance.now();
-  const options = { port: server.port, ...subject.options };
-  const result = await runCheck(subject.check, options, { depth, timeoutMs: TIMEOUT_MS });
+  const result = await runCheck(subject.check, optionsFor(subject, server.port), { depth, timeoutMs: TIMEOUT_MS });
   const ms = performance.now() - started;
   await server.stop();
   assert.is(`${result.outcome}/${result.cause ?? '-'}`, wanted, `${mode}: ${result.detail}`);
@@ -61,10 +80,60 @@ for (const [name, subject] of Object.entries(subjects)) {
       await Promise.all(slow.map(([mode, wanted]) => meet(subject, depth, mode, wanted)));
       for (const [mode, wanted] of table) if (wanted !== 'fail/hung') await meet(subject, depth, mode, wanted);
       assert.ok(process.memoryUsage().rss - before < 80_000_000, 'memory');
-      const refused = await runCheck(subject.check, { port: await closedPort(), ...subject.options }, { depth });
+      const refused = await runCheck(subject.check, optionsFor(subject, await closedPort()), { depth });
       assert.is(`${refused.outcome}/${refused.cause ?? '-'}`, 'fail/refusing', refused.detail);
     });
   }
 }
+
+test('a check that is not wanted any more ends at once', async () => {
+  const server = await hostile('silent');
+  for (const [name, subject] of Object.entries(subjects)) {
+    for (const depth of ['quick', 'deep'] as const) {
+      const started = performance.now();
+      await runCheck(subject.check, optionsFor(subject, server.port), { depth, timeoutMs: 30_000, abortMs: 50 });
+      assert.ok(performance.now() - started < 500, `${name}, ${depth}`);
+    }
+  }
+  await server.stop();
+});
+
+// A roundtrip whose mail is taken and whose store is bad: every fault of the store is a dependency's.
+test('mail-roundtrip, store', async () => {
+  const words: Readonly<Record<string, string>> = {
+    EHLO: '250 x',
+    DATA: '354 go',
+    '.': '250 2.0.0 Ok: queued as 4XyZ12',
+  };
+  const answer = (line: string): string => `${words[line.split(' ')[0] ?? ''] ?? '250 ok'}\r\n`;
+  let inData = false;
+  const relay = await hostile('scripted', {
+    answer: (line) => {
+      if (inData && line !== '.') return '';
+      inData = line === 'DATA';
+      return answer(line);
+    },
+  });
+  for (const mode of Object.keys(usual) as HostileMode[]) {
+    const store = await hostile(mode, { greeting: '* OK late\r\n' });
+    const options = {
+      to: 'a@b',
+      submit: { port: relay.port },
+      store: { port: store.port, user: 'a', password: 'env:LAB_PASSWORD' },
+    };
+    const result = await runCheck(roundtrip as unknown as Check, options, { depth: 'deep', timeoutMs: TIMEOUT_MS });
+    await store.stop();
+    assert.is(`${result.outcome}/${result.cause ?? '-'}`, 'fail/dependency', `${mode}: ${result.detail}`);
+    assert.match(result.detail, /^fetch: /, mode);
+  }
+  await relay.stop();
+});
+
+test('dns: nobody there, and a question that cannot be asked', async () => {
+  const ask = (name: string): ReturnType<typeof runCheck> =>
+    runCheck(dns as unknown as Check, { name, server: '127.0.0.1:1' }, { timeoutMs: TIMEOUT_MS });
+  assert.is((await ask('a.test')).cause, 'refusing');
+  assert.is((await ask(`${'a'.repeat(80)}.test`)).outcome, 'unknown');
+});
 
 test.run();

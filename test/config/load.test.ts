@@ -35,6 +35,9 @@ function read(folder: ConfigFolder, text: string): Config {
   return good(folder.load()).config;
 }
 
+const optionOf = (part: { options: unknown } | null | undefined, key: string): unknown =>
+  (part?.options as Record<string, unknown> | undefined)?.[key];
+
 test('the least configuration gets every default', ({ folder }) => {
   const config = read(folder, 'services: { a: { checks: [{ type: tcp, port: 25 }] } }\n');
   const { files, ...rest } = config;
@@ -197,10 +200,9 @@ services: { b: { checks: [{ type: tcp, path: ./sock }], manager: { type: command
 `,
   );
   assert.is(config.stateDir, `${folder.path.replace(/\/[^/]*$/, '')}/state`);
-  assert.is((config.services['b']?.checks[0]?.options as { path: string }).path, `${folder.path}/sock`);
-  assert.equal((config.services['b']?.manager?.options as { start: string[] }).start, [`${folder.path}/go`, '.']);
-  const login = config.services['a']?.checks[0]?.options as { password: string };
-  assert.is(login.password, `file:${folder.path}/conf.d/pw`);
+  assert.is(optionOf(config.services['b']?.checks[0], 'path'), `${folder.path}/sock`);
+  assert.equal(optionOf(config.services['b']?.manager, 'start'), [`${folder.path}/go`, '.']);
+  assert.is(optionOf(config.services['a']?.checks[0], 'password'), `file:${folder.path}/conf.d/pw`);
 });
 
 test('a ladder of own commands needs no manager', ({ folder }) => {

@@ -73,7 +73,7 @@ test('the budget of a service outlives stability: a slow loop ends too', () => {
   }
   const step = drive.quick('a', fails('dead'));
   assert.equal(refusedBy(step), ['service-budget']);
-  assert.match(step.decision[2][0]?.text ?? '', /2 repairs within 10 min/);
+  assert.match(step.decision[2][0]?.text ?? '', /repairs within 10 min: 2/);
   assert.is(drive.phase('a'), 'failed');
 });
 

@@ -99,6 +99,7 @@ test('the root first: children are blocked under its incident, and asked anew wh
   const well = drive.deep('disk', passes());
   assert.ok(effectsOf(well, 'check').some((e) => e.service === 'mta' && e.depth === 'deep'));
   assert.is(repairs(drive, 'mta'), 0);
+  assert.equal(drive.alarms, ['service/mta/blocked'], 'and is no failure of its own before its answer');
   drive.deep('mta', passes());
   assert.is(drive.phase('mta'), 'healthy');
   assert.equal(drive.alarms, []);

@@ -102,7 +102,7 @@ const events: Readonly<Record<string, Make>> = {
   booted: (d) => d.feed({ kind: 'booted', fresh: false }),
 };
 
-/** Where each event leads from each phase. What is not written stays where it is. `suspect*`: asked anew (a new epoch). */
+/** Where each event leads from each phase; what is not written stays there. `suspect*`: asked anew, a new epoch. */
 const leads: Readonly<Record<Phase, Readonly<Record<string, string>>>> = {
   healthy: {
     'quick dead': 'restarting',

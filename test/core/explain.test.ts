@@ -14,7 +14,7 @@ const next = (drive: Drive, name = 'mta'): string => nextOf(drive.policy, drive.
 test('a well service: nothing is wrong, nothing comes', () => {
   assert.equal(told(alone()), {
     seen: 'nothing is wrong with it',
-    rule: 'false-alarm',
+    rule: 'well',
     text: 'the DeepCheck passes: ok',
     refused: [],
     next: { what: 'nothing', at: null, text: '' },
@@ -170,6 +170,13 @@ test('degraded and blind', () => {
   assert.is(told(drive).seen, 'check says degraded (overloaded): answers in 9 s');
   drive.deep('mta', cannotTell());
   assert.is(told(drive).rule, 'degraded');
+  const blind = alone({ unknowns: 2 });
+  for (let n = 0; n < 2; n++) blind.deep('mta', cannotTell('permission denied'));
+  const text = 'check says unknown: permission denied; could not tell, 2 in a row, nothing is done about it';
+  assert.equal([told(blind).rule, told(blind).seen], ['unknown', text]);
+  assert.is(blind.node.alarms['service/mta/unknown']?.summary, `mta: ${text}`);
+  blind.deep('mta', passes('fine'));
+  assert.equal([told(blind).rule, told(blind).seen], ['well', 'nothing is wrong with it']);
 });
 
 test('stricter budgets are shown as such', () => {

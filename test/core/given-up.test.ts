@@ -44,6 +44,7 @@ test('one attempt after `again`, with the last rung, and the next one only after
   assert.is(drive.phase('mta'), 'failed');
   drive.wait(1);
   assert.is(drive.phase('mta'), 'suspect');
+  assert.ok(drive.alarms.includes('service/mta/given-up'), 'one more attempt is no good news yet');
   const [effect] = effectsOf(drive.deep('mta', fails('dead')), 'repair');
   assert.is(effect?.rung.name, 'kill-and-start');
   assert.is(effect?.attempt, 3);

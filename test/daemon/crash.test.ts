@@ -92,7 +92,7 @@ test('cut at every record, whole or torn, and booted again: nothing is forgotten
     for (const [service, state] of Object.entries(daemon.loop.node.services))
       assert.is(state.phase, 'healthy', `cut at ${kept}: ${service} is found well`);
     assert.equal(Object.keys(daemon.loop.node.alarms), [], `cut at ${kept}: every alarm is cleared`);
-    await daemon.stop();
+    await daemon.close();
   }
 });
 
@@ -111,7 +111,7 @@ test('raise and clear reach the channel in order and in pairs, over a crash', as
     if (notice.kind === 'clear') assert.ok(open.delete(notice.key), `${notice.key} cleared unraised`);
   }
   assert.equal([...open], []);
-  await daemon.stop();
+  await daemon.close();
 });
 
 test('a changed byte in the middle: what is proved is used, the rest is set aside and told', async () => {
@@ -127,7 +127,7 @@ test('a changed byte in the middle: what is proved is used, the rest is set asid
   assert.ok(daemon.loop.node.strict !== null, 'budgets are stricter');
   await machine.clock.run(4_000_000);
   assert.is(daemon.loop.node.strict, null, 'until a whole window has passed');
-  await daemon.stop();
+  await daemon.close();
 });
 
 test('a journal of a newer version, an empty one, a binary one: set aside, never guessed', async () => {
@@ -141,7 +141,7 @@ test('a journal of a newer version, an empty one, a binary one: set aside, never
     assert.ok(machine.sent.some(({ notice }) => notice.event === 'state-lost'));
     assert.ok(broken.list().some((file) => file.includes('.damaged-')));
     for (const state of Object.values(daemon.loop.node.services)) assert.is(state.phase, 'healthy');
-    await daemon.stop();
+    await daemon.close();
   }
 });
 
@@ -172,8 +172,8 @@ test('the journal is bounded: segments turn over, and each tells its own story',
   assert.ok(segments.length <= 3 && segments.length > 1);
   for (const name of segments) assert.is(segmentOf(store, name).damage, null);
   const sizes = segments.map((name) => store.files.get(name)?.length ?? 0);
-  assert.ok(Math.max(...sizes) < 60_000, `no segment grows without bound: ${sizes}`);
-  await daemon.stop();
+  assert.ok(Math.max(...sizes) < 60_000, `no segment grows without bound: ${sizes.join(', ')}`);
+  await daemon.close();
 });
 
 test.run();

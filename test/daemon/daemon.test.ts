@@ -32,7 +32,7 @@ test('finds everything well, and says nothing more', async () => {
   assert.is(phase(daemon, 'a'), 'healthy');
   assert.is(phase(daemon, 'b'), 'healthy');
   assert.equal(kinds(machine), ['once configuration-loaded', 'once daemon-started']);
-  await daemon.stop();
+  await daemon.close();
 });
 
 test('a death that is watched is repaired without waiting for a check', async () => {
@@ -51,7 +51,7 @@ test('a death that is watched is repaired without waiting for a check', async ()
     'once recovery-succeeded',
     'clear service-failing',
   ]);
-  await daemon.stop();
+  await daemon.close();
 });
 
 test('a hang is confirmed, then cured; passing checks write nothing', async () => {
@@ -66,7 +66,7 @@ test('a hang is confirmed, then cured; passing checks write nothing', async () =
   await machine.clock.run(10_000);
   assert.is(machine.thing('a').starts, 1);
   assert.is(phase(daemon, 'a'), 'healthy');
-  await daemon.stop();
+  await daemon.close();
 });
 
 test('a plugin that throws or hangs costs one unknown, and never a repair', async () => {
@@ -87,7 +87,7 @@ test('a plugin that throws or hangs costs one unknown, and never a repair', asyn
   machine.thing('b').truth = 'fine';
   await machine.clock.run(120_000);
   assert.is(Object.keys(daemon.loop.node.alarms).length, 0);
-  await daemon.stop();
+  await daemon.close();
 });
 
 test('standing still for a minute changes no decision', async () => {
@@ -103,7 +103,7 @@ test('standing still for a minute changes no decision', async () => {
   assert.is(phase(daemon, 'a'), 'healthy');
   assert.ok(kinds(machine).includes('raise observer-suspect'));
   assert.ok(kinds(machine).includes('clear observer-suspect'));
-  await daemon.stop();
+  await daemon.close();
 });
 
 test('the wall clock may jump by an hour or ten years', async () => {
@@ -118,7 +118,7 @@ test('the wall clock may jump by an hour or ten years', async () => {
     assert.is(machine.thing('a').starts, 1, `jump of ${jump}`);
     assert.is(phase(daemon, 'a'), 'healthy');
     assert.ok(kinds(machine).includes('once clock-stepped'));
-    await daemon.stop();
+    await daemon.close();
   }
 });
 
@@ -139,7 +139,7 @@ test('a disk that is full, or does not answer, stops nothing; budgets are strict
     await machine.clock.run(60_000);
     assert.is(daemon.status().daemon.durable, true);
     assert.ok(kinds(machine).includes('clear journal-trouble'), trouble);
-    await daemon.stop();
+    await daemon.close();
   }
 });
 
@@ -159,7 +159,7 @@ test('a channel that is away gets everything when it is back, in order', async (
   );
   assert.ok(kinds(machine).includes('raise service-failing'));
   assert.ok(kinds(machine).includes('clear service-failing'));
-  await daemon.stop();
+  await daemon.close();
 });
 
 test('a bad configuration is never started, and by hand is left alone', async () => {
@@ -176,7 +176,7 @@ test('a bad configuration is never started, and by hand is left alone', async ()
   assert.is(phase(daemon, 'a'), 'failed');
   assert.is(phase(daemon, 'b'), 'waiting');
   assert.is(daemon.loop.node.services['a']?.verdict?.cause, 'misconfigured');
-  await daemon.stop();
+  await daemon.close();
 });
 
 test('a reload keeps counters, incidents and budgets', async () => {
@@ -197,7 +197,7 @@ test('a reload keeps counters, incidents and budgets', async () => {
   await machine.clock.run(100);
   assert.is(phase(daemon, 'a'), 'none');
   assert.ok(kinds(machine).includes('clear configuration-refused'));
-  await daemon.stop();
+  await daemon.close();
 });
 
 test.run();

@@ -110,7 +110,8 @@ export class LabNode {
     }
     this.remove('/usr/local/bin/node');
     this.bind(realpathSync(process.execPath), '/usr/local/bin/node');
-    symlinkSync('/opt/watchkeeper/bin/watchkeeper.js', join(this.root, 'usr/local/bin/watchkeeper'));
+    this.remove('/usr/bin/watchkeeper');
+    symlinkSync('/opt/watchkeeper/bin/watchkeeper.js', join(this.root, 'usr/bin/watchkeeper'));
   }
 
   async #mask(unit: string): Promise<void> {

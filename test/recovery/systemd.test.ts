@@ -122,7 +122,7 @@ test('a dead master: its orphans and the stop command are killed directly, then 
   assert.is((await recovery.stop(context, { force: false })).ok, true);
   assert.is((await recovery.sweep?.(context))?.ok, true);
   assert.is((await recovery.start(context)).ok, true);
-  assert.equal(world.killed.sort(), [11, 12]);
+  assert.equal(new Set(world.killed), new Set([11, 12]));
   assert.equal(world.asked, ['start'], 'nothing else was asked of systemctl');
 });
 
@@ -149,6 +149,13 @@ test('systemd’s own restarts are called off before anything is killed', async 
   world.verbs['stop'] = () => ({});
   await recovery.stop(world.context(), { force: true });
   assert.equal([world.killed, world.asked], [[10, 11], ['stop']]);
+});
+
+test('the daemon’s own unit is not killed', async () => {
+  const world = new World();
+  world.living.add(process.pid);
+  const got = await recovery.stop(world.context(), { force: true });
+  assert.equal([got.ok, got.cause, world.killed], [false, 'misconfigured', []]);
 });
 
 test('what cannot be killed is told, and is no success', async () => {

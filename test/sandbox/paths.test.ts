@@ -10,7 +10,7 @@ const test = suite('paths of a configuration');
 
 function plain(text: string): unknown {
   const parsed = parse('/etc/wk/a.yaml', text, '/etc/wk/a.yaml');
-  if (!('tree' in parsed) || !parsed.tree) throw new Error('no tree');
+  assert.ok(parsed.tree);
   return plainOf(withPaths(parsed.tree));
 }
 

@@ -39,13 +39,15 @@ export interface RunOptions {
   readonly ports?: Partial<Ports>;
   readonly memory?: Map<string, unknown>;
   readonly service?: string;
+  /** The daemon loses interest after this long. */
+  readonly abortMs?: number;
 }
 
 /** One run. `options` as written in a configuration file. */
 export async function runCheck(check: Check, options: unknown, how: RunOptions = {}): Promise<CheckResult> {
   const stop = new AbortController();
   const timeoutMs = how.timeoutMs ?? 5000;
-  const timer = setTimeout(() => stop.abort(new Error('the time is over')), timeoutMs);
+  const timer = setTimeout(() => stop.abort(new Error('the time is over')), how.abortMs ?? timeoutMs);
   try {
     return await check.run({
       options: check.options.parse(options),

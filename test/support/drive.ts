@@ -72,6 +72,7 @@ export class Drive {
       if (!due) break;
       const [service, { at, epoch }] = due;
       this.#wakes.delete(service);
+      if (epoch !== this.node.services[service]?.epoch) continue;
       this.now = Math.max(this.now, at);
       this.feed({ kind: 'woke', service, epoch });
     }

@@ -1,6 +1,6 @@
 // A Postfix of its own: SMTP, submission, and delivery to a Dovecot.
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dovecot } from './dovecot.ts';
 import {
@@ -106,14 +106,15 @@ export async function startPostfix(options: PostfixOptions = {}): Promise<Postfi
   for (const path of [config, queue, data]) mkdirSync(path, { mode: 0o755 });
   execFileSync('chown', ['postfix', data]);
   const main = join(config, 'main.cf');
-  const write = (parameters: Readonly<Record<string, string>>): void =>
-    appendFileSync(
+  let all = postfixParameters(folder, options);
+  const write = (): void =>
+    writeFileSync(
       main,
-      Object.entries(parameters)
+      Object.entries(all)
         .map(([name, value]) => `${name} = ${value}\n`)
         .join(''),
     );
-  write(postfixParameters(folder, options));
+  write();
   writeFileSync(join(config, 'master.cf'), MASTER(smtp, submission));
   const postfix = (verb: string): void => {
     launch(['postfix', '-c', config, verb], join(folder, 'start'));
@@ -131,7 +132,8 @@ export async function startPostfix(options: PostfixOptions = {}): Promise<Postfi
     list: ['/usr/sbin/postqueue', '-c', config, '-j'],
     log: readLog(join(folder, 'log')),
     set(parameters) {
-      write(parameters);
+      all = { ...all, ...parameters };
+      write();
       postfix('reload');
     },
     async stop() {

@@ -1,5 +1,6 @@
 // The house rules as functions from files to faults: `path:line: text`. test/tidy.test.ts runs them over the project,
 // and over a bad example of each.
+import { PROGRAMS } from './layers.ts';
 import { codeOnly, functionsOf, importsOf, type SourceFile } from './source.ts';
 
 export type Rule = (files: readonly SourceFile[]) => string[];
@@ -152,7 +153,7 @@ const OWNED_BY_MAIN = /\bprocess\.(env|argv|exit)\b/;
 const ownedByMain: Rule = (files) =>
   eachLine(
     files,
-    ({ path }) => /^src\/(?!main\.ts|sandbox\/)/.test(path),
+    ({ path }) => /^src\/(?!main\.ts|sandbox\/)/.test(path) && !PROGRAMS.includes(path),
     (line) => (OWNED_BY_MAIN.test(line) ? `${OWNED_BY_MAIN.exec(line)?.[0]} is for main.ts only` : null),
     true,
   );

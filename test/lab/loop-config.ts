@@ -1,0 +1,59 @@
+// The daemon's configuration on the mail node: the kits as shipped, and what a careful administrator adds to them.
+// Beats are short, so that a test need not wait for minutes; budgets are those that ship.
+import { DOMAIN, PAGE, PASSWORD } from './mail-files.ts';
+import type { LabNode } from './node.ts';
+
+const SECRET = '/etc/watchkeeper/probe';
+
+export function writeSecret(node: LabNode): void {
+  node.put(SECRET, `${PASSWORD}\n`, { mode: 0o600 });
+}
+
+const beats = `    quick: { every: 1s, timeout: 1s, fall: 2 }
+    deep: { every: 6s, timeout: 5s }
+    recover: { verify: 15s, flapping: { changes: 50, window: 10m, calm: 10s } }
+`;
+
+export const loopConfig = `node: lab
+services:
+  resolver:
+    checks:
+      - { type: systemd, unit: named.service }
+      - { type: dns, name: ask, query: mail.${DOMAIN}, server: 127.0.0.1 }
+    manager: { type: systemd, unit: named.service, ports: [53], exe: [/usr/sbin/named] }
+${beats}
+  store:
+    kit: dovecot
+    set:
+      user: probe@${DOMAIN}
+      password: file:${SECRET}
+      imaps-port: 993
+      lmtp: /var/spool/postfix/private/dovecot-lmtp
+      probe: probe@${DOMAIN}
+      tls-name: mail.${DOMAIN}
+    checks:
+      - { name: certificate, every: 6s, ca: /etc/ssl/lab/ca.pem }
+      - { type: disk, path: /srv/mail, mounted: true }
+${beats}
+  mta:
+    kit: postfix
+    depends: [store, resolver]
+    set:
+      user: probe@${DOMAIN}
+      password: file:${SECRET}
+      probe: probe@${DOMAIN}
+      submission-port: 587
+      tls-name: mail.${DOMAIN}
+    checks:
+      - { name: certificate, every: 6s, ca: /etc/ssl/lab/ca.pem }
+      - { name: mail-roundtrip, every: 6s }
+      - { type: disk, path: /var/spool/postfix, mounted: true }
+      - { type: dns, name: resolver, query: mail.${DOMAIN} }
+${beats}
+  web:
+    kit: nginx
+    set: { text: '${PAGE}' }
+${beats}
+alerts:
+  log: { type: event-log }
+`;

@@ -1,0 +1,141 @@
+// Looks at the daemon in a node over its command line, and keeps what it said since the fault began.
+import { eventually, poll } from './command.ts';
+import type { LabNode } from './node.ts';
+import { askJson } from './watchkeeper.ts';
+
+interface Shown {
+  readonly outcome: string;
+  readonly cause: string | null;
+  readonly detail: string;
+}
+
+interface Status {
+  readonly services: readonly {
+    readonly name: string;
+    readonly phase: string;
+    readonly health: string;
+    readonly cause: string | null;
+    readonly why: { readonly rule: string; readonly text: string };
+    readonly quick: Shown | null;
+    readonly deep: Shown | null;
+  }[];
+  readonly alarms: readonly unknown[];
+}
+
+interface Told {
+  readonly seq: number;
+  readonly service: string | null;
+  readonly rule: string;
+  readonly text: string;
+  readonly phase: string | null;
+}
+
+interface Explained {
+  readonly story: readonly Told[];
+}
+
+export interface Said {
+  readonly service: string;
+  readonly cause: string | null;
+  readonly text: string;
+}
+
+export interface Repair {
+  readonly service: string;
+  readonly rung: string;
+  readonly text: string;
+}
+
+export class Watch {
+  readonly #node: LabNode;
+  readonly #said = new Map<string, Said>();
+  #from = 0;
+  #names: readonly string[] = [];
+
+  constructor(node: LabNode) {
+    this.#node = node;
+  }
+
+  /** From now on a new fault: what was said before does not count. */
+  async begin(): Promise<void> {
+    this.#said.clear();
+    const status = await askJson<Status>(this.#node, ['status']);
+    this.#names = status.services.map((each) => each.name);
+    const stories = await this.#stories();
+    this.#from = Math.max(0, ...stories.map((told) => told.seq));
+  }
+
+  /** One look: keeps each new thing that status says of a service. */
+  async look(): Promise<Status> {
+    const status = await askJson<Status>(this.#node, ['status']);
+    for (const { name, cause, why, quick, deep, phase } of status.services) {
+      const shown = [quick, deep].filter((each) => each !== null && each.outcome !== 'pass') as Shown[];
+      const all = [
+        { cause, text: `${phase} [${why.rule}] ${why.text}` },
+        ...shown.map((each) => ({ cause: each.cause, text: each.detail })),
+      ];
+      for (const one of all) this.#said.set(`${name} ${one.cause} ${one.text}`, { service: name, ...one });
+    }
+    return status;
+  }
+
+  /** What status and explain said of a service since `begin`. */
+  async said(service: string): Promise<readonly Said[]> {
+    const fresh = (await this.#stories()).filter((told) => told.service === service && told.seq > this.#from);
+    for (const told of fresh) {
+      const cause = /\((dead|hung|refusing|misconfigured|no-space|dependency|expired|credentials|overloaded)\)/.exec(
+        told.text,
+      );
+      const text = `${told.phase} [${told.rule}] ${told.text}`;
+      this.#said.set(`${service} ${text}`, { service, cause: cause?.[1] ?? null, text });
+    }
+    return [...this.#said.values()].filter((said) => said.service === service);
+  }
+
+  /** What was said, for a failed test; sentences that differ in numbers only, once. */
+  transcript(): string {
+    const lines = [...this.#said.values()].map(({ service, cause, text }) => `  ${service} (${cause ?? '-'}): ${text}`);
+    const kinds = new Map(lines.map((line) => [line.replace(/\d+(\.\d+)?/g, '#'), line.slice(0, 400)]));
+    return [...kinds.values()].slice(-40).join('\n');
+  }
+
+  /** Waits until every service is healthy and passes. */
+  async well(limitMs: number): Promise<void> {
+    const good = (status: Status): boolean =>
+      status.services.every(
+        ({ phase, health, quick, deep }) =>
+          phase === 'healthy' && health === 'ok' && quick?.outcome === 'pass' && deep?.outcome === 'pass',
+      );
+    try {
+      await eventually('every service well', async () => good(await this.look()), limitMs, 300);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}; it said:\n${this.transcript()}`);
+    }
+  }
+
+  /** Goes on looking for so long, so that a wrong repair has its chance. */
+  async quiet(ms: number): Promise<void> {
+    await poll(async () => (await this.look(), null), ms, 500);
+  }
+
+  async #stories(): Promise<readonly Told[]> {
+    const all: Told[] = [];
+    for (const name of this.#names) {
+      const { story } = await askJson<Explained>(this.#node, ['explain', name]);
+      all.push(...story.filter((told) => told.service === name));
+    }
+    return all;
+  }
+
+  /** Repairs that were begun since `begin`. */
+  async repairs(): Promise<readonly Repair[]> {
+    const fresh = (await this.#stories()).filter((told) => told.seq > this.#from && told.phase === 'restarting');
+    return fresh
+      .filter((told) => told.rule === 'repair')
+      .map((told) => ({
+        service: told.service ?? '',
+        rung: /; (\S+)[^;]*, attempt \d+ of \d+$/.exec(told.text)?.[1] ?? '?',
+        text: told.text,
+      }));
+  }
+}
