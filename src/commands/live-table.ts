@@ -20,7 +20,7 @@ export interface ServiceView {
   readonly quick: DepthView | null;
   readonly deep: DepthView | null;
   /** What comes next, in words. */
-  readonly next: { readonly text: string };
+  readonly next: string;
 }
 
 export interface AlarmView {
@@ -152,7 +152,7 @@ function note(label: string, text: string, width: number): string[] {
 function notes(service: ServiceView, look: Look): string[] {
   const colour = colourOf(service);
   if (colour === 'green' || (colour === 'grey' && service.phase === 'healthy')) return [];
-  const lines = [...note('why', service.why.text, look.width), ...note('next', service.next.text, look.width)];
+  const lines = [...note('why', service.why.text, look.width), ...note('next', service.next, look.width)];
   return lines.map((line) => paint(fit(line, look.width), 'grey', look));
 }
 

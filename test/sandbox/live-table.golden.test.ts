@@ -15,7 +15,7 @@ const well = (name: string, ms: number): ServiceView => ({
   why: { text: 'all checks pass' },
   quick: { outcome: 'pass', cause: null, ms },
   deep: { outcome: 'pass', cause: null, ms: ms * 10 },
-  next: { text: 'a QuickCheck in 800 ms' },
+  next: 'a QuickCheck in 800 ms',
 });
 const status = (services: readonly ServiceView[], alarms: StatusView['alarms'] = []): StatusView => ({
   node: 'n1',
@@ -31,7 +31,7 @@ const hung: ServiceView = {
   why: { text: 'the banner did not come within 800 ms and the DeepCheck says the same: killing and starting it' },
   quick: { outcome: 'fail', cause: 'hung', ms: 800.4 },
   deep: { outcome: 'unknown', cause: null, ms: 4000 },
-  next: { text: 'the repair may take 4 s more' },
+  next: 'the repair may take 4 s more',
 };
 const given: ServiceView = {
   ...hung,
@@ -41,7 +41,7 @@ const given: ServiceView = {
   quick: { outcome: 'fail', cause: 'no-space', ms: 12 },
   deep: null,
   why: { text: 'no space: no restart makes room' },
-  next: { text: '' },
+  next: '',
 };
 const slow: ServiceView = {
   ...well('web', 7),
@@ -81,7 +81,7 @@ test('hostile text stays text, on one line, within the width', () => {
     name: evil,
     incident: evil,
     why: { text: evil },
-    next: { text: evil },
+    next: evil,
   };
   const services = [hostile as ServiceView];
   for (const width of [20, 60, 100, 200]) {
