@@ -88,7 +88,6 @@ for (const fault of faults.filter((each) => each.name.includes(process.env['FAUL
       else await fault.undo?.(mail);
     }
     assert.equal(await judge(lab, mail, 15_000), WELL);
-    await ask(mail.node, ['reset', 'all']);
     await watch.well(60_000);
   });
 }
