@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { load } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
-import type { Config, Loaded } from '../config/types.ts';
+import type { Config, Good, Loaded } from '../config/types.ts';
 import { openControl } from '../daemon/control.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import { askHistory, openRecorder } from '../daemon/recorder.ts';
@@ -65,7 +65,7 @@ export async function run(options: RunOptions, io: Io, self: Process): Promise<n
       }
       locks.push(lock);
     }
-    return await serve(options, config, store, loader, io, self);
+    return await serve(options, loaded, store, loader, io, self);
   } catch (error) {
     if (!(error instanceof LockError) && (error as NodeJS.ErrnoException).syscall === undefined) throw error;
     io.err(`watchkeeper: ${(error as Error).message}\n`);
@@ -79,12 +79,13 @@ const observing = (config: Config): Config => ({ ...config, policy: { ...config.
 
 async function serve(
   options: RunOptions,
-  config: Config,
+  loaded: Good,
   store: Store,
   loader: () => Promise<Loaded>,
   io: Io,
   self: Process,
 ): Promise<number> {
+  const { config } = loaded;
   const journald = isJournal(io.env, self.pid, 2);
   const live = options.live ? liveTable(self.stdout, { noColour: (io.env['NO_COLOR'] ?? '') !== '' }) : null;
   const log = openLog({
@@ -109,7 +110,8 @@ async function serve(
     onBeat: watchdog(notify),
     ...(live ? { onTold: (told) => told.forEach((one) => live.say(sentence(one.time, one.service, one.text))) } : {}),
   });
-  const reload = telling(makeReload(daemon, loader), notify, log);
+  const { reload: load, preview } = makeReload(daemon, loader, loaded);
+  const reload = telling(load, notify, log);
   const started = daemon.start();
   // From here on a signal is an order: by default SIGHUP would be the end.
   const over = asked(self, () => started.then(reload));
@@ -118,6 +120,7 @@ async function serve(
     daemon,
     wall: () => clock.wall(),
     reload,
+    preview,
     history: (question: Readonly<Record<string, string>>) => askHistory(history, question, clock.wall()),
   };
   const control = await openControl(join(config.runDir, 'control.sock'), doors).catch(async (error: Error) => {
