@@ -139,13 +139,25 @@ export class Services {
 
   #onLife(running: Running, change: LifeChange): void {
     if (running.stop.signal.aborted || running.repairing) return;
-    const service = running.config.name;
-    if (change.kind === 'started' && this.#doors.ports.clock.monotonic() < running.ownStartUntil) return;
-    this.#doors.push({ kind: change.kind, service, detail: change.detail });
+    const ours = this.#doors.ports.clock.monotonic() < running.ownStartUntil;
+    if (!ours) this.#doors.push({ kind: change.kind, service: running.config.name, detail: change.detail });
+    else if (change.kind === 'died') void this.#diedAfterRepair(running, change.detail);
+  }
+
+  /** The death of the process that a repair replaced can be told after the repair is over: it is no news. */
+  async #diedAfterRepair(running: Running, detail: string): Promise<void> {
+    const { manager, config, stop } = running;
+    if (!manager) return;
+    const context = contextOf(config.name, manager, this.#doors.ports, stop.signal);
+    const seen = await manager.plugin.inspect(context).catch(() => null);
+    if (stop.signal.aborted || running.repairing || seen?.state === 'running') return;
+    this.#doors.push({ kind: 'died', service: config.name, detail });
   }
 
   #end(running: Running): void {
     running.stop.abort();
+    running.asking.quick?.stop.abort();
+    running.asking.deep?.stop.abort();
     running.watch?.close();
   }
 
@@ -166,7 +178,7 @@ export class Services {
     running.asking[depth] = asking;
     const started = clock.monotonic();
     const { timeoutMs } = running.config[depth];
-    const signal = AbortSignal.any([asking.stop.signal, running.stop.signal]);
+    const { signal } = asking.stop;
     const ran = await runChecks(
       running.config.name,
       running.checks,

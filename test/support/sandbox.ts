@@ -42,10 +42,14 @@ async function freePorts(count: number): Promise<number[]> {
 }
 
 /** Waits for something to become true, at most `ms`. */
-export async function until(what: string, reached: () => boolean | Promise<boolean>, ms = 5000): Promise<void> {
+export async function until(
+  what: string | (() => string),
+  reached: () => boolean | Promise<boolean>,
+  ms = 5000,
+): Promise<void> {
   const end = performance.now() + ms;
   while (!(await reached())) {
-    if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+    if (performance.now() > end) throw new Error(`not within ${ms} ms: ${typeof what === 'string' ? what : what()}`);
     await new Promise((next) => setTimeout(next, 20));
   }
 }
