@@ -4,6 +4,7 @@
 import { condition, reconcile, renamed } from './alarms.ts';
 import { catalogue, type EventName } from './catalogue.ts';
 import { escalate, type ServiceEvent } from './escalate.ts';
+import { standingOn, standsOn } from './graph.ts';
 import { nodeBudget, roomAt, within } from './ladder.ts';
 import { type Context, initial, isBusy, type Move, type Once, span } from './move.ts';
 import { doubted, settled, stalled } from './tilt.ts';
@@ -24,13 +25,15 @@ interface Work {
   readonly policy: Policy;
   readonly at: number;
   node: NodeState;
+  /** The services of `node` are a copy of this decision's own: it may be written. */
+  own: boolean;
   readonly effects: Effect[];
   readonly whys: Why[];
   readonly touched: Set<string>;
 }
 
 export function decide(policy: Policy, node: NodeState, event: Event): Decision {
-  const work: Work = { policy, at: event.at, node, effects: [], whys: [], touched: new Set() };
+  const work: Work = { policy, at: event.at, node, own: false, effects: [], whys: [], touched: new Set() };
   work.node = settled(policy, work.node, event.at);
   if (node.tilt && !work.node.tilt) trusted(work);
   switch (event.kind) {
@@ -130,11 +133,19 @@ function take(work: Work, name: string, made: Move, before: ServiceState): void 
       : made.repairs === -1
         ? without(work.node.repairs, before.repairs.at(-1))
         : work.node.repairs;
-  work.node = { ...work.node, repairs, services: { ...work.node.services, [name]: made.state } };
+  if (repairs !== work.node.repairs) work.node = { ...work.node, repairs };
+  put(work, name, made.state);
   work.effects.push(...made.effects);
   work.whys.push(made.why);
   work.touched.add(name);
   for (const once of made.once) tell(work, name, made.state.incident ?? before.incident, once);
+}
+
+/** A new state of one service. The services are copied once in a decision, not once for each that changes. */
+function put(work: Work, name: string, state: ServiceState): void {
+  if (!work.own) work.node = { ...work.node, services: { ...work.node.services } };
+  work.own = true;
+  (work.node.services as Record<string, ServiceState>)[name] = state;
 }
 
 /** The list without one entry of this time. */
@@ -156,26 +167,16 @@ function contextOf(work: Work, name: string): Context {
     roundOpen: node.round.length > 0,
     nodeBudget: nodeBudget(policy, node, at),
     nodeRoomAt: roomAt(node.repairs, policy.repairs.windowMs, at),
-    acting: Object.keys(node.services).filter(
-      (other) => other !== name && node.services[other]?.phase === 'restarting',
-    ),
+    get acting() {
+      return Object.keys(node.services).filter(
+        (other) => other !== name && node.services[other]?.phase === 'restarting',
+      );
+    },
     parallel: policy.repairs.parallel,
     strict: node.strict,
     root: rootOf(work, name),
     stands: standsOn(policy, name),
   };
-}
-
-/** Everything that a service stands on, nearest first, each once. */
-export function standsOn(policy: Policy, name: string): readonly string[] {
-  const found: string[] = [];
-  const queue = [...(policy.services[name]?.depends ?? [])];
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    if (next === name || found.includes(next)) continue;
-    found.push(next);
-    queue.push(...(policy.services[next]?.depends ?? []));
-  }
-  return found;
 }
 
 /** The deepest of its dependencies that is known to be at fault. */
@@ -192,10 +193,11 @@ function rootOf(work: Work, name: string): Context['root'] {
 
 /** A dependency answered, and not with a failure: whoever waited for its word may go on. */
 function answered(work: Work, name: string): void {
-  for (const [other, state] of Object.entries(work.node.services)) {
-    if (state.phase !== 'suspect' || !state.awaiting.includes(name)) continue;
+  for (const other of standingOn(work.policy, name)) {
+    const state = work.node.services[other];
+    if (state?.phase !== 'suspect' || !state.awaiting.includes(name)) continue;
     const awaiting = state.awaiting.filter((one) => one !== name);
-    work.node = { ...work.node, services: { ...work.node.services, [other]: { ...state, awaiting } } };
+    put(work, other, { ...state, awaiting });
     work.touched.add(other);
     if (awaiting.length === 0 && state.waitsFor === 'dependencies')
       move(work, other, { kind: 'nudged', at: work.at, service: other, reason: 'dependencies' });
@@ -257,11 +259,13 @@ function configured(work: Work, policy: Policy): void {
   const next: Work = { ...work, policy };
   const known = work.node.services;
   const services: Record<string, ServiceState> = {};
-  for (const name of Object.keys(policy.services)) services[name] = known[name] ?? { ...initial(name), since: work.at };
+  for (const name of Object.keys(policy.services))
+    services[name] = Object.hasOwn(known, name) ? (known[name] as ServiceState) : { ...initial(name), since: work.at };
   const round = work.node.round.filter((name) => name in services);
   const doubts = Object.fromEntries(Object.entries(work.node.doubts).filter(([name]) => name in services));
   const [alarms, notices] = renamed(work.policy, policy, work.node.alarms, work.at);
   next.node = { ...work.node, services, round, doubts, alarms };
+  next.own = true;
   const added = Object.keys(services).filter((name) => !(name in known));
   const gone = Object.keys(known).filter((name) => !(name in services));
   const text = [
@@ -337,7 +341,7 @@ function tell(work: Work, service: string | null, incident: string | null, once:
 
 /** Alarms follow from the state. An event that changed nothing leaves the very same state object. */
 function finish(work: Work, before: NodeState, scope: 'all' | null): Decision {
-  if (work.node !== before || scope === 'all') {
+  if (work.node !== before) {
     const services = scope === 'all' || work.touched.size > 3 ? [null] : [...work.touched];
     const all = work.node.tilt !== before.tilt ? [null] : services;
     for (const only of all) {

@@ -104,7 +104,7 @@ export const mutations: readonly Mutation[] = [
   ),
   of('decide', 'lets children wait for an alarm clock', 's.blockedBy === name || ', ''),
   of('decide', 'gives the turn to nobody', '    if (free)', '    if (false)'),
-  of('decide', 'forgets at a reload', 'known[name] ?? {', '{'),
+  of('decide', 'forgets at a reload', 'Object.hasOwn(known, name) ?', 'false ?'),
   of('decide', 'is not strict when its state was lost', "new Set(['journal', 'state-lost'])", "new Set(['journal'])"),
   of('decide', 'is strict until only one trouble is over', 'anyStrict(alarms)', 'false'),
   of('decide', 'blames the nearest', 'bad.find((other) => !standsOn', 'bad.find((other) => standsOn'),

@@ -35,8 +35,8 @@ export class Properties {
   readonly edges = new Set<string>();
 
   readonly watch = (step: Step, world: World): void => {
-    // Deciding everything twice costs most of the run: one step in forty, by its number, is enough over many seeds.
-    if (world.steps % 40 === world.seed % 40) this.#pure(step);
+    // Deciding everything twice costs most of the run: one step in sixty, by its number, is enough over many seeds.
+    if (world.steps % 60 === world.seed % 60) this.#pure(step);
     this.#remember(step);
     this.#epochs(step);
     this.#acts(step, world);
