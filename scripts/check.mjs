@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const LIMIT_MS = 180_000;
+const LIMIT_MS = 300_000;
 const tool = (name) => join(root, 'node_modules', name);
 const FOLDERS = ['src', 'test', 'scripts', 'bin'];
 

@@ -1,6 +1,5 @@
-// `npm start`: makes the clone ready and runs the daemon on the sandbox: three small services on loopback, no root. They
-// end with it.
-// Exit code: the daemon's own; 69 when a port of the sandbox is taken.
+// `npm start`: makes the clone ready and runs the daemon on the sandbox: three small services on loopback, no root.
+// They end with it. Exit code: the daemon's own; 69 when a port of the sandbox is taken.
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,5 @@
-// The house rules over the project itself, and over a bad example of each rule: a rule that finds nothing proves nothing.
+// The house rules over the project itself, and over a bad example of each rule: a rule that finds nothing proves
+// nothing.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -89,6 +90,7 @@ test('a bad example of each other rule is found', () => {
     ['sizes', 'src/x.ts', `function f() {\n${'  a();\n'.repeat(70)}}\n`],
     ['sizes', 'src/x.ts', 'a();\n'.repeat(401)],
     ['line length', 'src/x.ts', 'x'.repeat(121)],
+    ['line length', 'src/x.ts', `// ${'x '.repeat(60)}`],
     ['names', 'src/ports/fileThing.ts', ''],
     ['names', 'src/ports/string-utils.ts', ''],
     ['names', 'src/x.ts', 'export class AlertManager {'],
@@ -111,6 +113,7 @@ test('a bad example of each other rule is found', () => {
     ['pure', 'src/core/x.ts', "// no Date here\nconst a = 'process'; b.process; type T = { process: string };"],
     ['sizes', 'src/x.ts', `function f() {\n${'  a();\n'.repeat(68)}}\n`],
     ['line length', 'src/x.ts', '…'.repeat(120)],
+    ['line length', 'src/x.ts', `const a = '${'x'.repeat(200)}';`],
     ['classes', 'src/x.ts', 'class A extends B {\n}\nclass C {\n  async close(): Promise<void> {\n  }\n}\n'],
     ['owned by main', 'src/main.ts', 'process.exit(1);'],
   ];

@@ -24,7 +24,8 @@ function facts(seen: PeerCertificate, left: number): string {
   const names = plain(seen.names.slice(0, 5).join(', '), 120) || 'no name';
   const more = seen.names.length > 5 ? ` and ${seen.names.length - 5} more` : '';
   const days = left < 0 ? `ended ${-left} days ago` : `${left} days left`;
-  return `certificate for ${names}${more}, from ${plain(seen.issuer, 60) || 'nobody'}, until ${day(seen.notAfter)} (${days})`;
+  const from = plain(seen.issuer, 60) || 'nobody';
+  return `certificate for ${names}${more}, from ${from}, until ${day(seen.notAfter)} (${days})`;
 }
 
 function judge(seen: PeerCertificate, name: string, context: Context, session: Session): CheckResult {

@@ -3,6 +3,9 @@
 import { type Job, scheduleJob } from 'node-schedule';
 import type { Log } from '../ports/log.ts';
 
+/** After a jump ahead every slot that was missed fires, one after another: those that are this late are skipped. */
+const LATE_MS = 60_000;
+
 export class Calendar {
   readonly #log: Log;
   readonly #jobs = new Map<string, Job>();
@@ -12,20 +15,26 @@ export class Calendar {
     this.#log = log;
   }
 
-  /** Sets (or replaces) a job by cron text. Throws on text that is no calendar entry. A run is never started over
-   * another. */
+  /** Sets (or replaces) a job by cron text of five or six fields. Throws on text that is no calendar entry, and then
+   *  the old job stays. A run is never started over another. */
   set(name: string, cron: string, run: () => Promise<void>): void {
-    this.#jobs.get(name)?.cancel();
-    const job = scheduleJob(name, cron, () => {
-      if (this.#running.has(name)) return;
-      this.#running.add(name);
-      run()
-        .catch((error: Error) => this.#log.warn(`${name}: ${error.message}`))
-        .finally(() => this.#running.delete(name));
-    }) as Job | null;
+    // The library takes '' and '* * *' for "every minute".
+    const fields = cron.trim().split(/\s+/).length;
+    const job = (
+      fields === 5 || fields === 6 ? scheduleJob(cron, (due) => this.#start(name, due, run)) : null
+    ) as Job | null;
     if (!job) throw new Error(`"${cron}" is no calendar entry`);
     job.on('error', (error: Error) => this.#log.warn(`${name}: ${error.message}`));
+    this.#jobs.get(name)?.cancel();
     this.#jobs.set(name, job);
+  }
+
+  #start(name: string, due: Date, run: () => Promise<void>): void {
+    if (this.#running.has(name) || Date.now() - due.getTime() > LATE_MS) return;
+    this.#running.add(name);
+    run()
+      .catch((error: Error) => this.#log.warn(`${name}: ${error.message}`))
+      .finally(() => this.#running.delete(name));
   }
 
   close(): void {

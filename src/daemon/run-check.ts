@@ -31,6 +31,8 @@ const DETAIL_MAX = 400;
 const LIST_MAX = 64;
 /** A check that obeys its signal needs a moment to say so. */
 const GRACE_MS = 250;
+/** Made once: an error collects its stack. */
+const TIME_OVER = new Error('the time is over');
 
 /** Asks all checks of a depth side by side. A check whose own beat is slower gives its last answer again, unless
  * `fresh`. */
@@ -82,15 +84,7 @@ async function runHedged(
   };
   const first = runOne(service, check, depth, timeoutMs, ports, signal);
   if (depth === 'deep') return done(...certain(await first));
-  const half = new AbortController();
-  const early = await Promise.race([
-    first,
-    ports.clock.sleep(timeoutMs / 2, half.signal).then(
-      () => null,
-      () => null,
-    ),
-  ]);
-  half.abort();
+  const early = await Promise.race([first, halfTime(timeoutMs / 2, first, ports)]);
   if (early) return done(...certain(early));
   const second = runOne(service, check, depth, timeoutMs / 2, ports, signal);
   const ended = Promise.all([first, second]);
@@ -99,6 +93,14 @@ async function runHedged(
   if (!both) return done(...certain(winner ?? (await first)));
   const hung = both.every((one) => one.outcome === 'fail' && one.cause === 'hung');
   return hung ? done(both[0], true) : done(...certain(both[0]));
+}
+
+/** Null after `ms`; the timer goes with the answer. */
+function halfTime(ms: number, answer: Promise<unknown>, ports: Ports): Promise<null> {
+  return new Promise((resolve) => {
+    const cancel = ports.clock.after(ms, () => resolve(null));
+    void answer.finally(cancel);
+  });
 }
 
 /** Resolves with a good answer only: a bad one waits for the other witness. */
@@ -120,19 +122,24 @@ async function runOne(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<CheckResult> {
+  // One signal of its own, and no more: a thousand of these are made each second.
   const limit = new AbortController();
-  const cancel = ports.clock.after(timeoutMs, () => limit.abort(new Error('timeout')));
-  let giveUp = (): void => undefined;
+  const stopped = (): void => limit.abort(signal.reason);
+  signal.addEventListener('abort', stopped, { once: true });
+  let cancel = (): void => undefined;
   const late = new Promise<CheckResult>((resolve) => {
-    giveUp = ports.clock.after(timeoutMs + GRACE_MS, () =>
-      resolve({ outcome: 'unknown', detail: `the check did not end within ${Math.round(timeoutMs)} ms` }),
-    );
+    const over = (): void =>
+      resolve({ outcome: 'unknown', detail: `the check did not end within ${Math.round(timeoutMs)} ms` });
+    cancel = ports.clock.after(timeoutMs, () => {
+      cancel = ports.clock.after(GRACE_MS, over);
+      limit.abort(TIME_OVER);
+    });
   });
   try {
     const context = {
       options: check.options as never,
       ports,
-      signal: AbortSignal.any([limit.signal, signal]),
+      signal: limit.signal,
       timeoutMs,
       depth,
       service,
@@ -149,7 +156,7 @@ async function runOne(
     };
   } finally {
     cancel();
-    giveUp();
+    signal.removeEventListener('abort', stopped);
   }
 }
 

@@ -156,6 +156,8 @@ export class Services {
 
   #end(running: Running): void {
     running.stop.abort();
+    running.asking.quick?.stop.abort();
+    running.asking.deep?.stop.abort();
     running.watch?.close();
   }
 
@@ -176,7 +178,7 @@ export class Services {
     running.asking[depth] = asking;
     const started = clock.monotonic();
     const { timeoutMs } = running.config[depth];
-    const signal = AbortSignal.any([asking.stop.signal, running.stop.signal]);
+    const { signal } = asking.stop;
     const ran = await runChecks(
       running.config.name,
       running.checks,

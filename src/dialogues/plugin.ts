@@ -122,8 +122,9 @@ function split(output: string): { readonly text: string; readonly perfdata: stri
 
 const MAX_METRICS = 100;
 /** 'label'=value[UOM];warn;crit;min;max. In a quoted label a quote is doubled. */
-const ITEM =
-  /(?:'((?:[^']|''){1,200})'|([^\s'=]{1,200}))=([-+]?[\d.,]+(?:[eE][-+]?\d+)?|U)([^\s;\d]{0,8})?(?:;([^\s;]*))?(?:;([^\s;]*))?(?:;([^\s;]*))?(?:;([^\s;]*))?/g;
+const LABEL = /(?:'((?:[^']|''){1,200})'|([^\s'=]{1,200}))/.source;
+const VALUE = /([-+]?[\d.,]+(?:[eE][-+]?\d+)?|U)([^\s;\d]{0,8})/.source;
+const ITEM = new RegExp(`${LABEL}=${VALUE}${'(?:;([^\\s;]*))?'.repeat(4)}`, 'g');
 
 const number = (text: string | undefined): number | undefined => {
   const value = Number((text ?? '').replace(',', '.'));

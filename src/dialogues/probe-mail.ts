@@ -13,7 +13,7 @@ export const isToken = (text: string): boolean => TOKEN.test(text);
 
 /** Says to people what it is, and to machines that no answer is wanted (RFC 3834). */
 export const PROBE_TEXT =
-  'This message was sent by Watchkeeper to see whether mail works. It is deleted by itself; nobody needs to answer.\r\n';
+  'Watchkeeper sent this message to see whether mail works. It is deleted by itself; nobody needs to answer.\r\n';
 
 /** A whole message, for APPEND. */
 export function probeMessage(token: string, to: string, wallMs: number): string {

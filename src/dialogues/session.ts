@@ -31,6 +31,9 @@ export interface Session {
 /** A fault of the check's own side, such as a secret that cannot be read. */
 export class OwnTrouble extends Error {}
 
+/** Made once: an error collects its stack, and every conversation ends with this one. */
+const OVER = new NetError('timeout', 'the conversation is over');
+
 const MIN_MARGIN_MS = 10;
 const MAX_MARGIN_MS = 250;
 
@@ -75,7 +78,7 @@ export async function converse(
     cancel();
     caller.signal.removeEventListener('abort', stop);
     for (const dialogue of dialogues) dialogue.close();
-    own.abort(new NetError('timeout', 'the conversation is over'));
+    own.abort(OVER);
   }
 }
 

@@ -1,4 +1,4 @@
-// Hands one probe message to an SMTP server, with nodemailer, and says in our terms what became of it.
+// Hands one probe message to an SMTP server, through nodemailer, and says in our terms what became of it.
 import nodemailer from 'nodemailer';
 import { type CheckResult, fail } from '../define.ts';
 import { NetError } from '../ports/net.ts';
@@ -44,14 +44,22 @@ function mailFault(error: MailError): NetError {
 
 const isAddress = (name: string): boolean => name === '' || name.includes(':') || /^[\d.]+$/.test(name);
 
-function transport(session: Session, options: SubmitOptions): ReturnType<typeof nodemailer.createTransport> {
+/** What is used of the library. */
+interface Mailer {
+  sendMail(mail: Readonly<Record<string, unknown>>): Promise<unknown>;
+  close(): void;
+}
+type MakeMailer = (options: Readonly<Record<string, unknown>>) => Mailer;
+
+function transport(session: Session, options: SubmitOptions): Mailer {
   const { place, use, user, password } = options;
   const tls = tlsOptions(session.ports, use, place);
   const withLogin = user !== undefined && password !== undefined;
   if (withLogin && use.tls !== 'required' && use.tls !== 'implicit' && !isLoopback(place)) {
     throw new OwnTrouble('the probe sends no password over a connection without TLS: set tls to required or implicit');
   }
-  return nodemailer.createTransport({
+  // Its own types know neither `signal` nor all of these limits.
+  return (nodemailer.createTransport as unknown as MakeMailer)({
     host: place.host,
     port: place.port,
     secure: use.tls === 'implicit',
@@ -73,7 +81,7 @@ function transport(session: Session, options: SubmitOptions): ReturnType<typeof 
     maxResponseSize: MAX_RESPONSE,
     disableFileAccess: true,
     disableUrlAccess: true,
-  } as Parameters<typeof nodemailer.createTransport>[0]);
+  });
 }
 
 /** Sends it. Gives the server's last reply, or a verdict. */
@@ -92,7 +100,7 @@ export async function submit(session: Session, options: SubmitOptions): Promise<
           messageId: `<${options.token}@watchkeeper.invalid>`,
           headers: { [PROBE_HEADER]: options.token, 'Auto-Submitted': 'auto-generated' },
           signal: session.signal,
-        } as Parameters<typeof mailer.sendMail>[0])) as { response?: string };
+        })) as { readonly response?: string };
         const reply = plain(String(info.response ?? ''));
         // The library also takes other numbers for a yes.
         if (!reply.startsWith('250')) throw new NetError('garbled', `not a mail server's reply: ${reply}`);

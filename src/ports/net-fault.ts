@@ -1,5 +1,5 @@
-// What can go wrong on a connection: one small list of codes, and how every error of a socket, of TLS or of a look-up is
-// put into it. Checks judge by these codes alone.
+// What can go wrong on a connection: one small list of codes, and how every error of a socket, of TLS or of a
+// look-up is put into it. Checks judge by these codes alone.
 
 export type NetCode =
   | 'refused' // ECONNREFUSED, or no such unix socket

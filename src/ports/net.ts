@@ -1,4 +1,4 @@
-// A bounded line dialogue over TCP, TLS or a unix socket, for protocols that talk in lines (SMTP, LMTP, IMAP, POP3 …).
+// A bounded line dialogue over TCP, TLS or a unix socket, for protocols in lines (SMTP, LMTP, IMAP, POP3 …).
 // Every read has an end: a limit of bytes a line and a dialogue, a signal, and a time limit.
 import { lookup } from 'node:dns';
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
@@ -260,7 +260,7 @@ async function handshake(socket: TLSSocket, options: TlsOptions, limits: OpenOpt
   return certificate;
 }
 
-/** A look-up that tells afterwards whether it ever came to an end: getaddrinfo(3) waits in a thread for its resolver. */
+/** A look-up that tells whether it ever came to an end: getaddrinfo(3) waits in a thread for its resolver. */
 export function tracedLookup(host: string): { readonly lookup: LookupFunction; readonly resolved: () => boolean } {
   let resolved = isIP(host) !== 0;
   return {

@@ -1,5 +1,5 @@
-// What keeps the services of a node: Watchkeeper, monit, or systemd by itself. Each as a careful administrator sets it up
-// for speed: 1 s between looks, restarts without a limit, no patience that it does not need.
+// What keeps the services of a node: Watchkeeper, monit, or systemd by itself. Each as a careful administrator sets
+// it up for speed: 1 s between looks, restarts without a limit, no patience that it does not need.
 import { eventually } from '../lab/command.ts';
 import type { LabNode } from '../lab/node.ts';
 import { startWatchkeeper } from '../lab/watchkeeper.ts';

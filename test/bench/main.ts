@@ -1,5 +1,6 @@
-// `npm run bench`: how long services are away and what the watching costs, for Watchkeeper beside monit and systemd, all
-// in the same run on nodes of the same make. Prints Markdown on stdout and what it does on stderr. Needs root (the lab).
+// `npm run bench`: how long services are away and what the watching costs, for Watchkeeper beside monit and systemd,
+// all in the same run on nodes of the same make. Prints Markdown on stdout and what it does on stderr. Needs root
+// (the lab).
 //   npm run bench -- [--runs N] [--only kill|hang|cost] [--with NAME,NAME]
 import { parseArgs } from 'node:util';
 import { cpus } from 'node:os';

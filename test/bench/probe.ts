@@ -1,5 +1,5 @@
-// The client of the benchmark, a program of its own next to the nodes: asks one port every 5 ms for its greeting and says
-// each change of what it sees, with the machine's monotonic clock, which all processes share.
+// The client of the benchmark, a program of its own next to the nodes: asks one port every 5 ms for its greeting and
+// says each change of what it sees, with the machine's monotonic clock, which all processes share.
 //   node probe.js ADDRESS PORT GREETING        prints lines `MILLISECONDS ok|refused|silent|…`, until killed
 import { connect } from 'node:net';
 

@@ -59,7 +59,11 @@ test('a command is good at exit 0, and else what the configuration says', async 
 
 test('performance data: units, ranges, limits, quotes, more lines', async () => {
   const result = await plugin(
-    `echo "DISK OK - free | /=2643MB;5948;5958;0;5968 'my ''disk'''=12,5%;~:80;@10:20;0;100"; echo "more words | load1=0.26;;;0"; echo "x=1s y=U z=2c"`,
+    [
+      `echo "DISK OK - free | /=2643MB;5948;5958;0;5968 'my ''disk'''=12,5%;~:80;@10:20;0;100"`,
+      'echo "more words | load1=0.26;;;0"',
+      'echo "x=1s y=U z=2c"',
+    ].join('\n'),
   );
   assert.is(result.detail, 'DISK OK - free');
   assert.equal(result.metrics?.slice(1), [

@@ -2,67 +2,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import imap from '../../src/checks/imap.ts';
 import type { CheckResult } from '../../src/define.ts';
-import { good } from '../support/certificates.ts';
 import { runCheck } from '../support/check.ts';
 import { type HostileOptions, hostile } from '../support/hostile.ts';
+import { type Answers, GREETING, server } from '../support/imap-script.ts';
 
 const test = suite('imap');
-
-const GREETING = '* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n';
-type Answers = Readonly<Record<string, string | ((line: string) => string)>>;
-
-/** A small server: answers by the command's first words, `$` stands for the tag. Remembers what was appended. */
-function server(changes: Answers = {}, log: string[] = []): HostileOptions {
-  let token = '';
-  let message = 0;
-  let tag = '';
-  const base: Answers = {
-    CAPABILITY: '* CAPABILITY IMAP4rev1 STARTTLS UIDPLUS\r\n$ OK done\r\n',
-    STARTTLS: '$ OK begin\r\n',
-    LOGIN: '$ OK logged in\r\n',
-    SELECT: '* 3 EXISTS\r\n* OK [UIDNEXT 7] next\r\n$ OK [READ-WRITE] selected\r\n',
-    'UID SEARCH': () => (token ? '* SEARCH 7\r\n$ OK done\r\n' : '* SEARCH\r\n$ OK done\r\n'),
-    'UID FETCH': () => {
-      const header = `X-Watchkeeper-Probe: ${token}\r\n\r\n`;
-      const date = 'INTERNALDATE "22-Nov-2026 13:00:00 +0000"';
-      return `* 4 FETCH (UID 7 ${date} BODY[HEADER.FIELDS (X-WATCHKEEPER-PROBE)] {${header.length}}\r\n${header})\r\n$ OK done\r\n`;
-    },
-    'UID STORE': '$ OK done\r\n',
-    'UID EXPUNGE': () => {
-      token = '';
-      return '* 4 EXPUNGE\r\n$ OK done\r\n';
-    },
-    LOGOUT: '* BYE see you\r\n$ OK done\r\n',
-    APPENDED: '$ OK [APPENDUID 1 7] done\r\n',
-    ...changes,
-  };
-  const reply = (key: string, line: string): string => {
-    const found = base[key] ?? '$ BAD what?\r\n';
-    return (typeof found === 'string' ? found : found(line)).replaceAll('$', tag);
-  };
-  return {
-    greeting: GREETING,
-    tls: good,
-    answer: (line) => {
-      if (message > 0) {
-        message -= line.length + 2;
-        token = /^X-Watchkeeper-Probe: (\S+)/.exec(line)?.[1] ?? token;
-        return message > 0 ? '' : reply('APPENDED', line);
-      }
-      if (line === '') return '';
-      log.push(line);
-      tag = line.split(' ')[0] ?? '';
-      const words = line.split(' ').slice(1);
-      const size = /^APPEND .*\{(\d+)\}$/.exec(words.join(' '))?.[1];
-      if (size && !('APPEND' in changes)) {
-        message = Number(size);
-        return '+ go\r\n';
-      }
-      const two = words.slice(0, 2).join(' ');
-      return reply(two in base ? two : (words[0] ?? ''), line);
-    },
-  };
-}
 
 const account = { user: 'probe@mail.test', password: 'env:PROBE_PASSWORD' };
 
@@ -124,7 +68,6 @@ test('deep: each kind of no has its cause', async () => {
     [{ APPENDED: '$ NO [LIMIT] too fast\r\n' }, 'degraded/overloaded'],
     [{ 'UID SEARCH': '* SEARCH\r\n$ OK done\r\n' }, 'fail/misconfigured'],
     [{ 'UID EXPUNGE': '$ NO Read-only file system\r\n' }, 'fail/no-space'],
-    [{ CAPABILITY: '* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n$ OK done\r\n' }, 'fail/misconfigured'],
     [{ LOGIN: '' }, 'fail/hung'],
     [{ SELECT: 'w9 OK not yours\r\n' }, 'fail/misconfigured'],
     [{ SELECT: '* X {70000}\r\n' }, 'fail/misconfigured'],
@@ -142,6 +85,18 @@ test('deep: each kind of no has its cause', async () => {
   );
 });
 
+test('deep: a server that wants no LOGIN is not sent the password', async () => {
+  const log: string[] = [];
+  const none = '* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n$ OK done\r\n';
+  const result = await ask(
+    { ...account, tls: 'off' },
+    { ...server({ CAPABILITY: none }, log), greeting: '* OK hi\r\n' },
+  );
+  assert.is(said(result), 'fail/misconfigured');
+  assert.match(result.detail, 'LOGINDISABLED');
+  assert.not.ok(log.some((line) => line.includes('LOGIN "')));
+});
+
 test('an answer with a huge range costs nothing', async () => {
   let worst = 0;
   let last = performance.now();
@@ -157,10 +112,13 @@ test('an answer with a huge range costs nothing', async () => {
 
 test('only messages with a token of ours are removed', async () => {
   const log: string[] = [];
-  const foreign =
-    '* 1 FETCH (UID 1 INTERNALDATE "01-Jan-2020 00:00:00 +0000" BODY[HEADER.FIELDS (X)] {29}\r\nX-Watchkeeper-Probe: not-us\r\n)\r\n';
-  const old = `X-Watchkeeper-Probe: wk-${'0'.repeat(8)}-0000-0000-0000-000000000000\r\n\r\n`;
-  const ours = `* 2 FETCH (UID 2 INTERNALDATE "01-Jan-2020 00:00:00 +0000" BODY[HEADER.FIELDS (X)] {${old.length}}\r\n${old})\r\n`;
+  const fetched = (uid: number, token: string): string => {
+    const header = `X-Watchkeeper-Probe: ${token}\r\n\r\n`;
+    const date = 'INTERNALDATE "01-Jan-2020 00:00:00 +0000"';
+    return `* ${uid} FETCH (UID ${uid} ${date} BODY[HEADER.FIELDS (X)] {${header.length}}\r\n${header})\r\n`;
+  };
+  const foreign = fetched(1, 'not-us');
+  const ours = fetched(2, 'wk-00000000-0000-0000-0000-000000000000');
   let searches = 0;
   let token = '';
   const fake = server(

@@ -22,7 +22,15 @@ import type { CheckResult } from '../../src/define.ts';
 import { clock } from '../../src/ports/clock.ts';
 import { authority } from '../support/certificates.ts';
 import { runCheck } from '../support/check.ts';
-import { type Dovecot, type Postfix, processTree, startDovecot, startPostfix, until } from '../support/servers.ts';
+import {
+  type Dovecot,
+  frozen,
+  type Postfix,
+  processTree,
+  startDovecot,
+  startPostfix,
+  until,
+} from '../support/servers.ts';
 
 const test = suite('mail checks on real servers');
 let dovecot: Dovecot;
@@ -48,17 +56,6 @@ const nameOf = (pid: number): string => {
     return '';
   }
 };
-
-/** Processes of a server by name, stopped for the time of `work`. */
-async function frozen(pids: readonly number[], work: () => Promise<void>): Promise<void> {
-  assert.ok(pids.length > 0, 'there is something to stop');
-  for (const pid of pids) process.kill(pid, 'SIGSTOP');
-  try {
-    await work();
-  } finally {
-    for (const pid of pids) process.kill(pid, 'SIGCONT');
-  }
-}
 
 /** Messages of the probe's mailbox on disk. */
 const mails = (): number =>
@@ -179,7 +176,7 @@ test('imap: what a crashed run left behind is removed when it is old; other mail
   const result = await runCheck(imap, options, deep);
   assert.is(said(result), 'pass/-', result.detail);
   const left = ['new', 'cur'].flatMap((name) => readdirSync(join(dovecot.mail, 'u3@lab.test', name)));
-  assert.equal(left.map((name) => name.split(/[:,]/)[0]).sort(), ['2.young', '3.person', '4.forged']);
+  assert.equal(left.map((name) => name.split(/[:,]/)[0] ?? '').sort(), ['2.young', '3.person', '4.forged']);
 });
 
 test('imap: a mailbox that cannot be used is the storage, not the server', async () => {

@@ -1,51 +1,24 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import lmtp from '../../src/checks/lmtp.ts';
 import smtp from '../../src/checks/smtp.ts';
 import type { CheckResult } from '../../src/define.ts';
 import { authority, elsewhere, good } from '../support/certificates.ts';
 import { PASSWORD, runCheck } from '../support/check.ts';
 import { type HostileOptions, hostile } from '../support/hostile.ts';
+import { script } from '../support/smtp-script.ts';
 
-const test = suite('smtp and lmtp');
+const test = suite('smtp');
 
-const EHLO = '250-mail.test\r\n250-STARTTLS\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME\r\n';
 const LOGIN = Buffer.from(`\0probe\0${PASSWORD}`).toString('base64');
-
-/** Answers by the first word of the command; `changes` replace some. */
-function script(
-  changes: Readonly<Record<string, string | null>> = {},
-  log: string[] = [],
-): NonNullable<HostileOptions['answer']> {
-  const answers: Readonly<Record<string, string | null>> = {
-    EHLO,
-    LHLO: '250 mail.test\r\n',
-    STARTTLS: '220 go ahead\r\n',
-    AUTH: '235 2.7.0 welcome\r\n',
-    MAIL: '250 2.1.0 ok\r\n',
-    'RCPT TO:<probe@mail.test>': '250 2.1.5 ok\r\n',
-    RCPT: '554 5.7.1 relay access denied\r\n',
-    RSET: '250 2.0.0 ok\r\n',
-    QUIT: '221 bye\r\n',
-    ...changes,
-  };
-  return (line) => {
-    log.push(line);
-    if (line in answers) return answers[line];
-    const word = line.split(' ')[0]?.toUpperCase() ?? '';
-    return word in answers ? answers[word] : '500 5.5.2 what?\r\n';
-  };
-}
 
 async function ask(
   options: Readonly<Record<string, unknown>>,
   server: HostileOptions,
   depth: 'quick' | 'deep' = 'deep',
-  check = smtp as typeof smtp | typeof lmtp,
 ): Promise<CheckResult> {
   const fake = await hostile('scripted', server);
   try {
-    return await runCheck(check, { port: fake.port, ...options }, { depth, timeoutMs: 1500 });
+    return await runCheck(smtp, { port: fake.port, ...options }, { depth, timeoutMs: 1500 });
   } finally {
     await new Promise((done) => setTimeout(done, 10));
     await fake.stop();
@@ -149,6 +122,7 @@ test('deep: each kind of trouble has its cause', async () => {
     [base, { MAIL: '452 4.3.1 Insufficient system storage\r\n' }, 'fail/no-space'],
     [base, { MAIL: '451 4.3.0 Error: queue file write error\r\n' }, 'fail/no-space'],
     [base, { MAIL: '451 4.3.5 Server configuration error\r\n' }, 'degraded/misconfigured'],
+    [base, { MAIL: '452 no room\r\n' }, 'fail/no-space'],
     [base, { MAIL: '421 4.7.0 too many errors\r\n' }, 'degraded/overloaded'],
     [base, { [own]: '450 4.2.0 greylisted\r\n' }, 'degraded/dependency'],
     [base, { [own]: '451 4.3.0 Temporary lookup failure\r\n' }, 'degraded/dependency'],
@@ -211,24 +185,6 @@ test('no password without TLS to another machine, and no command smuggled in an 
   };
   const options = { host: '192.0.2.1', user: 'probe', password: 'env:PROBE_PASSWORD', tls: 'off' };
   assert.is(said(await runCheck(smtp, options, { depth: 'deep', ports: { net } })), 'unknown/-');
-});
-
-test('lmtp: the probe is taken, a stranger is not', async () => {
-  const options = { recipient: 'probe@mail.test', stranger: 'nobody@mail.test' };
-  const table: [Record<string, string>, string][] = [
-    [{}, 'pass/-'],
-    [{ 'RCPT TO:<probe@mail.test>': '550 5.1.1 unknown\r\n' }, 'fail/misconfigured'],
-    [{ 'RCPT TO:<probe@mail.test>': '451 4.3.0 Temporary internal error\r\n' }, 'degraded/dependency'],
-    [{ 'RCPT TO:<probe@mail.test>': '552 5.2.2 Quota exceeded\r\n' }, 'fail/no-space'],
-    [{ 'RCPT TO:<nobody@mail.test>': '250 ok\r\n' }, 'fail/misconfigured'],
-    [{ 'RCPT TO:<nobody@mail.test>': '451 4.3.0 user database away\r\n' }, 'degraded/dependency'],
-    [{ LHLO: '421 4.3.2 busy\r\n' }, 'degraded/overloaded'],
-  ];
-  for (const [changes, wanted] of table) {
-    const result = await ask(options, { answer: script(changes) }, 'deep', lmtp);
-    assert.is(said(result), wanted, `${JSON.stringify(changes)}: ${result.detail}`);
-  }
-  assert.is(said(await ask({}, { answer: script() }, 'quick', lmtp)), 'pass/-');
 });
 
 test.run();

@@ -148,6 +148,16 @@ test('a child of a paused root has an alarm of its own', () => {
   assert.equal(drive.alarms, ['service/mta/blocked']);
 });
 
+test('a paused root is resumed and well: its children are asked anew at once', () => {
+  const drive = chain();
+  drive.pause('disk', 3_600_000);
+  drive.deep('mta', fails('hung'));
+  drive.deep('mta', fails('hung'));
+  drive.feed({ kind: 'resumed', service: 'disk', by: 'ops' });
+  const well = drive.deep('disk', passes());
+  assert.ok(effectsOf(well, 'check').some((e) => e.service === 'mta' && e.depth === 'deep'));
+});
+
 test('a dependency that is at home on another node is not waited for for ever', () => {
   const drive = chain();
   drive.feed({ kind: 'evicted', service: 'disk', detail: 'moved' });

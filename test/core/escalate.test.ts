@@ -311,6 +311,14 @@ test('a blind DeepCheck is not hidden by QuickChecks that pass, nor the other wa
   }
 });
 
+test('each depth starts its own count again', () => {
+  const drive = make({ unknowns: 3 });
+  drive.quick('mta', cannotTell());
+  drive.deep('mta', cannotTell());
+  drive.quick('mta', passes());
+  assert.equal(drive.of('mta').unknowns, { quick: 0, deep: 1 });
+});
+
 test('degraded: a warning by depth, gone when every depth passes', () => {
   const drive = make();
   drive.quick('mta', degrades('overloaded', '421 busy'));

@@ -86,7 +86,9 @@ test('health is noticed: QuickChecks ask for a DeepCheck, and only that one deci
   toTheEnd(drive);
   assert.is(effectsOf(drive.quick('mta', passes()), 'check').length, 0);
   assert.is(effectsOf(drive.quick('mta', passes()), 'check').length, 1);
+  const { node } = drive;
   assert.is(effectsOf(drive.quick('mta', passes()), 'check').length, 0, 'asked once');
+  assert.is(drive.node, node, 'and counted no further');
   drive.quick('mta', fails('dead'));
   assert.is(drive.of('mta').passes, 0, 'in a row');
   assert.is(drive.phase('mta'), 'failed');

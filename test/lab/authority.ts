@@ -1,5 +1,5 @@
-// The lab's own certificate authority: what a node shows to clients is signed by it, also a certificate that is past its
-// end. Keys are made once a lab and never leave its directory.
+// The lab's own certificate authority: what a node shows to clients is signed by it, also a certificate that is past
+// its end. Keys are made once a lab and never leave its directory.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { must } from './command.ts';

@@ -1,6 +1,7 @@
 // A laboratory of whole nodes on one machine: network namespaces on a switch, overlay roots, real systemd in each.
 // Owns what exists only while a lab is up: its directory, its mounts, its namespaces. Two labs at once do not meet: all
-// names start with a prefix made of the owner's pid. Nothing is started in, and no address is given to, the host itself.
+// names start with a prefix made of the owner's pid. Nothing is started in, and no address is given to, the host
+// itself.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +18,7 @@ export interface LabOptions {
   readonly nodes: readonly string[];
 }
 
-/** Everything that one lab is made of. Call `close` whatever happens; a killed owner's lab goes with the next `Lab.up`. */
+/** All that one lab is made of. Call `close` whatever happens; a killed owner's lab goes with the next `Lab.up`. */
 export class Lab {
   readonly dir: string;
   readonly prefix = `wkl${process.pid}`;

@@ -1,5 +1,5 @@
-// The whole daemon on a real mail server: each fault gets its true cause, the right repair or none, and a true answer to
-// "why?". Nobody else is restarted, and at the end mail flows.
+// The whole daemon on a real mail server: each fault gets its true cause, the right repair or none, and a true answer
+// to "why?". Nobody else is restarted, and at the end mail flows.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually, poll } from './command.ts';
@@ -88,7 +88,6 @@ for (const fault of faults.filter((each) => each.name.includes(process.env['FAUL
       else await fault.undo?.(mail);
     }
     assert.equal(await judge(lab, mail, 15_000), WELL);
-    await ask(mail.node, ['reset', 'all']);
     await watch.well(60_000);
   });
 }

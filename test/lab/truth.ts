@@ -1,5 +1,5 @@
-// The judge of the lab, a program for the client: does the node do what a user wants? It sends a mail and reads it back,
-// looks at the certificate, the page and the resolver. It shares no code with the checks that it judges.
+// The judge of the lab, a program for the client: does the node do what a user wants? It sends a mail and reads it
+// back, looks at the certificate, the page and the resolver. It shares no code with the checks that it judges.
 //   node truth.js ADDRESS CA-FILE LIMIT_MS       prints one JSON object, exit 0 = all is well
 import { Resolver } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';

@@ -76,6 +76,14 @@ test('each bad server has its code, in bounded time', async () => {
   assert.is(await codeOf(openTo(await closedPort())), 'refused');
 });
 
+test('a line is cut off at its own limit, long before that of the dialogue', async () => {
+  await withHostile('long-line', {}, async (server) => {
+    const dialogue = await openTo(server.port, { maxLine: 1000 });
+    const words = await dialogue.readLine().catch((error: Error) => error.message);
+    assert.is(words, 'a line of more than 1000 bytes');
+  });
+});
+
 test('lines without end stop at the limit of the dialogue, and what is not read stays outside', async () => {
   await withHostile('endless', {}, async (server) => {
     const dialogue = await openTo(server.port, { maxBytes: 100_000 });
@@ -151,7 +159,8 @@ test('STARTTLS: goes on inside, and refuses plain text that was sent ahead', asy
     await dialogue.readLine();
     await dialogue.write('STARTTLS\r\n');
     await dialogue.readLine();
-    assert.is(await codeOf(dialogue.startTls({})), 'tls');
+    const refused = await dialogue.startTls({}).catch((error: Error) => error.message);
+    assert.is(refused, 'plain text came after the go-ahead for TLS');
   });
 });
 

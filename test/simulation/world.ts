@@ -17,13 +17,16 @@ import { type Random, random } from '../support/random.ts';
 /** What is really the matter with a service. */
 export type Truth = 'fine' | Cause | 'unknowable';
 export interface Step {
+  /** What it was decided with, and what is in force after it. */
   readonly policy: Policy;
+  readonly rules: Policy;
   readonly before: NodeState;
   readonly event: Event;
   readonly decision: Decision;
 }
 export type Watcher = (step: Step, world: World) => void;
 
+const NAMES: readonly string[] = ['a', 'b', 'c', 'd', 'e'];
 const CURABLE: readonly Truth[] = ['dead', 'hung', 'refusing'];
 const FAULTS: readonly Truth[] = [
   'dead',
@@ -50,13 +53,15 @@ export class World {
   #order = 0;
   policy: Policy;
   node: NodeState = emptyNode;
-  now = 0;
+  now: number;
   steps = 0;
   readonly onlyUnknown: boolean;
   quiet = false;
 
-  constructor(seed: number, watch: Watcher) {
+  /** `origin`: where the timeline begins; it must not matter. */
+  constructor(seed: number, watch: Watcher, origin = 0) {
     this.seed = seed;
+    this.now = origin;
     this.r = random(seed);
     this.#watch = watch;
     this.onlyUnknown = this.r.chance(0.08);
@@ -66,36 +71,55 @@ export class World {
 
   #makePolicy(): Policy {
     const { r } = this;
-    const names = ['a', 'b', 'c', 'd', 'e'].slice(0, 1 + r.int(5));
     const services: Record<string, ServicePolicy> = {};
-    names.forEach((name, index) => {
-      const below = names.slice(0, index).filter(() => r.chance(0.35));
-      services[name] = servicePolicy({
-        depends: below,
-        fall: 1 + r.int(3),
-        rise: 1 + r.int(2),
-        unknowns: 1 + r.int(3),
-        attempts: 1 + r.int(4),
-        ladder: r.pick([
-          [rung('restart')],
-          [rung('reload'), rung('restart'), rung('kill-and-start')],
-          [rung('restart'), rung('kill-and-start')],
-          [],
-        ]),
-        then: r.pick(['give-up', 'switchover']),
-        observe: r.chance(0.06),
-        againMs: r.chance(0.5) ? 300_000 : null,
-        byHandMs: r.chance(0.8) ? 60_000 : null,
-        flap: { changes: 3 + r.int(4), windowMs: 120_000, calmMs: 60_000 },
-        windowMs: 120_000 + r.int(600_000),
-        stableMs: 60_000,
-      });
+    NAMES.slice(0, 1 + r.int(5)).forEach((name, index, names) => {
+      services[name] = this.#makeService(names.slice(0, index));
     });
     const max = 2 + r.int(10);
     return makePolicy(services, {
       observe: r.chance(0.05),
       repairs: { max, windowMs: 600_000, parallel: 1 + r.int(2) },
     });
+  }
+
+  #makeService(others: readonly string[]): ServicePolicy {
+    const { r } = this;
+    const below = others.filter(() => r.chance(0.35));
+    return servicePolicy({
+      depends: below,
+      fall: 1 + r.int(3),
+      rise: 1 + r.int(2),
+      unknowns: 1 + r.int(3),
+      attempts: 1 + r.int(4),
+      ladder: r.pick([
+        [rung('restart')],
+        [rung('reload'), rung('restart'), rung('kill-and-start')],
+        [rung('restart'), rung('kill-and-start')],
+        [],
+      ]),
+      then: r.pick(['give-up', 'switchover']),
+      observe: r.chance(0.06),
+      againMs: r.chance(0.5) ? 300_000 : null,
+      byHandMs: r.chance(0.8) ? 60_000 : null,
+      flap: { changes: 3 + r.int(4), windowMs: 120_000, calmMs: 60_000 },
+      windowMs: 120_000 + r.int(600_000),
+      stableMs: 60_000,
+    });
+  }
+
+  /** A new configuration: a service comes, goes, or has other rules. Dependencies still only look one way. */
+  reload(): void {
+    const { r } = this;
+    const services: Record<string, ServicePolicy> = { ...this.policy.services };
+    const name = r.pick(NAMES);
+    const index = NAMES.indexOf(name);
+    if (r.chance(0.5) || Object.keys(services).length < 2)
+      services[name] = this.#makeService(NAMES.slice(0, index).filter((other) => other in services));
+    else delete services[name];
+    for (const [other, rules] of Object.entries(services))
+      services[other] = { ...rules, depends: rules.depends.filter((below) => below in services) };
+    if (!this.truth.has(name)) this.truth.set(name, 'fine');
+    this.feed({ kind: 'configured', at: this.now, policy: { ...this.policy, services } });
   }
 
   get names(): readonly string[] {
@@ -114,7 +138,7 @@ export class World {
     this.node = decision[0];
     if (event.kind === 'configured') this.policy = event.policy;
     this.steps++;
-    this.#watch({ policy, before, event, decision }, this);
+    this.#watch({ policy, rules: this.policy, before, event, decision }, this);
     for (const effect of decision[1]) this.#perform(effect);
   }
 
@@ -178,7 +202,7 @@ export class World {
       cause: truth,
       detail: truth,
       check: depth,
-      ...(truth === 'dead' ? { conclusive: true } : {}),
+      ...(truth === 'dead' || (truth === 'hung' && this.seed % 4 === 0) ? { conclusive: true } : {}),
     };
   }
 
@@ -214,7 +238,7 @@ export class World {
     const { r } = this;
     const service = r.pick(this.names);
     const at = this.now;
-    const dice = r.int(20);
+    const dice = r.int(21);
     if (dice < 9) {
       const truth = r.pick(FAULTS);
       this.truth.set(service, truth);
@@ -238,6 +262,7 @@ export class World {
         bad: r.chance(0.5),
         detail: 'x',
       });
+    else if (dice === 19) this.reload();
     else this.feed({ kind: 'stepped', at, ms: r.pick([3_600_000, -3_600_000, 315_360_000_000, -315_360_000_000]) });
   }
 
@@ -252,7 +277,8 @@ export class World {
         const epoch = this.node.services[name]?.epoch ?? 0;
         const depth = this.r.chance(0.2) ? 'deep' : 'quick';
         const lateMs = this.r.int(500);
-        this.later(lateMs, () => this.checked(name, depth, !this.quiet && this.r.chance(0.05) ? epoch - 1 : epoch));
+        const old = !this.quiet && this.r.chance(0.05) ? 1 : 0;
+        this.later(lateMs, () => this.checked(name, depth, epoch - old));
       }
       if (this.node.tilt) this.feed({ kind: 'tick', at: this.now });
       if (mischief && this.r.chance(0.25)) this.mischief();
@@ -277,7 +303,7 @@ export class World {
   }
 
   start(): void {
-    this.feed({ kind: 'configured', at: 0, policy: this.policy });
-    this.feed({ kind: 'booted', at: 0, fresh: true });
+    this.feed({ kind: 'configured', at: this.now, policy: this.policy });
+    this.feed({ kind: 'booted', at: this.now, fresh: true });
   }
 }

@@ -17,10 +17,17 @@ export interface ConfigFolder {
   remove(): void;
 }
 
+/** Folders that a failed test left behind go with the process. */
+const left = new Set<string>();
+process.once('exit', () => {
+  for (const path of left) rmSync(path, { recursive: true, force: true });
+});
+
 export function configFolder(): ConfigFolder {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 'wk-config-')));
   const kitsDir = join(path, 'kits');
   mkdirSync(kitsDir);
+  left.add(path);
   return {
     path,
     write(name, content, mode = 0o644) {
@@ -45,7 +52,10 @@ export function configFolder(): ConfigFolder {
         .join('')
         .replaceAll(`${path}/`, '')
         .replaceAll(path, '.'),
-    remove: () => rmSync(path, { recursive: true }),
+    remove() {
+      left.delete(path);
+      rmSync(path, { recursive: true });
+    },
   };
 }
 

@@ -26,6 +26,86 @@ export interface Dovecot extends Server {
   readonly mail: string;
 }
 
+interface Wanted {
+  readonly folder: string;
+  readonly mail: string;
+  readonly run: string;
+  readonly sockets: string;
+  readonly logFile: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly imap: number;
+  readonly imaps: number;
+  readonly pop3: number;
+  readonly lmtp: number;
+  readonly extra: string;
+}
+
+const general = (w: Wanted): string => `base_dir = ${w.run}
+state_dir = ${w.run}
+instance_name = ${w.folder.split('-').at(-1)}
+protocols = imap pop3 lmtp
+listen = 127.0.0.1
+log_path = ${w.logFile}
+mail_location = maildir:${w.mail}/%u
+mail_uid = 5000
+mail_gid = 5000
+first_valid_uid = 5000
+ssl = yes
+ssl_cert = <${w.cert}
+ssl_key = <${w.key}
+disable_plaintext_auth = no
+auth_failure_delay = 0
+stats_writer_socket_path =
+passdb {
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u ${join(w.folder, 'users')}
+}
+userdb {
+  driver = static
+  args = uid=5000 gid=5000 home=${w.mail}/%u
+}
+`;
+
+const services = (w: Wanted): string => `namespace inbox {
+  inbox = yes
+}
+service imap-login {
+  inet_listener imap {
+    port = ${w.imap}
+  }
+  inet_listener imaps {
+    port = ${w.imaps}
+    ssl = yes
+  }
+}
+service pop3-login {
+  inet_listener pop3 {
+    port = ${w.pop3}
+  }
+  inet_listener pop3s {
+    port = 0
+  }
+}
+service lmtp {
+  unix_listener ${w.sockets}/lmtp {
+    mode = 0666
+  }
+  inet_listener lmtp {
+    port = ${w.lmtp}
+  }
+}
+service auth {
+  unix_listener ${w.sockets}/auth {
+    mode = 0666
+  }
+}
+postmaster_address = postmaster@lab.test
+${w.extra}
+`;
+
+const configuration = (w: Wanted): string => general(w) + services(w);
+
 export async function startDovecot(extra = ''): Promise<Dovecot> {
   const folder = newFolder('dovecot');
   const [imap = 0, imaps = 0, pop3 = 0, lmtp = 0] = await freePorts(4);
@@ -41,66 +121,7 @@ export async function startDovecot(extra = ''): Promise<Dovecot> {
   writeFileSync(join(folder, 'users'), USERS.map((user) => `${user}@lab.test:{PLAIN}pw::::::\n`).join(''));
   writeFileSync(
     join(folder, 'dovecot.conf'),
-    `base_dir = ${run}
-state_dir = ${run}
-instance_name = ${folder.split('-').at(-1)}
-protocols = imap pop3 lmtp
-listen = 127.0.0.1
-log_path = ${logFile}
-mail_location = maildir:${mail}/%u
-mail_uid = 5000
-mail_gid = 5000
-first_valid_uid = 5000
-ssl = yes
-ssl_cert = <${cert}
-ssl_key = <${key}
-disable_plaintext_auth = no
-auth_failure_delay = 0
-stats_writer_socket_path =
-passdb {
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%u ${join(folder, 'users')}
-}
-userdb {
-  driver = static
-  args = uid=5000 gid=5000 home=${mail}/%u
-}
-namespace inbox {
-  inbox = yes
-}
-service imap-login {
-  inet_listener imap {
-    port = ${imap}
-  }
-  inet_listener imaps {
-    port = ${imaps}
-    ssl = yes
-  }
-}
-service pop3-login {
-  inet_listener pop3 {
-    port = ${pop3}
-  }
-  inet_listener pop3s {
-    port = 0
-  }
-}
-service lmtp {
-  unix_listener ${sockets}/lmtp {
-    mode = 0666
-  }
-  inet_listener lmtp {
-    port = ${lmtp}
-  }
-}
-service auth {
-  unix_listener ${sockets}/auth {
-    mode = 0666
-  }
-}
-postmaster_address = postmaster@lab.test
-${extra}
-`,
+    configuration({ folder, mail, run, sockets, logFile, cert, key, imap, imaps, pop3, lmtp, extra }),
   );
   launch(['dovecot', '-c', join(folder, 'dovecot.conf')], join(folder, 'start'));
   const pid = (): number => pidIn(join(run, 'master.pid'));

@@ -22,7 +22,7 @@ export interface HostileOptions {
   readonly lateMs?: number;
   /** For `scripted`: the answer to a line; null closes, undefined is silence. */
   readonly answer?: (line: string, socket: Socket) => string | null | undefined;
-  /** Speaks TLS with this certificate: from the start, or after an answer to STARTTLS that begins with 220 or has OK. */
+  /** Speaks TLS with this certificate: from the start, or after an answer to STARTTLS with 220 or OK in it. */
   readonly tls?: SecureContextOptions;
   readonly implicit?: boolean;
 }

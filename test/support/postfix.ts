@@ -37,7 +37,9 @@ export interface PostfixOptions {
 
 /** Every service but those that need one; the name of the first is the port. */
 const MASTER = (smtp: number, submission: number): string => `127.0.0.1:${smtp} inet n - n - - smtpd
-127.0.0.1:${submission} inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+127.0.0.1:${submission} inet n - n - - smtpd
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr

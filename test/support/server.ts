@@ -1,6 +1,15 @@
 // What the starters of real servers share: a folder, free ports, waiting, and an end for every process.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -126,3 +135,29 @@ export function launch(argv: readonly string[], logPath: string): void {
     closeSync(log);
   }
 }
+
+/** States of all threads of a process (proc(5)). */
+function threadStates(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(
+      (thread) => /\) (\S)/.exec(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8'))?.[1] ?? '',
+    );
+  } catch {
+    return [];
+  }
+}
+
+/** Stops these processes (SIGSTOP) for the time of `work`. A process with threads needs a moment to stand still. */
+export async function frozen(pids: readonly number[], work: () => Promise<void>): Promise<void> {
+  if (pids.length === 0) throw new Error('there is nothing to stop');
+  signalAll(pids, 'SIGSTOP');
+  try {
+    await until('standing still', () => pids.flatMap(threadStates).every((state) => state === 'T'));
+    await work();
+  } finally {
+    signalAll(pids, 'SIGCONT');
+  }
+}
+
+/** The same for a process and all below it. */
+export const stopped = (pid: number, work: () => Promise<void>): Promise<void> => frozen(processTree(pid), work);

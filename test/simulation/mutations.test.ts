@@ -1,0 +1,101 @@
+// Every wrong core of mutations.ts is noticed, and the right one is not blamed.
+import { spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Mutation, mutations } from './mutations.ts';
+
+const test = suite('mutations');
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const SEEDS = 60;
+/** A wrong core may also run for ever: that is noticed too. */
+const LIMIT_MS = 30_000;
+/** Slow, or about more than the core. */
+const LEFT_OUT = ['stories.golden.test.js', 'clean.test.js', 'severity.test.js', 'rollup.test.js', 'replay.test.js'];
+
+/** A copy of what the tables and the simulator need, in a folder of its own. */
+function copyTree(lane: string): string {
+  mkdirSync(lane, { recursive: true });
+  const copy = (path: string): void => cpSync(join(root, 'dist', path), join(lane, 'dist', path), { recursive: true });
+  for (const path of ['src/core', 'test/core', 'test/simulation']) copy(path);
+  for (const name of ['drive', 'policies', 'random']) copy(`test/support/${name}.js`);
+  symlinkSync(join(root, 'node_modules'), join(lane, 'node_modules'));
+  writeFileSync(join(lane, 'package.json'), '{"type":"module"}');
+  return lane;
+}
+
+const tablesOf = (lane: string): readonly string[] =>
+  readdirSync(join(lane, 'dist/test/core'))
+    .filter((name) => name.endsWith('.test.js') && !LEFT_OUT.includes(name))
+    .map((name) => join(lane, 'dist/test/core', name));
+
+/** Who noticed, or null. */
+function judge(lane: string): Promise<string | null> {
+  return new Promise((resolve, reject) => {
+    const argv = [join(lane, 'dist/test/simulation/mutant.js'), String(SEEDS), ...tablesOf(lane)];
+    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (data: Buffer) => {
+        if (output.length < 100_000) output += data.toString();
+      });
+    const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      clearTimeout(timer);
+      const by = signal ? 'it ran for ever' : /^@@ (.*)$/m.exec(output)?.[1];
+      if (code === 0) resolve(null);
+      else if (by !== undefined) resolve(by);
+      else reject(new Error(`a mutation must still be a program: ${output.slice(0, 500)}`));
+    });
+  });
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'watchkeeper-mutations-'));
+const results = new Map<Mutation, string | null>();
+let innocent: string | null = null;
+
+test.before(async () => {
+  const lanes = [0, 1].map((n) => copyTree(join(folder, `lane${n}`)));
+  innocent = await judge(lanes[0] ?? '');
+  const waiting = [...mutations];
+  const work = async (lane: string): Promise<void> => {
+    for (let one = waiting.shift(); one; one = waiting.shift()) {
+      const path = join(lane, 'dist/src/core', `${one.file}.js`);
+      const right = readFileSync(path, 'utf8');
+      if (right.split(one.from).length !== 2) continue; // Reported below.
+      writeFileSync(
+        path,
+        right.replace(one.from, () => one.to),
+      );
+      results.set(one, await judge(lane));
+      writeFileSync(path, right);
+    }
+  };
+  await Promise.all(lanes.map(work));
+});
+
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+test('the right core is not blamed', () => {
+  assert.is(innocent, null);
+});
+
+test('there are enough of them, each a different one', () => {
+  assert.ok(mutations.length >= 25);
+  assert.is(new Set(mutations.map((one) => one.does)).size, mutations.length);
+});
+
+for (const one of mutations)
+  test(`a core that ${one.does} is noticed`, () => {
+    assert.ok(results.has(one), `the text of the mutation must occur exactly once in ${one.file}: ${one.from}`);
+    const by = results.get(one) ?? null;
+    assert.ok(by !== null, 'nobody noticed: write the test that is missing');
+    if (process.env['QUIET'] !== '1') console.log(`${one.does}: ${by}`);
+  });
+
+test.run();
