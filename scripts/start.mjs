@@ -22,8 +22,10 @@ say('  npx watchkeeper explain mta                      what was seen, why it wa
 
 const argv = ['run', '--config', 'config/watchkeeper.yaml', '--live', ...process.argv.slice(2)];
 const daemon = spawn(process.execPath, [join(root, 'bin/watchkeeper.js'), ...argv], { cwd: root, stdio: 'inherit' });
-// Ctrl-C reaches the daemon by the terminal too; what comes to us alone is passed on.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => daemon.kill(signal));
+// Ctrl-C reaches the daemon by the terminal too; what comes to us alone is passed on. A hangup would only make it load
+// its configuration anew, and here it means that the terminal is gone.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => daemon.kill(signal));
+process.on('SIGHUP', () => daemon.kill('SIGTERM'));
 const [code, signal] = await new Promise((resolve) => daemon.once('exit', (...how) => resolve(how)));
 // 75: another daemon runs on this sandbox already, and its services are not ours to end.
 if (code !== 75) for (const told of await stopAll(defaultDir)) say(told.text);

@@ -18,6 +18,12 @@ const io: Io = {
 };
 
 let exitCode: number = EXIT.done;
+// Who reads us may have seen enough (`| head`): then there is nobody left to tell.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+
 const end = (code: number): void => {
   exitCode = code;
 };
@@ -37,6 +43,9 @@ const client = (name: string, about: string): Command =>
     .description(about)
     .addOption(output())
     .option('--socket <path>', 'control socket of the daemon');
+/** A verb that changes something. */
+const verb = (name: string, about: string): Command =>
+  client(name, about).option('--dry-run', 'only say what would be done; nothing is changed, journalled or told');
 
 program
   .command('run')
@@ -97,7 +106,7 @@ client('history', 'what happened')
     end(await (await import('./commands/history.ts')).run({ ...options, ...named, now: Date.now() }, io));
   });
 
-client('pause', 'leave a service alone for a time; checks go on')
+verb('pause', 'leave a service alone for a time; checks go on')
   .argument('<service>')
   .option('--for <duration>', 'when the pause ends', '1h')
   .option('--comment <text>', 'why')
@@ -105,19 +114,19 @@ client('pause', 'leave a service alone for a time; checks go on')
     end(await (await import('./commands/operate.ts')).pause(service, options, io)),
   );
 
-client('resume', 'end a pause now')
+verb('resume', 'end a pause now')
   .argument('<service>')
   .action(async (service: string, options) =>
     end(await (await import('./commands/operate.ts')).resume(service, options, io)),
   );
 
-client('reset', 'forget the attempts of a service that was given up, and look anew')
+verb('reset', 'forget the attempts of a service that was given up, and look anew')
   .argument('<service>')
   .action(async (service: string, options) =>
     end(await (await import('./commands/operate.ts')).reset(service, options, io)),
   );
 
-client('reload', 'load the configuration anew; a bad one changes nothing').action(async (options) =>
+verb('reload', 'load the configuration anew; a bad one changes nothing').action(async (options) =>
   end(await (await import('./commands/operate.ts')).reload(options, io)),
 );
 

@@ -24,6 +24,8 @@ const span = (option: string, text: string): number => {
 };
 
 export async function run(options: HistoryOptions, io: Io): Promise<number> {
+  if (!/^[1-9]\d{0,3}$/.test(options.limit))
+    throw new ClientError(EXIT.usage, `--limit ${options.limit}: a number from 1 to 9999`);
   const question = new URLSearchParams({
     from: String(options.now - span('--since', options.since)),
     limit: options.limit,

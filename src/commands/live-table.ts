@@ -203,7 +203,8 @@ const up = (lines: number): string => (lines > 0 ? `\u001b[${lines}A\r\u001b[J` 
 function onTerminal(screen: Screen, colour: boolean): LiveTable {
   let painted = '';
   let last: StatusView | null = null;
-  const across = (): number => Math.max(20, screen.columns ?? 80);
+  // Some terminals say that they have no columns at all.
+  const across = (): number => Math.max(20, screen.columns || 80);
   // A terminal that became narrower has wrapped what stands on it.
   const erase = (): string => {
     const lines = stripVTControlCharacters(painted).split('\n').slice(0, -1);
@@ -212,7 +213,7 @@ function onTerminal(screen: Screen, colour: boolean): LiveTable {
   const draw = (status: StatusView): string => {
     const lines = renderTable(status, { width: across(), colour }).split('\n');
     // More lines than the screen has would scroll away and could not be painted over.
-    const room = Math.max(3, (screen.rows ?? 24) - 1);
+    const room = Math.max(3, (screen.rows || 24) - 1);
     return lines.length - 1 > room ? `${lines.slice(0, room).join('\n')}\n` : lines.join('\n');
   };
   return {

@@ -1,5 +1,7 @@
 // `pause`, `resume`, `reset`, `reload`: what an operator tells the daemon. Each is an event, journalled with who said
-// it.
+// it; with `--dry-run` the daemon only says what would come of it.
+import { clean } from '../core/clean.ts';
+import type { Effect } from '../core/types.ts';
 import { durationMs } from '../define.ts';
 import { ask, body, ClientError, socketOf } from './client.ts';
 import { EXIT, type Io } from './io.ts';
@@ -7,22 +9,49 @@ import { EXIT, type Io } from './io.ts';
 interface Common {
   readonly socket?: string;
   readonly output: 'table' | 'json';
+  readonly dryRun?: boolean;
 }
 
 interface Told {
   readonly service: string;
   readonly phase: string;
   readonly why: { readonly text: string };
+  readonly next: string;
+  readonly effects?: readonly Effect[];
 }
 
 const by = (io: Io): string => io.env['SUDO_USER'] ?? io.env['USER'] ?? io.env['LOGNAME'] ?? 'operator';
 
 async function tell(path: string, words: object, options: Common, io: Io): Promise<number> {
-  const told = await body<Told>(ask(socketOf(io, options.socket), 'POST', path, words));
-  io.out(
-    options.output === 'json' ? `${JSON.stringify(told)}\n` : `${told.service}: ${told.phase}: ${told.why.text}\n`,
-  );
+  const dryRun = options.dryRun === true;
+  const told = await body<Told>(ask(socketOf(io, options.socket), 'POST', path, { ...words, dryRun }));
+  if (options.output === 'json') io.out(`${JSON.stringify(told)}\n`);
+  else {
+    const would = dryRun ? 'would be ' : '';
+    io.out(`${clean(told.service, 60)}: ${would}${told.phase}: ${clean(told.why.text, 600)}\n`);
+    for (const effect of told.effects ?? []) {
+      const text = effectText(effect);
+      if (text !== null) io.out(`  ${text}\n`);
+    }
+    if (dryRun) io.err('nothing was changed (--dry-run)\n');
+  }
   return EXIT.done;
+}
+
+/** What would be done, in words; alarm clocks are nobody's business. */
+function effectText(effect: Effect): string | null {
+  switch (effect.kind) {
+    case 'wake':
+      return null;
+    case 'check':
+      return `ask the ${effect.depth === 'deep' ? 'DeepCheck' : 'QuickCheck'} of ${clean(effect.service, 60)}`;
+    case 'repair':
+      return `repair ${clean(effect.service, 60)}: ${effect.rung.name}`;
+    case 'notice':
+      return `tell: ${effect.notice.kind} ${effect.notice.event}`;
+    default:
+      return `${effect.kind} ${clean(effect.service, 60)}`;
+  }
 }
 
 /** A pause always has an end: `--for`, one hour unless said otherwise. */
@@ -43,14 +72,24 @@ export const resume = (service: string, options: Common, io: Io): Promise<number
 export const reset = (service: string, options: Common, io: Io): Promise<number> =>
   tell('/api/v1/reset', { service, by: by(io) }, options, io);
 
+interface Reloaded {
+  readonly problems: readonly string[];
+  readonly text?: string;
+}
+
 export async function reload(options: Common, io: Io): Promise<number> {
-  const answer = await ask(socketOf(io, options.socket), 'POST', '/api/v1/reload');
-  const { problems = [] } = answer.body as { readonly problems?: readonly string[] };
+  const dryRun = options.dryRun === true;
+  const answer = await ask(socketOf(io, options.socket), 'POST', '/api/v1/reload', { dryRun });
+  // 409 is an answer too: the problems. Anything else is trouble of the daemon's own.
+  const refused = answer.status === 409;
+  const { problems, text = '' } = refused ? (answer.body as Reloaded) : await body<Reloaded>(Promise.resolve(answer));
   if (options.output === 'json') io.out(`${JSON.stringify(answer.body)}\n`);
-  else if (problems.length === 0) io.out('the new configuration is in force\n');
-  else {
-    for (const line of problems) io.err(`${line}\n`);
-    io.err('nothing was changed: the old configuration goes on\n');
-  }
-  return problems.length === 0 ? EXIT.done : EXIT.badConfiguration;
+  else if (refused) {
+    for (const line of problems) io.err(`${clean(line, 2000)}\n`);
+    io.err(`nothing ${dryRun ? 'would be' : 'was'} changed: the old configuration goes on\n`);
+  } else if (dryRun) {
+    for (const line of text.trimEnd().split('\n')) io.out(`${clean(line, 4000)}\n`);
+    io.err('nothing was changed (--dry-run)\n');
+  } else io.out('the new configuration is in force\n');
+  return refused ? EXIT.badConfiguration : EXIT.done;
 }

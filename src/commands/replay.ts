@@ -1,6 +1,7 @@
 // `watchkeeper replay [FOLDER]`: folds the journal offline, with no daemon. Says whether today's core decides as was
 // recorded; with `--config`, where a changed configuration would have decided otherwise. Exit code 1 if anything
 // differs.
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { load } from '../config/load.ts';
@@ -9,7 +10,7 @@ import { clean } from '../core/clean.ts';
 import { type Difference, type Recorded, replay } from '../core/replay.ts';
 import type { Policy } from '../core/types.ts';
 import { readAll } from '../daemon/journal.ts';
-import type { Entry } from '../daemon/journal-format.ts';
+import type { Entry, Segment } from '../daemon/journal-format.ts';
 import { files } from '../ports/files.ts';
 import { openStore } from '../ports/store.ts';
 import { plugins } from '../registry.ts';
@@ -34,11 +35,8 @@ export async function run({ folder, config, output }: ReplayOptions, io: Io): Pr
     }
     changed = loaded.config.policy;
   }
-  const segments = readAll(openStore(resolve(folder)));
-  if (segments.length === 0) {
-    io.err(`watchkeeper: no journal in ${folder}\n`);
-    return EXIT.usage;
-  }
+  const segments = read(resolve(folder), io);
+  if (typeof segments === 'number') return segments;
   const differences: Difference[] = [];
   let decisions = 0;
   for (const { snapshot, entries, damage } of segments) {
@@ -50,6 +48,20 @@ export async function run({ folder, config, output }: ReplayOptions, io: Io): Pr
   if (output === 'json') io.out(`${JSON.stringify({ schemaVersion: 1, decisions, differences }, null, 2)}\n`);
   else show(differences, decisions, changed !== null, io);
   return differences.length === 0 ? EXIT.done : EXIT.failed;
+}
+
+/** The segments, or the exit code when there are none. Only reads: a folder that is not there stays so. */
+function read(folder: string, io: Io): readonly Segment[] | number {
+  try {
+    const segments = existsSync(folder) ? readAll(openStore(folder)) : [];
+    if (segments.length > 0) return segments;
+    io.err(`watchkeeper: no journal in ${folder}\n`);
+    return EXIT.usage;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    io.err(`watchkeeper: ${message}\n`);
+    return code === 'EACCES' || code === 'EPERM' ? EXIT.notAllowed : EXIT.usage;
+  }
 }
 
 function show(differences: readonly Difference[], decisions: number, changed: boolean, io: Io): void {

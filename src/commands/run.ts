@@ -1,17 +1,17 @@
 // `watchkeeper run`: the daemon itself, from the file to the last signal. Exit codes: 0 stopped as asked, 75 another
 // daemon runs, 77 a folder is not ours, 78 bad configuration.
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { load } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
-import type { Config, Loaded } from '../config/types.ts';
+import type { Config, Good, Loaded } from '../config/types.ts';
 import { openControl } from '../daemon/control.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import { askHistory, openRecorder } from '../daemon/recorder.ts';
 import { makeReload, watchFiles } from '../daemon/reload.ts';
 import { clock } from '../ports/clock.ts';
 import { files } from '../ports/files.ts';
-import { LockError, takeLock } from '../ports/lock.ts';
+import { type Lock, LockError, takeLock } from '../ports/lock.ts';
 import { isJournal, type LogLevel, type OpenLog, openLog } from '../ports/log.ts';
 import { type Notify, openNotify } from '../ports/notify.ts';
 import type { Ports } from '../ports/ports.ts';
@@ -52,25 +52,26 @@ export async function run(options: RunOptions, io: Io, self: Process): Promise<n
   }
   for (const warning of loaded.warnings) io.err(`${formatProblem(warning)}\n`);
   const { config } = loaded;
-  let store: Store;
-  let lock: ReturnType<typeof takeLock>;
+  const locks: Lock[] = [];
   try {
-    store = openStore(config.stateDir);
+    const store = openStore(config.stateDir);
     openStore(config.runDir);
-    lock = takeLock(join(config.stateDir, 'lock'), self.pid);
+    // Two locks: whoever shares only the run-dir would take the control socket away from the one that has it.
+    for (const path of [join(config.stateDir, 'lock'), join(config.runDir, 'control.lock')]) {
+      const lock = takeLock(path, self.pid);
+      if (lock === 'held') {
+        io.err(`watchkeeper: another daemon runs on ${dirname(path)}\n`);
+        return EXIT.tryAgain;
+      }
+      locks.push(lock);
+    }
+    return await serve(options, loaded, store, loader, io, self);
   } catch (error) {
-    const code = error instanceof LockError ? error.message : (error as NodeJS.ErrnoException).message;
-    io.err(`watchkeeper: ${code}\n`);
+    if (!(error instanceof LockError) && (error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    io.err(`watchkeeper: ${(error as Error).message}\n`);
     return EXIT.notAllowed;
-  }
-  if (lock === 'held') {
-    io.err(`watchkeeper: another daemon runs on ${config.stateDir}\n`);
-    return EXIT.tryAgain;
-  }
-  try {
-    return await serve(options, config, store, loader, io, self);
   } finally {
-    lock.close();
+    for (const lock of locks) lock.close();
   }
 }
 
@@ -78,12 +79,13 @@ const observing = (config: Config): Config => ({ ...config, policy: { ...config.
 
 async function serve(
   options: RunOptions,
-  config: Config,
+  loaded: Good,
   store: Store,
   loader: () => Promise<Loaded>,
   io: Io,
   self: Process,
 ): Promise<number> {
+  const { config } = loaded;
   const journald = isJournal(io.env, self.pid, 2);
   const live = options.live ? liveTable(self.stdout, { noColour: (io.env['NO_COLOR'] ?? '') !== '' }) : null;
   const log = openLog({
@@ -108,19 +110,28 @@ async function serve(
     onBeat: watchdog(notify),
     ...(live ? { onTold: (told) => told.forEach((one) => live.say(sentence(one.time, one.service, one.text))) } : {}),
   });
-  const reload = telling(makeReload(daemon, loader), notify, log);
-  await daemon.start();
-  const control = await openControl(join(config.runDir, 'control.sock'), {
+  const { reload: load, preview } = makeReload(daemon, loader, loaded);
+  const reload = telling(load, notify, log);
+  const started = daemon.start();
+  // From here on a signal is an order: by default SIGHUP would be the end.
+  const over = asked(self, () => started.then(reload));
+  await started;
+  const doors = {
     daemon,
     wall: () => clock.wall(),
     reload,
-    history: (question) => askHistory(history, question, clock.wall()),
+    preview,
+    history: (question: Readonly<Record<string, string>>) => askHistory(history, question, clock.wall()),
+  };
+  const control = await openControl(join(config.runDir, 'control.sock'), doors).catch(async (error: Error) => {
+    await daemon.close();
+    throw error;
   });
   const watching = watchFiles(options.config, clock, daemon, loader, reload);
   const stopLive = live ? showLive(daemon, live, ports) : () => undefined;
   notify.ready();
   notify.status(`watching ${Object.keys(config.services).length} services`);
-  await asked(self, reload);
+  await over;
   notify.stopping();
   watching.close();
   stopLive();

@@ -43,6 +43,10 @@ export function decide(policy: Policy, node: NodeState, event: Event): Decision 
     case 'booted':
       booted(work, event);
       break;
+    case 'stopping':
+      say(work, 'stopping', 'told to stop; services stay as they are');
+      tell(work, null, null, { event: 'daemon-stopping', summary: 'nobody looks any more', action: 'none' });
+      break;
     case 'stalled':
       work.node = stalled(policy, work.node, event.at);
       say(

@@ -275,6 +275,7 @@ export type Event =
   | (Of & { readonly kind: 'acquired' })
   | (Of & { readonly kind: 'evicted'; readonly detail: string })
   | (At & { readonly kind: 'booted'; readonly fresh: boolean })
+  | (At & { readonly kind: 'stopping' })
   | (At & { readonly kind: 'configured'; readonly policy: Policy })
   | (At & { readonly kind: 'stalled'; readonly ms: number })
   | (At & { readonly kind: 'stepped'; readonly ms: number })

@@ -7,28 +7,34 @@ import { createAdaptorServer } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
-import { explain } from '../core/explain.ts';
+import { explain, nextOf } from '../core/explain.ts';
 import { clean } from '../core/clean.ts';
 import type { Daemon } from './daemon.ts';
+import type { Incoming } from './loop.ts';
+import type { Preview, Reload } from './reload.ts';
 import { checksOf, healthOf, SCHEMA_VERSION, wallOf } from './status.ts';
 
 export interface ControlDoors {
   readonly daemon: Daemon;
   readonly wall: () => number;
-  /** Loads the configuration anew; problems as text lines, none when it is in force. */
-  readonly reload: () => Promise<readonly string[]>;
+  /** Loads the configuration anew. */
+  readonly reload: Reload;
+  /** What a reload would change, or the problems that would keep it from it. Changes nothing. */
+  readonly preview: Preview;
   readonly history: ((query: Readonly<Record<string, string>>) => Promise<readonly object[]>) | null;
 }
 
 const who = z.string().min(1).max(100).default('operator');
-const pauseBody = z.object({
+const pauseBody = z.strictObject({
   service: z.string().max(200),
   untilMs: z.number().int().min(1000).max(31_536_000_000),
   by: who,
   comment: z.string().max(500).default(''),
+  dryRun: z.boolean().default(false),
 });
-const serviceBody = z.object({ service: z.string().max(200), by: who });
-const checkBody = z.object({ service: z.string().max(200), depth: z.enum(['quick', 'deep']) });
+const serviceBody = z.strictObject({ service: z.string().max(200), by: who, dryRun: z.boolean().default(false) });
+const reloadBody = z.strictObject({ dryRun: z.boolean().default(false) });
+const checkBody = z.strictObject({ service: z.string().max(200), depth: z.enum(['quick', 'deep']) });
 
 type Doing = (c: Context) => Promise<Response>;
 
@@ -39,10 +45,19 @@ const problem = (c: Context, status: 400 | 404 | 409 | 503, error: string): Resp
 const withBody =
   <T>(schema: z.ZodType<T>, then: (c: Context, body: T) => Promise<Response>): Doing =>
   async (c) => {
-    const raw: unknown = await c.req.json().catch(() => null);
-    const parsed = schema.safeParse(raw);
-    return parsed.success ? then(c, parsed.data) : problem(c, 400, z.prettifyError(parsed.error));
+    const raw = parsed(await c.req.text());
+    const judged = schema.safeParse(raw);
+    return judged.success ? then(c, judged.data) : problem(c, 400, z.prettifyError(judged.error));
   };
+
+/** No body is one without words; what is not JSON fits no schema. */
+function parsed(text: string): unknown {
+  try {
+    return text === '' ? {} : JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
 
 export function controlApp(doors: ControlDoors): Hono {
   const { daemon } = doors;
@@ -52,7 +67,9 @@ export function controlApp(doors: ControlDoors): Hono {
   app.get('/api/v1/status', (c) => c.json(daemon.status()));
   app.get('/api/v1/explain/:name', (c) => {
     const shown = explainNamed(daemon, c.req.param('name'), doors.wall());
-    return shown ? c.json(shown) : problem(c, 404, `no service or incident "${c.req.param('name')}"`);
+    return shown
+      ? c.json(shown)
+      : problem(c, 404, `no service, and no incident that is remembered: "${c.req.param('name')}"`);
   });
   app.get('/api/v1/history', async (c) => {
     if (!doors.history) return problem(c, 503, 'there is no history database');
@@ -68,23 +85,20 @@ export function controlApp(doors: ControlDoors): Hono {
   );
   app.post(
     '/api/v1/resume',
-    withBody(serviceBody, (c, { service, by }) =>
-      tell(c, daemon, service, () => daemon.push({ kind: 'resumed', service, by })),
+    withBody(serviceBody, (c, { service, by, dryRun }) =>
+      tell(c, daemon, { kind: 'resumed', service, by: clean(by, 100) }, dryRun),
     ),
   );
   app.post(
     '/api/v1/reset',
-    withBody(serviceBody, (c, { service, by }) =>
-      tell(c, daemon, service, () => daemon.push({ kind: 'reset', service, by })),
+    withBody(serviceBody, (c, { service, by, dryRun }) =>
+      tell(c, daemon, { kind: 'reset', service, by: clean(by, 100) }, dryRun),
     ),
   );
-  app.post('/api/v1/reload', async (c) => {
-    const problems = await doors.reload();
-    return c.json(
-      { schemaVersion: SCHEMA_VERSION, ok: problems.length === 0, problems },
-      problems.length === 0 ? 200 : 409,
-    );
-  });
+  app.post(
+    '/api/v1/reload',
+    withBody(reloadBody, (c, { dryRun }) => reload(c, doors, dryRun)),
+  );
   return app;
 }
 
@@ -101,45 +115,66 @@ async function check(c: Context, daemon: Daemon, service: string, depth: 'quick'
   });
 }
 
-function pause(c: Context, daemon: Daemon, body: z.output<typeof pauseBody>): Promise<Response> {
-  const { service, untilMs, by, comment } = body;
-  const event = {
-    kind: 'paused',
-    service,
-    until: daemon.loop.now() + untilMs,
-    by: clean(by, 100),
-    comment: clean(comment, 500),
-  } as const;
-  return tell(c, daemon, service, () => daemon.push(event));
+async function reload(c: Context, doors: ControlDoors, dryRun: boolean): Promise<Response> {
+  const found = dryRun ? await doors.preview() : { problems: await doors.reload() };
+  const ok = found.problems.length === 0;
+  return c.json({ schemaVersion: SCHEMA_VERSION, ok, dryRun, ...found }, ok ? 200 : 409);
 }
 
-/** Pushes an event, and answers with what was decided about it. */
-async function tell(c: Context, daemon: Daemon, service: string, push: () => void): Promise<Response> {
-  const names = service === 'all' ? daemon.services.names : [service];
-  if (!names.every((name) => name in daemon.loop.node.services)) return problem(c, 404, `no service "${service}"`);
-  const before = daemon.loop.node.services[service];
-  push();
-  await new Promise((resolve) => setImmediate(resolve));
-  const after = daemon.loop.node.services[service];
-  if (after === before) return problem(c, 409, `nothing to do: "${service}" is ${after?.phase ?? 'unknown'}`);
-  return c.json({ schemaVersion: SCHEMA_VERSION, service, phase: after?.phase, why: after?.why });
+function pause(c: Context, daemon: Daemon, body: z.output<typeof pauseBody>): Promise<Response> {
+  const { service, untilMs, by, comment, dryRun } = body;
+  const until = daemon.loop.now() + untilMs;
+  const event = { kind: 'paused', service, until, by: clean(by, 100), comment: clean(comment, 500) } as const;
+  return tell(c, daemon, event, dryRun);
+}
+
+/** What an operator says about one service: refused with the core's own reason, foreseen, or done and on the disk. */
+async function tell(
+  c: Context,
+  daemon: Daemon,
+  event: Extract<Incoming, { kind: 'paused' | 'resumed' | 'reset' }>,
+  dryRun: boolean,
+): Promise<Response> {
+  const { loop } = daemon;
+  const { service } = event;
+  // Only its own keys: every object has a "constructor".
+  const before = Object.hasOwn(loop.node.services, service) ? loop.node.services[service] : undefined;
+  if (!before) return problem(c, 404, `no service "${service}"`);
+  const [node, effects, whys] = loop.foresee(event);
+  if (node.services[service] === before) {
+    const why = whys.find((one) => one.service === service);
+    return problem(c, 409, `nothing is done about "${service}": ${why?.text ?? `it is ${before.phase}`}`);
+  }
+  if (!dryRun) {
+    daemon.push(event);
+    await new Promise((resolve) => setImmediate(resolve));
+    await loop.written;
+  }
+  const shown = dryRun ? node : loop.node;
+  const after = shown.services[service];
+  const next = nextOf(loop.policy, shown, service, loop.now()).text;
+  const answer = { schemaVersion: SCHEMA_VERSION, dryRun, service, phase: after?.phase, why: after?.why, next };
+  return c.json(dryRun ? { ...answer, effects } : answer);
 }
 
 function explainNamed(daemon: Daemon, name: string, wall: number): object | null {
   const { loop } = daemon;
-  const service = name in loop.node.services ? name : name.replace(/-\d+$/, '');
-  const state = loop.node.services[service];
+  const known = (one: string): boolean => Object.hasOwn(loop.node.services, one);
+  const service = known(name) ? name : name.replace(/-\d+$/, '');
+  const state = known(service) ? loop.node.services[service] : undefined;
   if (!state) return null;
   const incident = service === name ? null : name;
   const story = loop.recent
     .filter((told) => (incident ? told.incident === incident : told.service === service))
     .slice(-50);
+  if (incident !== null && incident !== state.incident && story.length === 0) return null;
   const config = daemon.config.services[service];
+  const last = daemon.services.last(service);
   return {
     schemaVersion: SCHEMA_VERSION,
     service,
     incident: incident ?? state.incident,
-    health: healthOf(state, loop.policy.services[service]?.unknowns ?? 3, daemon.services.last(service).quick),
+    health: healthOf(state, loop.policy.services[service]?.unknowns ?? 3, last.quick ?? last.deep),
     phase: state.phase,
     since: wallOf(loop, wall, state.since),
     runbook: config?.policy.runbook ?? null,

@@ -13,6 +13,7 @@ import { type Incoming, Loop, type Told } from './loop.ts';
 import { emptyOutbox, foldOutbox, Outbox } from './outbox.ts';
 import type { Ran } from './run-check.ts';
 import { type Beats, Schedule } from './schedule.ts';
+import { type WatchedSecrets, watchSecrets } from './secrets.ts';
 import { Services } from './services.ts';
 import { type DaemonFacts, type Status, statusOf } from './status.ts';
 import { openTimeline, type Timeline } from './timeline.ts';
@@ -52,6 +53,7 @@ export class Daemon {
   readonly #schedule: Schedule;
   readonly #wakes = new Map<string, () => void>();
   readonly #calendar: Calendar;
+  readonly #secrets: WatchedSecrets;
   #lag: LoopLag | null = null;
   #config: Config;
   #startedAt = 0;
@@ -64,6 +66,10 @@ export class Daemon {
     const { ports, store } = doors;
     this.#doors = doors;
     this.#config = config;
+    this.#secrets = watchSecrets(ports.secrets, (bad, detail) =>
+      this.loop.push({ kind: 'condition', name: 'secrets', bad, detail }),
+    );
+    const guarded = { ...ports, secrets: this.#secrets };
     this.#recovered = recover(store, new Date(ports.clock.wall()).toISOString());
     this.#timeline = openTimeline(ports.clock, ports.proc.bootId(), this.#recovered.last);
     this.loop = new Loop(config.policy, {
@@ -86,12 +92,12 @@ export class Daemon {
       },
       doors.limits ?? LIMITS,
     );
-    this.#outbox = new Outbox(ports, config.node, store.dir, () => this.loop.outbox, {
+    this.#outbox = new Outbox(guarded, config.node, store.dir, () => this.loop.outbox, {
       onSent: (name, upTo) => this.loop.sent(name, upTo),
       onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'outbox', bad, detail }),
     });
     this.services = new Services(doors.plugins, {
-      ports,
+      ports: guarded,
       push: (event) => this.loop.push(event),
       epochOf: (service) => this.loop.node.services[service]?.epoch ?? 0,
       now: () => this.loop.now(),
@@ -123,10 +129,20 @@ export class Daemon {
     this.#lag = new LoopLag(this.#doors.ports.clock, () => this.#beat());
     this.#adopt(this.#config);
     this.loop.push({ kind: 'configured', policy: this.#config.policy });
+    this.#forgetTroubles();
     if (damage !== null) this.loop.push({ kind: 'condition', name: 'state-lost', bad: true, detail: damage });
     this.loop.push({ kind: 'booted', fresh });
     this.#outbox.poke();
     this.#trustAgain();
+  }
+
+  /** What the daemon of the life before had trouble with, this one has not seen: it ends, and is raised again if it
+   *  goes on. Nobody else would ever end it. */
+  #forgetTroubles(): void {
+    const detail = 'the daemon was started anew';
+    for (const name of ['configuration', 'history', 'secrets', 'plugin', 'outbox'] as const)
+      this.loop.push({ kind: 'condition', name, bad: false, detail });
+    if (this.#journal.durable) this.loop.push({ kind: 'condition', name: 'journal', bad: false, detail });
   }
 
   /** Budgets that may have been forgotten are strict until a whole window has passed: then nothing old can count. */
@@ -161,6 +177,7 @@ export class Daemon {
   /** Build all of the new first (the loader did), then swap: nothing here fails. */
   #adopt(config: Config): void {
     this.#config = config;
+    this.#secrets.forget();
     const channels = Object.entries(config.alerts).flatMap(([name, { type, options }]) => {
       const plugin = this.#doors.plugins.alerts.get(type);
       return plugin ? [{ name, plugin, options }] : [];
@@ -292,7 +309,9 @@ export class Daemon {
     this.#trust();
     for (const cancel of this.#wakes.values()) cancel();
     this.#wakes.clear();
+    this.loop.push({ kind: 'stopping' });
     await this.services.close();
+    await this.loop.written;
     await this.#outbox.close(3000);
     this.loop.close();
     this.#lag?.close();

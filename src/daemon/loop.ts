@@ -46,6 +46,7 @@ export class Loop {
   #node: NodeState = emptyNode;
   #outbox: OutboxState = emptyOutbox;
   #seq = 0;
+  #written: Promise<void> = Promise.resolve();
   readonly #queue: Incoming[] = [];
   #draining = false;
   #closed = false;
@@ -76,8 +77,17 @@ export class Loop {
   get recent(): readonly Told[] {
     return this.#recent;
   }
+  /** Resolves when all that was decided so far is on the disk, or the disk has been given up on. */
+  get written(): Promise<void> {
+    return this.#written;
+  }
   now(): number {
     return this.#doors.timeline.now();
+  }
+
+  /** What would be decided about an event now. Nothing comes of it. */
+  foresee(event: Incoming): Decision {
+    return decide(this.#policy, this.#node, { ...event, at: this.now() } as Event);
   }
 
   /** The state of the life before: folded, nothing performed. */
@@ -151,7 +161,7 @@ export class Loop {
     };
     this.#outbox = foldOutbox(this.#outbox, entry, this.#doors.channels());
     this.#tell(seq, time, event, node, whys);
-    void this.#doors.append(entry).then(() => {
+    this.#written = this.#doors.append(entry).then(() => {
       for (const effect of effects) if (effect.kind !== 'notice') this.#doors.perform(effect);
       if (alerts.length > 0) this.#doors.onAlerts();
     });

@@ -15,7 +15,7 @@ export async function askHistory(history: History, question: HistoryQuestion, no
   const { service, incident } = question;
   const from = number(question['from']);
   const to = number(question['to']);
-  const limit = Math.min(10_000, number(question['limit']) ?? 200);
+  const limit = Math.max(1, Math.min(10_000, Math.floor(number(question['limit']) ?? 200)));
   const named = service === undefined ? {} : { service };
   const stepMs = number(question['rollups']);
   if (stepMs !== undefined)

@@ -1,8 +1,9 @@
 // A new configuration: load all of it first, then swap. A bad one changes nothing, is told in full, and is an alarm.
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { diff, diffText } from '../config/diff.ts';
 import { formatProblem } from '../config/problems.ts';
-import type { Config, Loaded } from '../config/types.ts';
+import type { Config, Good, Loaded } from '../config/types.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Daemon } from './daemon.ts';
 
@@ -10,33 +11,52 @@ const SETTLE_MS = 200;
 
 /** Problems as lines; none when the new configuration is in force. */
 export type Reload = () => Promise<readonly string[]>;
+/** What a reload would do: the problems that forbid it, or the difference as text. */
+export type Preview = () => Promise<{ readonly problems: readonly string[]; readonly text: string }>;
 
 const same = (a: Config, b: Config): boolean => JSON.stringify(a.files) === JSON.stringify(b.files);
 
-export function makeReload(daemon: Daemon, load: () => Promise<Loaded>): Reload {
+/** `now` is the configuration that the daemon was started with. */
+export function makeReload(
+  daemon: Daemon,
+  load: () => Promise<Loaded>,
+  now: Good,
+): { readonly reload: Reload; readonly preview: Preview } {
+  let inForce = now;
   let before: Promise<unknown> = Promise.resolve();
   const once = async (): Promise<readonly string[]> => {
     const loaded = await load();
-    if ('problems' in loaded) {
-      const lines = loaded.problems.map(formatProblem);
-      const first = lines[0] ?? 'unreadable';
-      daemon.refuse(lines.length > 1 ? `${first} (and ${lines.length - 1} more)` : first);
-      return lines;
-    }
-    const fixed = fixedOf(daemon.config, loaded.config);
-    if (fixed !== null) {
-      daemon.refuse(fixed);
-      return [fixed];
+    const problems = problemsOf(daemon, loaded);
+    const [first = '', ...more] = problems;
+    if ('problems' in loaded || problems.length > 0) {
+      daemon.refuse(more.length > 0 ? `${first} (and ${more.length} more)` : first);
+      return problems;
     }
     daemon.reload(loaded.config);
+    inForce = loaded;
     return [];
   };
-  // One at a time: two edits in a row are two reloads, in order.
-  return () => {
-    const next = before.then(once, once);
-    before = next.catch(() => undefined);
-    return next;
+  return {
+    // One at a time: two edits in a row are two reloads, in order.
+    reload: () => {
+      const next = before.then(once, once);
+      before = next.catch(() => undefined);
+      return next;
+    },
+    preview: async () => {
+      const loaded = await load();
+      const problems = problemsOf(daemon, loaded);
+      if ('problems' in loaded || problems.length > 0) return { problems, text: '' };
+      const text = diffText(diff(inForce.config, loaded.config), inForce.effective(), loaded.effective());
+      return { problems, text };
+    },
   };
+}
+
+function problemsOf(daemon: Daemon, loaded: Loaded): readonly string[] {
+  if ('problems' in loaded) return loaded.problems.map(formatProblem);
+  const fixed = fixedOf(daemon.config, loaded.config);
+  return fixed === null ? [] : [fixed];
 }
 
 /** What cannot change while the daemon runs. */
@@ -47,7 +67,8 @@ function fixedOf(now: Config, next: Config): string | null {
 }
 
 /** Watches the folder of the configuration, and conf.d: an edit, a rename or a symlink swap reloads by itself. A watch
- *  on the file would go deaf after its first atomic replacement. */
+ *  on the file would go deaf after its first atomic replacement; one on a folder is made anew after each change,
+ *  because conf.d may come, go, or be swapped as a whole. */
 export function watchFiles(
   path: string,
   clock: Clock,
@@ -56,26 +77,37 @@ export function watchFiles(
   reload: Reload,
 ): { close(): void } {
   let cancel: () => void = () => undefined;
+  /** The newest that was refused, as text: told once, until the file says something else. */
   let refused = '';
+  let watchers: readonly FSWatcher[] = [];
   const look = async (): Promise<void> => {
     const loaded = await load();
-    if ('config' in loaded && same(loaded.config, daemon.config)) return;
-    const key = 'problems' in loaded ? loaded.problems.map(formatProblem).join('\n') : '';
-    if (key !== '' && key === refused) return;
-    refused = key;
+    const problems = problemsOf(daemon, loaded).join('\n');
+    if (problems !== '' && problems === refused) return;
+    // The old text is there again: nothing to load, but what was refused is over.
+    if (problems === '' && refused === '' && 'config' in loaded && same(loaded.config, daemon.config)) return;
+    refused = problems;
     await reload();
   };
   const changed = (): void => {
     cancel();
-    cancel = clock.after(SETTLE_MS, () => void look().catch(() => undefined));
+    cancel = clock.after(SETTLE_MS, () => {
+      open();
+      void look().catch(() => undefined);
+    });
   };
-  const watchers = [dirname(path), join(dirname(path), 'conf.d')].flatMap((folder): FSWatcher[] => {
-    try {
-      return [watch(folder, { persistent: false }, changed).on('error', () => undefined)];
-    } catch {
-      return []; // No such folder, or no watches left: SIGHUP and `reload` remain.
-    }
-  });
+  const open = (): void => {
+    const old = watchers;
+    watchers = [dirname(path), join(dirname(path), 'conf.d')].flatMap((folder): FSWatcher[] => {
+      try {
+        return [watch(folder, { persistent: false }, changed).on('error', () => undefined)];
+      } catch {
+        return []; // No such folder, or no watches left: SIGHUP and `reload` remain.
+      }
+    });
+    for (const watcher of old) watcher.close();
+  };
+  open();
   return {
     close() {
       cancel();

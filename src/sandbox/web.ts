@@ -8,7 +8,7 @@ import { serve } from './service.ts';
 import { readPassword, type Settings } from './settings.ts';
 
 /** Shorter than any check's patience: the page rather says what is wrong than nothing. */
-const ASK_MS = 400;
+const ASK_MS = 650;
 
 async function countMail(settings: Settings<'web'>, pass: string): Promise<number> {
   const client = new ImapFlow({

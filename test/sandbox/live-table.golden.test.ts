@@ -121,6 +121,12 @@ test('a terminal is repainted in place, and only when something changed', () => 
   assert.is(written.at(-1), '\u001b[?25h', 'the cursor is seen again');
 });
 
+test('a terminal that claims to have no columns gets a table for 80', () => {
+  const { written, out } = screen(true, 0);
+  liveTable({ ...out, columns: 0 }, { noColour: true }).show(status([well('store', 2)]));
+  assert.match(written[0] ?? '', renderTable(status([well('store', 2)]), { width: 80, colour: false }));
+});
+
 test('a table longer than the screen is cut', () => {
   const { written, out } = screen(true, 6);
   liveTable(out, { noColour: true }).show(status(Array.from({ length: 40 }, (_none, at) => well(`s${at}`, 1))));

@@ -1,5 +1,5 @@
-// The embedded default as `npm start` runs it, for a test: the daemon and the three services, on free ports, in a folder
-// of the test. All of it ends by pid, also when the test takes too long.
+// The embedded default as `npm start` runs it, for a test: the daemon and the three services, on free ports, in a
+// folder of the test. All of it ends by pid, also when the test takes too long.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
