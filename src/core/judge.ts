@@ -29,9 +29,11 @@ export function onChecked(c: Context, s: ServiceState, e: Checked): Move {
     case 'verifying':
       return checkedVerifying(c, s, e);
     case 'waiting':
-      return good(e.verdict) && e.depth === 'deep'
-        ? well(c, s, because(c, 'came-back', `it works again by itself: ${answer(e.verdict)}`), found(s, e))
-        : ignore(c, s, 'ignored', 'waiting');
+      return e.depth === 'quick'
+        ? lookingBetter(c, s, e.verdict)
+        : good(e.verdict)
+          ? well(c, s, because(c, 'came-back', `it works again by itself: ${answer(e.verdict)}`), found(s, e))
+          : ignore(c, s, 'ignored', 'waiting');
     case 'failed':
       return checkedFailed(c, s, e);
     default:
@@ -179,6 +181,20 @@ export function verifyOver(c: Context, s: ServiceState): Move {
   );
 }
 
+/** Nothing is done about it now, and its QuickChecks pass: `rise` of them in a row ask for the DeepCheck, which decides. */
+function lookingBetter(c: Context, s: ServiceState, verdict: Verdict): Move {
+  if (!good(verdict))
+    return verdict.outcome === 'unknown' || s.passes === 0
+      ? ignore(c, s, 'ignored', `still ${s.phase}`)
+      : stay(s, because(c, 'still-failing', told(verdict)), { passes: 0 });
+  if (s.passes >= c.policy.rise) return ignore(c, s, 'ignored', 'the DeepCheck decides');
+  const passes = s.passes + 1;
+  const effects =
+    passes === c.policy.rise ? [{ kind: 'check', service: c.name, depth: 'deep', epoch: s.epoch } as const] : [];
+  const text = `QuickCheck passes, ${passes} of ${c.policy.rise}`;
+  return stay(s, because(c, 'looking-better', text), { passes }, { effects });
+}
+
 /** It was not started because that is not safe, or because somebody is at work on it: of course it fails. */
 const NOT_STARTED: ReadonlySet<string> = new Set(['not-safe-to-start', 'by-hand']);
 
@@ -206,14 +222,7 @@ export function checkedFailed(c: Context, s: ServiceState, e: Checked): Move {
   const { verdict } = e;
   if (e.depth === 'deep' && good(verdict))
     return well(c, s, because(c, 'recovered', `it works again: ${answer(verdict)}`), found(s, e));
-  if (good(verdict)) {
-    if (s.passes >= c.policy.rise) return ignore(c, s, 'ignored', 'the DeepCheck decides');
-    const passes = s.passes + 1;
-    const effects =
-      passes === c.policy.rise ? [{ kind: 'check', service: c.name, depth: 'deep', epoch: s.epoch } as const] : [];
-    const text = `QuickCheck passes, ${passes} of ${c.policy.rise}`;
-    return stay(s, because(c, 'looking-better', text), { passes }, { effects });
-  }
+  if (good(verdict)) return lookingBetter(c, s, verdict);
   if (verdict.outcome === 'unknown') return ignore(c, s, 'ignored', 'could not tell');
   const changed = causeOf(verdict) !== causeOf(s.verdict);
   const sure = e.depth === 'deep' || verdict.conclusive === true;

@@ -204,6 +204,19 @@ test('it works again by itself in the pause: no repair', () => {
   assert.is(drive.of('mta').why.rule, 'came-back');
 });
 
+test('in a long wait QuickChecks that pass ask for the DeepCheck: it is not called down for longer than it is', () => {
+  const drive = broken({ byHandMs: 600_000, rise: 2 });
+  drive.repaired('mta', 'held');
+  drive.quick('mta', passes());
+  drive.quick('mta', fails('refusing'));
+  assert.is(effectsOf(drive.quick('mta', passes()), 'check').length, 0, 'in a row');
+  assert.is(effectsOf(drive.quick('mta', passes()), 'check').length, 1);
+  assert.is(drive.phase('mta'), 'waiting');
+  drive.deep('mta', passes());
+  assert.is(drive.phase('mta'), 'healthy');
+  assert.equal(drive.alarms, []);
+});
+
 test('a repair that does not end in its time counts as failed, and its late answer for nothing', () => {
   const drive = broken({ repairMs: 20_000 });
   const { epoch } = drive.of('mta');
