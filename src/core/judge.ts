@@ -181,7 +181,7 @@ export function verifyOver(c: Context, s: ServiceState): Move {
   );
 }
 
-/** Nothing is done about it now, and its QuickChecks pass: `rise` of them in a row ask for the DeepCheck, which decides. */
+/** Nothing is done about it now, and its QuickChecks pass: `rise` in a row ask for the DeepCheck, which decides. */
 function lookingBetter(c: Context, s: ServiceState, verdict: Verdict): Move {
   if (!good(verdict))
     return verdict.outcome === 'unknown' || s.passes === 0
