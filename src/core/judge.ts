@@ -181,7 +181,7 @@ export function verifyOver(c: Context, s: ServiceState): Move {
   );
 }
 
-/** Nothing is done about it now, and its QuickChecks pass: `rise` of them in a row ask for the DeepCheck, which decides. */
+/** Nothing is done about it now, and its QuickChecks pass: `rise` in a row ask for the DeepCheck, which decides. */
 function lookingBetter(c: Context, s: ServiceState, verdict: Verdict): Move {
   if (!good(verdict))
     return verdict.outcome === 'unknown' || s.passes === 0
@@ -228,8 +228,7 @@ export function checkedFailed(c: Context, s: ServiceState, e: Checked): Move {
   const sure = e.depth === 'deep' || verdict.conclusive === true;
   if (sure && goesOn(c, s, causeOf(verdict))) return act(c, { ...s, awaiting: [] }, verdict);
   if (NOT_STARTED.has(s.why.rule)) return ignore(c, s, 'ignored', 'it was not started, and a person is needed');
-  // A QuickCheck that goes on passing is not asked about again and again: the DeepCheck has its own beat.
-  if (s.passes > 0 && e.depth === 'quick') return stay(s, because(c, 'still-failing', told(verdict)), { passes: 0 });
+  if (s.passes > 0) return stay(s, because(c, 'still-failing', told(verdict)), { passes: 0 });
   if (changed && sure) return stay(s, because(c, 'still-failing', told(verdict)), { verdict });
   return ignore(c, s, 'ignored', 'still failing');
 }
