@@ -42,7 +42,9 @@ interface Info extends winston.Logform.TransformableInfo {
 
 function sentence({ notice }: Alert): string {
   const what = notice.kind === 'clear' ? 'cleared' : notice.kind === 'once' ? notice.event : notice.severity;
-  const who = notice.service === null ? '' : `${notice.service}: `;
+  // Most sentences begin with the service already.
+  const named = notice.service === null || notice.summary.startsWith(`${notice.service}:`);
+  const who = named ? '' : `${notice.service}: `;
   const action = notice.action ? ` (${notice.action})` : '';
   return clean(`${what}: ${who}${notice.summary}${action}`, MAX_TEXT_BYTES);
 }

@@ -105,6 +105,11 @@ const round: Gate = (c, s, verdict) => {
 const incurable: Gate = (c, s, verdict) => {
   const cause = causeOf(verdict);
   if (curable(c.policy, cause)) return null;
+  if (cause === 'dependency' && s.incident === null) {
+    // What it needs is at fault, and that often passes by itself: nobody is called before a second look.
+    const text = `what it needs is at fault; a second look in ${span(c.policy.confirmMs)}`;
+    return { rule: 'look-again', text, then: (why) => wait(c, s, why, 'backoff', c.at + c.policy.confirmMs) };
+  }
   const text =
     c.policy.ladder.length === 0 ? 'it has no ladder: it is only watched' : `no rung of its ladder can cure "${cause}"`;
   return { rule: 'cause-not-curable', text, then: (why) => end(c, s, why) };

@@ -53,6 +53,9 @@ export function escalate(c: Context, s: ServiceState, e: ServiceEvent): Move {
 
 // ---------------------------------------------------------------------------------------------------------- repairs
 
+/** After a start that was not safe: how long until its configuration is read again. */
+const LOOK_AGAIN_MS = 600_000;
+
 function onRepaired(c: Context, s: ServiceState, result: RepairResult): Move {
   // Nothing was done: neither the ladder nor the budgets are charged for it.
   const unspent = { attempts: s.attempts - 1, repairs: s.repairs.slice(0, -1), rung: null };
@@ -87,7 +90,9 @@ function onRepaired(c: Context, s: ServiceState, result: RepairResult): Move {
       const refused = [{ what: s.rung ?? 'repair', rule: 'not-safe-to-start', text: result.detail }];
       const why = because(c, 'not-safe-to-start', `${result.detail} (${cause}); it was not started`, refused);
       const verdict: Verdict = { outcome: 'fail', cause, detail: result.detail, check: 'manager' };
-      return { ...giveUp(c, { ...s, ...unspent, verdict }, why, null), repairs: -1 };
+      // Whoever mends the configuration at night need not also know that this daemon has to be told.
+      const again = c.policy.againMs === null ? null : c.at + Math.min(c.policy.againMs, LOOK_AGAIN_MS);
+      return { ...giveUp(c, { ...s, ...unspent, verdict }, why, again), repairs: -1 };
     }
     case 'failed':
       return nextAttempt(c, s, 'repair-failed', `"${s.rung}" failed: ${result.detail}`);
@@ -131,7 +136,9 @@ function onWoke(c: Context, s: ServiceState): Move {
       return giveUp(c, s, because(c, 'switchover-timeout', 'the switchover did not end in time'), null);
     case 'failed': {
       const text = `one more attempt, ${span(c.at - s.since)} after giving up; a fresh look first`;
-      return confirm(c, s, because(c, 'once-more', text), { attempts: Math.max(0, c.policy.attempts - 1) });
+      return confirm(c, s, because(c, 'once-more', text), {
+        attempts: Math.min(s.attempts, Math.max(0, c.policy.attempts - 1)),
+      });
     }
     case 'paused':
       return resume(c, s, 'the pause is at its end');

@@ -141,10 +141,10 @@ const AFTER: Readonly<Record<string, string>> = {
 };
 
 function failed(rules: ServicePolicy, s: ServiceState, strict: boolean, at: number, inTime: string): Next {
-  if (s.wakeAt !== null)
-    return { what: 'repair', at: s.wakeAt, text: `a person is needed; one more attempt in ${inTime}` };
+  const needed = AFTER[s.why.rule] ?? 'a person is needed';
+  if (s.wakeAt !== null) return { what: 'repair', at: s.wakeAt, text: `${needed}; one more attempt in ${inTime}` };
   const spent = serviceBudget(rules, s, strict, at) <= 0;
   const budget = spent ? `; the budget has room again in ${span(roomAt(s.repairs, rules.windowMs, at) - at)}` : '';
-  const text = `${AFTER[s.why.rule] ?? 'a person is needed'}; checks go on and will notice when it works${budget}`;
+  const text = `${needed}; checks go on and will notice when it works${budget}`;
   return { what: s.why.rule === 'observe-only' ? 'nothing' : 'person', at: null, text };
 }

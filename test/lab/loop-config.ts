@@ -29,12 +29,12 @@ ${beats}
       user: probe@${DOMAIN}
       password: file:${SECRET}
       imaps-port: 993
+      store: /srv/mail
       lmtp: /var/spool/postfix/private/dovecot-lmtp
       probe: probe@${DOMAIN}
       tls-name: mail.${DOMAIN}
     checks:
       - { name: certificate, every: 6s, ca: /etc/ssl/lab/ca.pem }
-      - { type: disk, path: /srv/mail, mounted: true }
 ${beats}
   mta:
     kit: postfix
@@ -48,7 +48,6 @@ ${beats}
     checks:
       - { name: certificate, every: 6s, ca: /etc/ssl/lab/ca.pem }
       - { name: mail-roundtrip, every: 6s }
-      - { type: disk, path: /var/spool/postfix, mounted: true }
       - { type: dns, name: resolver, query: mail.${DOMAIN} }
 ${beats}
   web:

@@ -46,6 +46,9 @@ export interface Repair {
   readonly text: string;
 }
 
+/** Rules of the core that end a repair before anything was done. */
+const HANDS_OFF = ['by-hand', 'not-safe-to-start', 'adopted'];
+
 export class Watch {
   readonly #node: LabNode;
   readonly #said = new Map<string, Said>();
@@ -127,15 +130,15 @@ export class Watch {
     return all;
   }
 
-  /** Repairs that were begun since `begin`. */
+  /** Repairs that were carried out since `begin`. One that looked first and then left it alone is none. */
   async repairs(): Promise<readonly Repair[]> {
-    const fresh = (await this.#stories()).filter((told) => told.seq > this.#from && told.phase === 'restarting');
-    return fresh
-      .filter((told) => told.rule === 'repair')
-      .map((told) => ({
-        service: told.service ?? '',
-        rung: /; (\S+)[^;]*, attempt \d+ of \d+$/.exec(told.text)?.[1] ?? '?',
-        text: told.text,
-      }));
+    const fresh = (await this.#stories()).filter((told) => told.seq > this.#from);
+    return fresh.flatMap((told, index) => {
+      if (told.rule !== 'repair') return [];
+      const end = fresh.slice(index + 1).find((later) => later.service === told.service && later.rule !== 'repair');
+      if (end && HANDS_OFF.includes(end.rule)) return [];
+      const rung = /; (\S+)[^;]*, attempt \d+ of \d+$/.exec(told.text)?.[1] ?? '?';
+      return [{ service: told.service ?? '', rung, text: told.text }];
+    });
   }
 }

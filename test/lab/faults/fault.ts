@@ -27,6 +27,8 @@ export interface Expectation {
   readonly words: RegExp;
   /** It can be cured without undoing the fault. */
   readonly curable: boolean;
+  /** How often each unit is started by the fault itself, where somebody works by hand: nobody else may start it. */
+  readonly starts?: Readonly<Partial<Record<Unit, number>>>;
 }
 
 export interface Fault {

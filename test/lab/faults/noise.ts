@@ -7,7 +7,7 @@ const restartedByHand: Fault = {
   name: 'restarted-by-hand',
   about: 'an administrator restarts Postfix and Dovecot three times',
   breaks: null,
-  expects: QUIET,
+  expects: { ...QUIET, starts: { dovecot: 3, 'postfix@-': 3 } },
   units: [],
   inject: async ({ node }) => {
     for (let time = 0; time < 3; time += 1) {
@@ -22,7 +22,7 @@ const stoppedByHand: Fault = {
   name: 'stopped-by-hand',
   about: 'an administrator stops Dovecot, works for a while, and starts it again',
   breaks: null,
-  expects: QUIET,
+  expects: { ...QUIET, starts: { dovecot: 1, 'postfix@-': 0 } },
   units: [],
   inject: async ({ node }) => {
     await node.exec(['systemctl', 'stop', 'dovecot']);
@@ -37,7 +37,7 @@ const hogs: Fault = {
   name: 'cpu-hogs',
   about: 'four busy loops for each core take turns with the services',
   breaks: null,
-  expects: QUIET,
+  expects: { ...QUIET, starts: { dovecot: 0, 'postfix@-': 0, nginx: 0, named: 0 } },
   units: [],
   inject: async (mail) => {
     const loops = availableParallelism() * 4;

@@ -5,6 +5,8 @@ import { type MailNode, masterOf, membersOf, type Unit } from '../mail-node.ts';
 import { signal } from '../processes.ts';
 import { type Fault, onlyTell, restartCures, type ServiceName, startAside, stopAside, UNIT_OF } from './fault.ts';
 
+const DROP = '/etc/systemd/system/dovecot.service.d/crash.conf';
+
 function killMaster(mail: MailNode, unit: Unit): void {
   const master = masterOf(mail.node, unit);
   if (!master) throw new Error(`${unit} does not run`);
@@ -80,20 +82,30 @@ const authHung: Fault = {
   },
 };
 
+/** Dovecot crashes as soon as it runs, and systemd starts it again until it has had enough. */
+async function crashLoop(mail: MailNode): Promise<void> {
+  const { node } = mail;
+  node.put(DROP, '[Service]\nRestart=always\nRestartSec=20ms\n');
+  await node.exec(['systemctl', 'daemon-reload']);
+  const refused = async (): Promise<boolean> => {
+    const master = masterOf(node, 'dovecot');
+    if (master) process.kill(master.pid, 'SIGKILL');
+    // Of a unit that is always restarted, only the limit makes a failed one.
+    const shown = await node.attempt(['systemctl', 'is-failed', 'dovecot']);
+    return shown.stdout.trim() === 'failed';
+  };
+  await eventually('the start limit of systemd', refused, 15_000, 100);
+  node.remove(DROP);
+  await node.exec(['systemctl', 'daemon-reload']);
+}
+
 const startLimit: Fault = {
   name: 'start-limit',
-  about: 'Dovecot was started so often that systemd refuses to start it again',
+  about: 'Dovecot crashed so often that systemd refuses to start it again',
   breaks: 'mail',
-  expects: restartCures('store', ['dead'], /start.limit|too quickly|gone|dead|failed|not running|inactive/i),
+  expects: restartCures('store', ['dead'], /start.limit|too quickly|gone|dead|failed|not running|inactive|ended/i),
   units: ['dovecot'],
-  inject: async ({ node }) => {
-    for (let time = 0; time < 12; time += 1) {
-      await node.attempt(['systemctl', 'restart', 'dovecot']);
-      const shown = await node.exec(['systemctl', 'show', '-p', 'Result', '--value', 'dovecot']);
-      if (shown.trim() === 'start-limit-hit') return;
-    }
-    throw new Error('systemd goes on starting Dovecot');
-  },
+  inject: crashLoop,
 };
 
 const orphan: Fault = {
