@@ -363,6 +363,17 @@ test('a service that somebody started while it failed is verified, not repaired'
   assert.is(step.decision[1].filter((e) => e.kind === 'repair').length, 0);
 });
 
+test('started by somebody, failing while it comes up, then no word: a fresh look before a repair', () => {
+  const drive = make({ verifyMs: 10_000 });
+  drive.deep('mta', fails('hung'));
+  drive.started('mta');
+  drive.deep('mta', fails('refusing'));
+  drive.wait(10_000);
+  assert.is(drive.phase('mta'), 'suspect');
+  assert.is(drive.steps.flatMap((step) => effectsOf(step, 'repair')).length, 0);
+  assert.is(effectsOf(drive.deep('mta', fails('refusing')), 'repair').length, 1);
+});
+
 test('an alarm clock that rings before its time ends nothing and is set again', () => {
   const drive = into.restarting();
   const { wakeAt, epoch } = drive.of('mta');
