@@ -168,6 +168,7 @@ export class Daemon {
       if (entry.event) {
         node = decide(policy, node, entry.event)[0];
         if (entry.event.kind === 'configured') policy = entry.event.policy;
+        this.loop.remember(entry, node);
       }
       outbox = foldOutbox(outbox, entry, Object.keys(this.#config.alerts));
     }

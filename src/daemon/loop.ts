@@ -160,7 +160,7 @@ export class Loop {
       ...(alerts.length > 0 ? { alerts } : {}),
     };
     this.#outbox = foldOutbox(this.#outbox, entry, this.#doors.channels());
-    this.#tell(seq, time, event, node, whys);
+    this.#doors.onDecided(this.#story(seq, time, event, node, whys), event);
     this.#written = this.#doors.append(entry).then(() => {
       for (const effect of effects) if (effect.kind !== 'notice') this.#doors.perform(effect);
       if (alerts.length > 0) this.#doors.onAlerts();
@@ -176,7 +176,12 @@ export class Loop {
     void this.#doors.append(entry);
   }
 
-  #tell(seq: number, time: string, event: Event, node: NodeState, whys: readonly Why[]): void {
+  /** A decision of the life before, with the state that it led to: part of the story, and told to nobody anew. */
+  remember({ seq, time, event, whys }: Entry, node: NodeState): void {
+    if (event && whys) this.#story(seq, time, event, node, whys);
+  }
+
+  #story(seq: number, time: string, event: Event, node: NodeState, whys: readonly Why[]): readonly Told[] {
     // What was heard and changed nothing that anybody asks about is in the journal, and is no part of the story.
     const story = whys.filter((why) => why.rule !== 'ignored');
     const told = story.map((why): Told => {
@@ -193,6 +198,6 @@ export class Loop {
     });
     this.#recent.push(...told);
     if (this.#recent.length > RECENT_MAX) this.#recent.splice(0, this.#recent.length - RECENT_MAX);
-    this.#doors.onDecided(told, event);
+    return told;
   }
 }

@@ -24,6 +24,8 @@ interface Running {
   /** Monotonic: a start that is seen before then is our own. */
   ownStartUntil: number;
   repairing: boolean;
+  /** The newest repair; resolved when none is under way. */
+  work: Promise<unknown>;
   readonly stop: AbortController;
 }
 
@@ -46,12 +48,14 @@ export interface ServicesDoors {
 /** After our own start, how long a start seen by the watch is taken for ours. */
 const OWN_START_MS = 15_000;
 const THROWS_MAX = 3;
+const FINISH_MS = 10_000;
 
 export class Services {
   readonly #doors: ServicesDoors;
   readonly #plugins: Plugins;
   readonly #running = new Map<string, Running>();
   readonly #broken = new Set<string>();
+  #closing = false;
 
   constructor(plugins: Plugins, doors: ServicesDoors) {
     this.#plugins = plugins;
@@ -98,6 +102,7 @@ export class Services {
       watch: null,
       ownStartUntil: 0,
       repairing: false,
+      work: Promise.resolve(),
       stop: new AbortController(),
     };
     this.#running.set(config.name, running);
@@ -225,7 +230,7 @@ export class Services {
 
   async repair(effect: Extract<Effect, { kind: 'repair' }>): Promise<void> {
     const running = this.#running.get(effect.service);
-    if (!running) return;
+    if (!running || this.#closing) return;
     const { service, epoch } = effect;
     if (!running.manager) {
       const result = { ok: false, did: 'failed', detail: 'it has no manager: it is only watched' } as const;
@@ -238,7 +243,9 @@ export class Services {
     running.asking.deep = null;
     const { rung, cause, timeoutMs } = effect;
     const { ports } = this.#doors;
-    const result = await repair(service, running.manager, rung as Rung, cause, timeoutMs, ports, running.stop.signal);
+    const work = repair(service, running.manager, rung as Rung, cause, timeoutMs, ports, running.stop.signal);
+    running.work = work;
+    const result = await work;
     running.repairing = false;
     running.ownStartUntil = ports.clock.monotonic() + OWN_START_MS;
     this.#doors.push({ kind: 'repaired', service, epoch, result });
@@ -253,9 +260,15 @@ export class Services {
     });
   }
 
-  /** The daemon goes; services stay as they are, but for those that were made to go with it. */
+  /** The daemon goes; services stay as they are, but for those that were made to go with it. A repair under way gets
+   *  time to end: half of one would leave the service down with nobody to look after it. */
   async close(): Promise<void> {
+    this.#closing = true;
     const running = [...this.#running.values()];
+    const enough = new AbortController();
+    const finished = Promise.all(running.map((one) => one.work)).catch(() => undefined);
+    await Promise.race([finished, this.#doors.ports.clock.sleep(FINISH_MS, enough.signal).catch(() => undefined)]);
+    enough.abort();
     // First nobody looks any more: what ends now was ended by us.
     for (const one of running) this.#end(one);
     this.#running.clear();

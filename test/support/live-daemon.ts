@@ -254,19 +254,24 @@ export const whole = (daemon: LiveDaemon, services: object, more: object = {}): 
   'state-dir': daemon.at('state'),
   'run-dir': daemon.at('run'),
   services,
+  // Few services, all broken at once by a test: no reason to doubt the observer. After a stall it doubts as ever.
+  tilt: { least: 50, stall: '2s' },
   alerts: { log: { type: 'event-log', target: 'file', path: daemon.at('events.log') } },
   ...more,
 });
 
-/** Until these services are all well. */
-export const allWell = (daemon: LiveDaemon, names: readonly string[]): Promise<void> =>
-  until(
-    `${names.join(', ')} well`,
-    async () => {
-      const { services } = await daemon.status();
-      return names.every((name) => services.some((one) => one.name === name && one.health === 'ok'));
-    },
-    20_000,
-  );
+/** Until these services are all well; else it throws with how they are. */
+export async function allWell(daemon: LiveDaemon, names: readonly string[], ms = 20_000): Promise<void> {
+  let seen: readonly string[] = [];
+  const look = async (): Promise<boolean> => {
+    const { services } = await daemon.status();
+    const wanted = services.filter(({ name }) => names.includes(name));
+    seen = wanted.map((one) => `${one.name} ${one.health}, ${one.phase}: ${one.why.text}`);
+    return wanted.length === names.length && wanted.every((one) => one.health === 'ok');
+  };
+  await until('all well', look, ms).catch((error: Error) => {
+    throw new Error(`${error.message}; ${seen.join('; ')}`);
+  });
+}
 
 export { freePorts, until };
