@@ -1,6 +1,6 @@
-// Not everything at once: how many questions may be begun in the same moment, so that a thousand services that are asked
-// together (at a start, after a reload) never hold up the loop. Who takes long does not keep others waiting: a turn counts
-// as young for a moment only.
+// Not everything at once: how many questions may be begun in the same moment, so that a thousand services that are
+// asked together (at a start, after a reload) never hold up the loop. Who takes long does not keep others waiting: a
+// turn counts as young for a moment only.
 import type { Clock } from '../ports/clock.ts';
 
 const YOUNG_MAX = 32;

@@ -238,7 +238,8 @@ test('the command line starts fast: as ratios to a bare node in the same run', a
   const bare = await least(['-e', '0']);
   const version = await least([program, '--version']);
   const table = await least([program, 'status', '--socket', daemon.socket]);
-  const told = `node ${bare.toFixed(0)} ms; --version ${(version / bare).toFixed(1)}x; status ${(table / bare).toFixed(1)}x`;
+  const times = (ms: number): string => `${(ms / bare).toFixed(1)}x`;
+  const told = `node ${bare.toFixed(0)} ms; --version ${times(version)}; status ${times(table)}`;
   console.log(told);
   // Loading the daemon would cost far more than this.
   assert.ok(version < bare * 12 && table < bare * 20, told);

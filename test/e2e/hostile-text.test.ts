@@ -31,10 +31,8 @@ let life: Life;
 const plain = (where: string, text: string): void => {
   const found = RAW.exec(text);
   const code = found?.[0].codePointAt(0)?.toString(16);
-  assert.not.ok(
-    found,
-    `${where}: U+${code} in ${JSON.stringify(text.slice(Math.max(0, (found?.index ?? 0) - 60), (found?.index ?? 0) + 20))}`,
-  );
+  const at = found?.index ?? 0;
+  assert.not.ok(found, `${where}: U+${code} in ${JSON.stringify(text.slice(Math.max(0, at - 60), at + 20))}`);
 };
 const imap = (password: string): object => ({ type: 'imap', port: imapPort, tls: 'off', user: 'probe', password });
 let imapPort = 0;
