@@ -4,7 +4,7 @@ import { decide } from '../src/core/decide.ts';
 import type { Cause, Depth, Event, Outcome, Phase, RepairResult, ServiceState, Verdict } from '../src/core/types.ts';
 import { type Step, World } from '../test/simulation/world.ts';
 
-const SEEDS = 80;
+const SEEDS = 160;
 const RUN_MS = 120_000;
 
 interface Labelled {
@@ -66,6 +66,7 @@ function everything(service: string, s: ServiceState, now: number): readonly Lab
 const kindOf = ({ rules, decision }: Step, name: string, s: ServiceState): string => {
   const policy = rules.services[name];
   const [node] = decision;
+  const below = (policy?.depends ?? []).map((other) => node.services[other]);
   const spent = s.attempts >= (policy?.attempts ?? 0);
   return [
     s.phase,
@@ -81,6 +82,10 @@ const kindOf = ({ rules, decision }: Step, name: string, s: ServiceState): strin
     policy?.observe || rules.observe,
     node.tilt !== null,
     node.round.length > 0,
+    below.some((other) => other?.phase === 'failed' || other?.phase === 'paused'),
+    below.some((other) => other !== undefined && other.incident !== null),
+    Object.values(node.services).some((other) => other.phase === 'restarting'),
+    s.frozenUntil !== null,
     s.phase === 'failed' ? s.why.rule : '',
   ].join(' ');
 };

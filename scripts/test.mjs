@@ -13,7 +13,7 @@ if (process.getuid?.() === 0 && process.platform === 'linux') {
   const prepared = spawnSync('bash', [join(root, 'test/lab/packages.sh')], { cwd: root, stdio: ['ignore', 2, 2] });
   if (prepared.status !== 0) process.exit(1);
 } else {
-  kind = 'unit';
+  kind = 'unit,live';
   console.log('not root: left out are the tests on real servers (*.real.test.ts) and the lab (test/lab)');
 }
 const run = spawnSync(process.execPath, [join(root, 'dist/test/run.js'), kind, ...words], {

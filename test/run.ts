@@ -2,21 +2,23 @@
 // in; it has no time limit and no isolation. So: one process a file, two at once, a limit each, and every such case
 // fails.
 //
-//   node dist/test/run.js [unit|real|lab|all] [WORD…]     only files whose path holds one of the words
+//   node dist/test/run.js [KIND,KIND…] [WORD…]     only files whose path holds one of the words
 //
-// `unit` needs nothing but Node; `*.real.test.ts` needs real servers; test/lab needs root. Closes with
-// `N passed, N failed`, counted from what ran.
+// Kinds: `unit` needs nothing but Node; `live` (test/e2e, test/sandbox) starts whole daemons as processes, also without
+// root; `real` (`*.real.test.ts`) needs real servers and root; `lab` needs root; `all`. Closes with `N passed, N
+// failed`, counted from what ran.
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const home = dirname(fileURLToPath(import.meta.url));
-const KINDS = ['unit', 'real', 'lab', 'all'] as const;
+const KINDS = ['unit', 'live', 'real', 'lab', 'all'] as const;
 type Kind = (typeof KINDS)[number];
 
 function kindOf(path: string): Kind {
   if (path.startsWith('lab/')) return 'lab';
+  if (/^(e2e|sandbox)\//.test(path)) return 'live';
   return path.endsWith('.real.test.js') ? 'real' : 'unit';
 }
 
@@ -35,7 +37,7 @@ interface Report {
   readonly output: string;
 }
 
-const LIMIT_MS: Record<Kind, number> = { unit: 60_000, real: 180_000, lab: 900_000, all: 0 };
+const LIMIT_MS: Record<Kind, number> = { unit: 60_000, live: 90_000, real: 180_000, lab: 900_000, all: 0 };
 
 function runFile(file: string, kind: Kind): Promise<Report> {
   return new Promise((resolve) => {
@@ -80,12 +82,19 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
+/** `unit,live` → those kinds; null when the word is none. */
+function kindsIn(word: string | undefined): readonly Kind[] | null {
+  const kinds = (word ?? '').split(',').map((part) => KINDS.find((name) => name === part));
+  const known = kinds.filter((kind) => kind !== undefined);
+  return known.length === kinds.length ? known : null;
+}
+
 async function main(): Promise<void> {
   const words = process.argv.slice(2);
-  const kind = KINDS.find((name) => name === words[0]);
-  if (kind) words.shift();
+  const kinds = kindsIn(words[0]);
+  if (kinds) words.shift();
   const files = listFiles(home)
-    .filter((file) => !kind || kind === 'all' || kindOf(file) === kind)
+    .filter((file) => !kinds || kinds.includes('all') || kinds.includes(kindOf(file)))
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
     .sort();
   const total = { passed: 0, failed: 0, skipped: 0 };

@@ -88,8 +88,9 @@ async function undergo(fault: Fault): Promise<void> {
   const since = Date.now();
   await fault.inject(mail);
   await understood(fault);
-  if (expects.service !== null && expects.curable) await watch.well(CURED_MS);
-  else await watch.quiet(QUIET_MS);
+  if (expects.service === null) await watch.quiet(QUIET_MS);
+  else if (expects.curable) await watch.well(CURED_MS);
+  else await watch.settled(expects.service, CURED_MS);
   await repairs(fault);
   if (expects.service === null) await onlyByHand(fault, since);
   else assert.equal(mastersBut(unit), before, 'nobody else was restarted');

@@ -116,6 +116,18 @@ export class Watch {
     }
   }
 
+  /** Waits until a service that is not well has been judged for good: nothing is on its way for two seconds. */
+  async settled(service: string, limitMs: number): Promise<void> {
+    let since = performance.now();
+    const still = async (): Promise<boolean> => {
+      const shown = (await this.look()).services.find((each) => each.name === service);
+      const calm = shown?.health !== 'ok' && ['failed', 'waiting', 'healthy'].includes(shown?.phase ?? '');
+      if (!calm) since = performance.now();
+      return performance.now() - since > 2000;
+    };
+    await eventually(`a last word on ${service}`, still, limitMs, 300);
+  }
+
   /** Goes on looking for so long, so that a wrong repair has its chance. */
   async quiet(ms: number): Promise<void> {
     await poll(async () => (await this.look(), null), ms, 500);

@@ -89,7 +89,7 @@ const resolverGone: Fault = {
 export const settingsFaults: readonly Fault[] = [
   lmtpRefusing,
   certificateExpired,
-  misconfigured('mta', '/etc/postfix/main.cf', 'inet_protocols = ipv9', /main\.cf|inet_protocols|ipv9|configuration/i),
+  misconfigured('mta', '/etc/postfix/main.cf', 'inet_protocols = ipv9', /main\.cf|inet_protocols|ipv9|postfix check/i),
   misconfigured('store', '/etc/dovecot/dovecot.conf', 'mail_locatoin = /srv', /dovecot\.conf|mail_locatoin|config/i),
   resolverGone,
 ];

@@ -1,4 +1,5 @@
-// Every wrong core of mutations.ts is noticed, and the right one is not blamed.
+// Every wrong core of mutations.ts is noticed, and the right one is not blamed. It needs no server, only half a minute
+// of processor time: so it runs with the tests that take longer, not in `npm run check`.
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
