@@ -1,6 +1,7 @@
 // The files that are made from the source, each with what makes it. `npm run generate` writes them, a test compares.
 import { jsonSchema } from '../src/config/json-schema.ts';
 import { plugins } from '../src/registry.ts';
+import { diagram } from './diagram.ts';
 import { pluginTables } from './plugin-tables.ts';
 
 export interface Generated {
@@ -14,5 +15,6 @@ export const generated: readonly Generated[] = [
     path: 'config/watchkeeper.schema.json',
     make: async () => `${JSON.stringify(jsonSchema(await plugins()), null, 2)}\n`,
   },
+  { path: 'test/golden/edges.md', make: async () => diagram() },
   { path: 'docs/plugins.md', make: async () => pluginTables(await plugins()) },
 ];

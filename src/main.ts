@@ -84,7 +84,7 @@ client('status', 'how every service is; exit code as a Nagios plugin').action(as
 client('check', 'ask a service now; exit code as a Nagios plugin')
   .argument('<service>')
   .option('--quick', 'the QuickCheck (default)')
-  .option('--deep', 'the DeepCheck, with the steps of its dialogue')
+  .addOption(new Option('--deep', 'the DeepCheck, with the steps of its dialogue').conflicts('quick'))
   .action(async (service: string, options) => {
     const depth = options.deep ? 'deep' : 'quick';
     end(await (await import('./commands/check.ts')).run({ ...options, service, depth }, io));

@@ -103,7 +103,8 @@ function withoutAnswer(context: Context, child: Child): CheckResult | null {
   if (child.is === 'answer') return null;
   if (child.is === 'not-run') return unknown(`no probe could be started: ${child.why}`);
   const since = `${(child.ms / 1000).toFixed(child.ms < 10_000 ? 1 : 0)} s`;
-  return fail('hung', `the storage at ${context.options.path} does not answer, for ${since} now`);
+  // Not a hang of the service: no restart frees a storage, and a process that waits for it cannot even be killed.
+  return fail('dependency', `the storage at ${context.options.path} does not answer, for ${since} now`);
 }
 
 function refusal(path: string, said: string): CheckResult {

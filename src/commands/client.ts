@@ -74,7 +74,7 @@ export async function body<T>(answer: Promise<Answer>): Promise<T> {
   if (status >= 200 && status < 300) return got as T;
   const error = (got as { error?: unknown })?.error;
   throw new ClientError(
-    status === 404 || status === 400 ? EXIT.usage : EXIT.failed,
+    status === 400 || status === 404 || status === 413 ? EXIT.usage : EXIT.failed,
     typeof error === 'string' ? error : `the daemon says ${status}`,
   );
 }

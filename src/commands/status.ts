@@ -14,8 +14,9 @@ export interface StatusOptions {
 const WORST = ['ok', 'unknown', 'degraded', 'failing'];
 const COLOUR = { ok: 'green', degraded: 'yellow', failing: 'red', unknown: 'magenta' } as const;
 
+/** Only `io` decides: it knows the terminal and the environment. */
 export const paint = (io: Io, colour: Parameters<typeof styleText>[0], text: string): string =>
-  io.isTty && (io.env['NO_COLOR'] ?? '') === '' ? styleText(colour, text) : text;
+  io.isTty && (io.env['NO_COLOR'] ?? '') === '' ? styleText(colour, text, { validateStream: false }) : text;
 
 export async function run(options: StatusOptions, io: Io): Promise<number> {
   const status = await body<Status>(ask(socketOf(io, options.socket), 'GET', '/api/v1/status'));

@@ -94,7 +94,8 @@ function concern(work: Work, event: Extract<Event, { service: string }>): void {
   if (!(event.kind === 'checked' && uneventful(work.node, event, before))) move(work, event.service, event);
   // Paused, or no longer ours: its first word is not waited for.
   if (work.node.services[event.service]?.phase !== 'suspect') leaveRound(work, event.service);
-  // First what its recovery means: a verdict from the time of its failure must not be acted upon because it answers now.
+  // First what its recovery means: a verdict from the time of its failure must not be acted upon because it answers
+  // now.
   follow(work, event.service, before);
   if (event.kind === 'checked' && !late && event.verdict.outcome !== 'fail') answered(work, event.service);
   if (roundWasOpen && work.node.round.length === 0)

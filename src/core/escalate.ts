@@ -127,8 +127,11 @@ function onWoke(c: Context, s: ServiceState): Move {
     case 'restarting':
       return nextAttempt(c, s, 'repair-timeout', `"${s.rung}" did not end within ${span(c.policy.repairMs)}`);
     case 'verifying':
-      return s.graceUntil !== null && c.at < s.graceUntil
-        ? verify(c, s, because(c, 'coming-up', 'asking the DeepCheck again'))
+      if (s.graceUntil !== null && c.at < s.graceUntil)
+        return verify(c, s, because(c, 'coming-up', 'asking the DeepCheck again'));
+      // Somebody else started it, and the newest evidence may be as old as its whole time to come up.
+      return s.rung === null && s.fails > 0
+        ? confirm(c, s, because(c, 'still-failing', 'its time to come up is over; a fresh look first'))
         : verifyOver(c, s);
     case 'waiting':
       return confirm(c, s, because(c, 'wait-over', `the wait (${s.waitsFor ?? 'pause'}) is over; a fresh look first`));

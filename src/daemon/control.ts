@@ -36,9 +36,11 @@ const serviceBody = z.strictObject({ service: z.string().max(200), by: who, dryR
 const reloadBody = z.strictObject({ dryRun: z.boolean().default(false) });
 const checkBody = z.strictObject({ service: z.string().max(200), depth: z.enum(['quick', 'deep']) });
 
+const BODY_BYTES = 64 * 1024;
+
 type Doing = (c: Context) => Promise<Response>;
 
-const problem = (c: Context, status: 400 | 404 | 409 | 503, error: string): Response =>
+const problem = (c: Context, status: 400 | 404 | 409 | 413 | 503, error: string): Response =>
   c.json({ schemaVersion: SCHEMA_VERSION, error: clean(error, 500) }, status);
 
 /** Reads a body by its schema, or answers 400. */
@@ -62,7 +64,7 @@ function parsed(text: string): unknown {
 export function controlApp(doors: ControlDoors): Hono {
   const { daemon } = doors;
   const app = new Hono();
-  app.use(bodyLimit({ maxSize: 64 * 1024 }));
+  app.use(bodyLimit({ maxSize: BODY_BYTES, onError: (c) => problem(c, 413, `more than ${BODY_BYTES} bytes`) }));
   app.onError((error, c) => problem(c, 503, error.message));
   app.get('/api/v1/status', (c) => c.json(daemon.status()));
   app.get('/api/v1/explain/:name', (c) => {

@@ -2,7 +2,7 @@
 import type { Clock } from '../ports/clock.ts';
 
 const BEAT_MS = 100;
-const KEPT = 3000;
+const KEPT = 600;
 
 export class LoopLag {
   readonly #samples = new Float64Array(KEPT);

@@ -123,10 +123,12 @@ export class Outbox {
 
   /** Waits a short while for what is still on its way, then stops. */
   async close(waitMs: number): Promise<void> {
+    const enough = new AbortController();
     await Promise.race([
       Promise.all([...this.#lanes.values()].map((lane) => lane.idle())),
-      this.#ports.clock.sleep(waitMs),
+      this.#ports.clock.sleep(waitMs, enough.signal).catch(() => undefined),
     ]);
+    enough.abort();
     for (const lane of this.#lanes.values()) lane.close();
   }
 }

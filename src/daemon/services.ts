@@ -7,6 +7,7 @@ import type { Ports } from '../ports/ports.ts';
 import type { Plugins } from '../registry.ts';
 import type { Incoming } from './loop.ts';
 import { contextOf, type Managed, repair } from './repair.ts';
+import { makeTurns, type Turns } from './turns.ts';
 import { type Ran, type Runnable, runChecks } from './run-check.ts';
 
 export interface Measured {
@@ -55,11 +56,13 @@ export class Services {
   readonly #plugins: Plugins;
   readonly #running = new Map<string, Running>();
   readonly #broken = new Set<string>();
+  readonly #turns: Turns;
   #closing = false;
 
   constructor(plugins: Plugins, doors: ServicesDoors) {
     this.#plugins = plugins;
     this.#doors = doors;
+    this.#turns = makeTurns(doors.ports.clock);
   }
 
   get names(): readonly string[] {
@@ -181,9 +184,11 @@ export class Services {
     const { clock } = this.#doors.ports;
     const asking: Asking = { epoch, stop: new AbortController() };
     running.asking[depth] = asking;
+    const { signal } = asking.stop;
+    const done = await this.#turns.take();
+    if (signal.aborted) return done();
     const started = clock.monotonic();
     const { timeoutMs } = running.config[depth];
-    const { signal } = asking.stop;
     const ran = await runChecks(
       running.config.name,
       running.checks,
@@ -193,6 +198,7 @@ export class Services {
       signal,
       fresh,
     );
+    done();
     if (running.asking[depth] === asking) running.asking[depth] = null;
     if (signal.aborted) return; // Somebody asked anew, or the service is no longer ours.
     running.last[depth] = { ran, at: this.#doors.now() };

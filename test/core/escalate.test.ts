@@ -210,127 +210,6 @@ test('an answer for a service that is gone is nothing', () => {
   assert.equal(step.decision[1], []);
 });
 
-// -------------------------------------------------------------------------------------------- counting and confirming
-
-test('`fall` QuickChecks in a row, not one fewer, make it suspect', () => {
-  const drive = make({ fall: 3 });
-  drive.quick('mta', fails('hung'));
-  drive.quick('mta', fails('hung'));
-  assert.is(drive.phase('mta'), 'healthy');
-  const step = drive.quick('mta', fails('hung'));
-  assert.is(drive.phase('mta'), 'suspect');
-  assert.is(ruleOf(step), 'fall-reached');
-  assert.ok(
-    effectsOf(step, 'check').some((e) => e.depth === 'deep'),
-    'and the DeepCheck is asked at once',
-  );
-});
-
-test('in a row: a pass starts the count again, an unknown does not', () => {
-  const drive = make({ fall: 2 });
-  drive.quick('mta', fails('hung'));
-  drive.quick('mta', passes());
-  drive.quick('mta', fails('hung'));
-  assert.is(drive.phase('mta'), 'healthy');
-  drive.quick('mta', cannotTell());
-  drive.quick('mta', fails('hung'));
-  assert.is(drive.phase('mta'), 'suspect');
-});
-
-test('a passing DeepCheck does not excuse failing QuickChecks', () => {
-  const drive = make({ fall: 2 });
-  drive.quick('mta', fails('hung'));
-  drive.deep('mta', passes());
-  drive.quick('mta', fails('hung'));
-  assert.is(drive.phase('mta'), 'suspect');
-});
-
-test('the DeepCheck does not confirm: a false alarm, without an incident or an alarm', () => {
-  const drive = make({ fall: 1 });
-  drive.quick('mta', fails('hung'));
-  const step = drive.deep('mta', passes());
-  assert.is(ruleOf(step), 'false-alarm');
-  assert.is(drive.of('mta').incidents, 0);
-  assert.equal(effectsOf(step, 'notice'), []);
-});
-
-test('conclusive evidence needs no count and no second opinion', () => {
-  const drive = make({ fall: 5 });
-  assert.is(effectsOf(drive.quick('mta', fails('dead')), 'repair').length, 1);
-});
-
-test('two connections without an answer are conclusive only when the count is reached', () => {
-  const drive = make({ fall: 2 });
-  const verdict = { ...fails('hung'), conclusive: true };
-  drive.quick('mta', verdict);
-  assert.is(drive.phase('mta'), 'healthy');
-  assert.is(effectsOf(drive.quick('mta', verdict), 'repair').length, 1);
-});
-
-test('no DeepCheck in time: could not tell, asked again, and after some times an alarm', () => {
-  const drive = make({ unknowns: 2, confirmMs: 5000 });
-  drive.deep('mta', fails('hung'));
-  drive.wait(5000);
-  assert.is(ruleOf(drive.steps.at(-1)), 'no-verdict');
-  assert.equal(drive.alarms, []);
-  drive.wait(5000);
-  assert.equal(drive.alarms, ['service/mta/unknown']);
-  drive.wait(60_000);
-  assert.is(drive.of('mta').unknowns.deep, 2, 'counted no further');
-  assert.is(drive.steps.flatMap((step) => effectsOf(step, 'repair')).length, 0);
-  drive.deep('mta', passes());
-  assert.equal(drive.alarms, []);
-});
-
-test('unknown alerts after some in a row, and never acts', () => {
-  const drive = make({ unknowns: 3 });
-  for (let n = 0; n < 2; n++) drive.quick('mta', cannotTell());
-  assert.equal(drive.alarms, []);
-  drive.quick('mta', cannotTell());
-  assert.equal(drive.alarms, ['service/mta/unknown']);
-  const { node } = drive;
-  drive.quick('mta', cannotTell());
-  assert.is(drive.node, node, 'counted no further');
-  drive.quick('mta', passes());
-  assert.equal(drive.alarms, []);
-});
-
-test('a blind DeepCheck is not hidden by QuickChecks that pass, nor the other way round', () => {
-  for (const [blind, sees] of [
-    ['deep', 'quick'],
-    ['quick', 'deep'],
-  ] as const) {
-    const drive = make({ unknowns: 2 });
-    for (let n = 0; n < 2; n++) {
-      drive.checked('mta', blind, cannotTell());
-      drive.checked('mta', sees, passes());
-    }
-    assert.equal(drive.alarms, ['service/mta/unknown'], blind);
-    drive.checked('mta', blind, passes());
-    assert.equal(drive.alarms, [], blind);
-  }
-});
-
-test('each depth starts its own count again', () => {
-  const drive = make({ unknowns: 3 });
-  drive.quick('mta', cannotTell());
-  drive.deep('mta', cannotTell());
-  drive.quick('mta', passes());
-  assert.equal(drive.of('mta').unknowns, { quick: 0, deep: 1 });
-});
-
-test('degraded: a warning by depth, gone when every depth passes', () => {
-  const drive = make();
-  drive.quick('mta', degrades('overloaded', '421 busy'));
-  assert.is(drive.node.alarms['service/mta/degraded']?.severity, 'warning');
-  assert.is(drive.node.alarms['service/mta/degraded']?.summary, 'mta: 421 busy');
-  drive.deep('mta', degrades('expired', '9 days left'));
-  drive.quick('mta', passes());
-  assert.equal(drive.alarms, ['service/mta/degraded']);
-  drive.deep('mta', passes());
-  assert.equal(drive.alarms, []);
-});
-
 // ------------------------------------------------------------------------------------------------ somebody starts it
 
 test('somebody restarted a healthy service: recognised, and failures do not count while it comes up', () => {
@@ -361,6 +240,17 @@ test('a service that somebody started while it failed is verified, not repaired'
   drive.deep('mta', passes());
   assert.is(drive.of('mta').why.rule, 'confirmed');
   assert.is(step.decision[1].filter((e) => e.kind === 'repair').length, 0);
+});
+
+test('started by somebody, failing while it comes up, then no word: a fresh look before a repair', () => {
+  const drive = make({ verifyMs: 10_000 });
+  drive.deep('mta', fails('hung'));
+  drive.started('mta');
+  drive.deep('mta', fails('refusing'));
+  drive.wait(10_000);
+  assert.is(drive.phase('mta'), 'suspect');
+  assert.is(drive.steps.flatMap((step) => effectsOf(step, 'repair')).length, 0);
+  assert.is(effectsOf(drive.deep('mta', fails('refusing')), 'repair').length, 1);
 });
 
 test('an alarm clock that rings before its time ends nothing and is set again', () => {

@@ -24,20 +24,19 @@ const BANNER = Buffer.concat([
 ]);
 /** Everything that is no printable text, but for the ends of lines: C0, DEL, C1, and what turns the direction. */
 const RAW = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+let shadyPort = 0;
+let imapPort = 0;
 const VALUE = 'the-secret-value-itself';
 let daemon: LiveDaemon;
 let life: Life;
 
 const plain = (where: string, text: string): void => {
   const found = RAW.exec(text);
-  const code = found?.[0].codePointAt(0)?.toString(16);
-  assert.not.ok(
-    found,
-    `${where}: U+${code} in ${JSON.stringify(text.slice(Math.max(0, (found?.index ?? 0) - 60), (found?.index ?? 0) + 20))}`,
-  );
+  if (!found) return;
+  const near = JSON.stringify(text.slice(Math.max(0, found.index - 60), found.index + 20));
+  assert.unreachable(`${where}: U+${found[0].codePointAt(0)?.toString(16)} in ${near}`);
 };
 const imap = (password: string): object => ({ type: 'imap', port: imapPort, tls: 'off', user: 'probe', password });
-let imapPort = 0;
 const config = (): object =>
   whole(daemon, {
     shady: served(daemon, 'shady', shadyPort, {
@@ -52,7 +51,6 @@ const config = (): object =>
     closed: watched(imap(`file:${daemon.at('open-secret')}`), { recover: { unknowns: 1 } }),
     imap: served(daemon, 'imap', imapPort, { checks: [{ type: 'tcp', port: imapPort }] }),
   });
-let shadyPort = 0;
 
 const test = suite('hostile text');
 test.before(async () => {

@@ -63,6 +63,9 @@ export class Properties {
   }
 
   #remember({ before, event }: Step): void {
+    // A service that was taken out and comes back is a new one: who owns it is said anew.
+    if (event.kind === 'configured')
+      for (const name of this.#away) if (!(name in event.policy.services)) this.#away.delete(name);
     if (!('service' in event)) return;
     const { service } = event;
     const was = before.services[service];
