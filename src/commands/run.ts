@@ -1,5 +1,6 @@
 // `watchkeeper run`: the daemon itself, from the file to the last signal. Exit codes: 0 stopped as asked, 75 another
 // daemon runs, 77 a folder is not ours, 78 bad configuration.
+import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { load } from '../config/load.ts';
@@ -55,7 +56,8 @@ export async function run(options: RunOptions, io: Io, self: Process): Promise<n
   const locks: Lock[] = [];
   try {
     const store = openStore(config.stateDir);
-    openStore(config.runDir);
+    // Its group may come as far as the socket.
+    mkdirSync(config.runDir, { recursive: true, mode: 0o750 });
     // Two locks: whoever shares only the run-dir would take the control socket away from the one that has it.
     for (const path of [join(config.stateDir, 'lock'), join(config.runDir, 'control.lock')]) {
       const lock = takeLock(path, self.pid);

@@ -1,6 +1,7 @@
 // The shape of the configuration as it is written, with every default of the daemon's own keys: this file is their one
 // place, and the JSON Schema, `config show` and the documentation are made from it. Options of plugins are not here.
 import { durationMs, opt, z } from '../define.ts';
+import { cronFault } from './cron.ts';
 
 /** A duration within bounds, in ms. Timers of Node end at 24.8 days, so nothing that is waited for is longer. */
 const span = (about: string, least: string, most: string) =>
@@ -193,13 +194,16 @@ const repairs = z
   })
   .describe('The budget of the whole node');
 
-const CRON = /^[0-9A-Za-z*,/#?-]+( +[0-9A-Za-z*,/#?-]+){4,5}$/;
 const history = z
   .strictObject({
     keep: span('How long rolled-up results are kept', '1h', '3650d').prefault('90d'),
     purge: z
       .string()
-      .regex(CRON, 'expected five or six fields as in crontab(5)')
+      .max(200)
+      .superRefine((text, context) => {
+        const message = cronFault(text);
+        if (message !== null) context.addIssue({ code: 'custom', message });
+      })
       .describe('When old results are deleted: crontab(5), with optional seconds in front')
       .default('17 3 * * *'),
   })

@@ -85,9 +85,12 @@ export class Outbox {
       if (!channels.some((one) => one.name === name)) {
         lane.close();
         this.#lanes.delete(name);
+        this.#trouble(name, null);
       }
     for (const channel of channels) {
       this.#lanes.get(channel.name)?.close();
+      // A new lane has had no trouble yet; if it goes on, it is told again.
+      this.#trouble(channel.name, null);
       this.#lanes.set(channel.name, this.#lane(channel));
     }
     this.poke();

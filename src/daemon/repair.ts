@@ -57,7 +57,9 @@ export async function repair(
     const result = await Promise.race([carryOut(job), late]);
     return { ...result, steps: job.steps };
   } catch (error) {
-    return { ok: false, did: 'failed', detail: `it broke: ${(error as Error).message}`, steps: job.steps };
+    const { message } = error as Error;
+    const detail = signal.aborted ? `it did not end in time: ${message}` : `it broke: ${message}`;
+    return { ok: false, did: 'failed', detail, steps: job.steps };
   } finally {
     cancel();
   }
@@ -69,6 +71,8 @@ async function step<R extends { readonly detail: string }>(
   run: () => Promise<R>,
   good: (result: R) => boolean,
 ): Promise<R> {
+  // Given up: what was decided after that is somebody else's work. Above all nothing is started that late.
+  if (job.context.signal.aborted) throw new Error(`given up before "${name}"`);
   const started = job.ports.clock.monotonic();
   const result = await run();
   const ms = Math.round(job.ports.clock.monotonic() - started);

@@ -84,6 +84,7 @@ export class Services {
       if (next && JSON.stringify(next) === JSON.stringify(running.config)) continue;
       this.#end(running);
       this.#running.delete(name);
+      for (const check of running.checks) this.#mended(`${name}/${check.name}`);
     }
     for (const service of Object.values(config.services))
       if (!this.#running.has(service.name)) this.#begin(service, config.stateDir);
@@ -146,7 +147,7 @@ export class Services {
   }
 
   #onLife(running: Running, change: LifeChange): void {
-    if (running.stop.signal.aborted || running.repairing) return;
+    if (running.stop.signal.aborted || running.repairing || this.#closing) return;
     const ours = this.#doors.ports.clock.monotonic() < running.ownStartUntil;
     if (!ours) this.#doors.push({ kind: change.kind, service: running.config.name, detail: change.detail });
     else if (change.kind === 'died') void this.#diedAfterRepair(running, change.detail);
@@ -172,7 +173,7 @@ export class Services {
   /** Asks a service, and pushes the verdict under `epoch` (-1: whatever is its epoch now). */
   ask(service: string, depth: Depth, wanted: number, fresh: boolean): void {
     const running = this.#running.get(service);
-    if (!running) return;
+    if (!running || this.#closing) return;
     const epoch = wanted === -1 ? this.#doors.epochOf(service) : wanted;
     const held = running.asking[depth];
     if (held && held.epoch >= epoch) return;
@@ -218,11 +219,19 @@ export class Services {
       const name = `${running.config.name}/${check.name}`;
       const bad = check.throws >= THROWS_MAX;
       if (bad === this.#broken.has(name)) continue;
-      if (bad) this.#broken.add(name);
-      else this.#broken.delete(name);
-      if (bad && this.#broken.size === 1) this.#doors.onPluginTrouble(true, `the check ${name} breaks again and again`);
-      if (!bad && this.#broken.size === 0) this.#doors.onPluginTrouble(false, 'every check runs again');
+      if (!bad) {
+        this.#mended(name);
+        continue;
+      }
+      this.#broken.add(name);
+      if (this.#broken.size === 1) this.#doors.onPluginTrouble(true, `the check ${name} breaks again and again`);
     }
+  }
+
+  /** It runs again, or is not ours any more. */
+  #mended(name: string): void {
+    if (this.#broken.delete(name) && this.#broken.size === 0)
+      this.#doors.onPluginTrouble(false, 'every check runs again');
   }
 
   /** One look outside the schedule, for `watchkeeper check`: nothing is decided upon it. */

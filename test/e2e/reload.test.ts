@@ -101,6 +101,25 @@ test('a bad edit changes nothing and is an alarm; the good one, or the old one p
   await hasNames('a');
 });
 
+test('in the middle of a repair: the old one ends where it is, nothing is started unvalidated or twice', async () => {
+  const [port = 0] = await freePorts(1);
+  const validated = daemon.at('validated');
+  const one = served(daemon, 'v', port, { recover: { attempts: 10 } }) as { manager: object };
+  const slowly = { ...one.manager, validate: ['sh', '-c', `sleep 0.8; echo >> ${validated}`] };
+  daemon.write(whole(daemon, { a, v: { ...one, manager: slowly } }));
+  await hasNames('a v');
+  await allWell(daemon, ['v']);
+  process.kill(daemon.pidOf('v'), 'SIGKILL');
+  await until('the repair', async () => (await daemon.service('v')).phase === 'restarting', PATIENCE_MS);
+  daemon.write(whole(daemon, { a, v: { ...one, manager: slowly, runbook: 'https://example.org/v' } }));
+  await until('the new text', async () => (await daemon.explain('v')).runbook !== null, PATIENCE_MS);
+  await allWell(daemon, ['v']);
+  assert.is(readFileSync(validated, 'utf8').length, daemon.startsOf('v'), 'each start was validated');
+  assert.is(daemon.startsOf('v'), 2);
+  daemon.write(whole(daemon, { a }));
+  await hasNames('a');
+});
+
 test('what cannot change while it runs is refused by name', async () => {
   daemon.write(whole(daemon, { a }, { 'state-dir': daemon.at('elsewhere') }));
   await until('the alarm', async () => (await daemon.status()).alarms.length === 1, PATIENCE_MS);
