@@ -105,6 +105,8 @@ test('status and check answer as a Nagios plugin does: 0, 1, 2, 3, and 0 again',
     if (code === 3) await until('well in between', async () => (await health()) === 'ok', 15_000);
     turn(code);
     await until(word, async () => (await health()) === word, 15_000);
+    // Failing is seen before it is confirmed; what follows asks for the incident.
+    if (code === 2) await until('an incident', async () => (await daemon.service('dial')).incident !== null, 15_000);
     const run = await shown();
     assert.is(run.code, code, run.out);
     assert.match(run.out, word);

@@ -65,6 +65,7 @@ test('what an operator was told is kept over SIGKILL; a repair under way is fini
     'the story of the life before is told',
   );
   assert.is(daemon.startsOf('stays'), 2);
+  await allWell(daemon, ['child']);
   const pid = daemon.pidOf('child');
   process.kill(pid, 'SIGKILL');
   await until('the repair', async () => (await daemon.service('child')).phase === 'restarting', 5000);
