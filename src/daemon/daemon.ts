@@ -310,6 +310,8 @@ export class Daemon {
     this.#trust();
     for (const cancel of this.#wakes.values()) cancel();
     this.#wakes.clear();
+    // What was decided already is begun, and then ended properly.
+    await this.loop.written;
     this.loop.push({ kind: 'stopping' });
     await this.services.close();
     await this.loop.written;

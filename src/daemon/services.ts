@@ -6,6 +6,7 @@ import type { Config, ServiceConfig } from '../config/types.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Plugins } from '../registry.ts';
 import type { Incoming } from './loop.ts';
+import { withEvidence } from './evidence.ts';
 import { contextOf, type Managed, repair } from './repair.ts';
 import { makeTurns, type Turns } from './turns.ts';
 import { type Ran, type Runnable, runChecks } from './run-check.ts';
@@ -200,17 +201,18 @@ export class Services {
       fresh,
     );
     done();
+    const service = running.config.name;
+    const told = await withEvidence(service, ran.verdict, running.manager, this.#doors.ports);
     if (running.asking[depth] === asking) running.asking[depth] = null;
     if (signal.aborted) return; // Somebody asked anew, or the service is no longer ours.
     running.last[depth] = { ran, at: this.#doors.now() };
     this.#pluginTrouble(running);
     this.#doors.onResult(running.config.name, depth, ran);
-    const service = running.config.name;
     const slept = this.#doors.stalledUntil() >= started;
     const verdict =
-      slept && ran.verdict.outcome !== 'pass'
+      slept && told.outcome !== 'pass'
         ? ({ outcome: 'unknown', detail: 'this daemon stood still meanwhile', check: ran.verdict.check } as const)
-        : ran.verdict;
+        : told;
     this.#doors.push({ kind: 'checked', service, depth, epoch, verdict });
   }
 

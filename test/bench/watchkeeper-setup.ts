@@ -1,7 +1,7 @@
 // Watchkeeper's configuration for the benchmark: as fast as monit's, and without the budgets that would stop a repair
 // that is asked for again and again on purpose.
 const FAST = `    quick: { every: 1s, timeout: 1s, fall: 1 }
-    deep: { every: 5m, timeout: 10s }
+    deep: { every: 5m, timeout: 2s }
 `;
 const PATIENT = `    recover:
       attempts: 100

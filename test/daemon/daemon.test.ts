@@ -179,6 +179,17 @@ test('a bad configuration is never started, and by hand is left alone', async ()
   await daemon.close();
 });
 
+test('a port that refuses is a death when the manager says that nothing runs', async () => {
+  const machine = new FakeMachine(['a']);
+  const daemon = await boot(machine, machine.config({ a: { fall: 5 } }), new MemoryStore());
+  await machine.clock.run(5000);
+  machine.thing('a').stopped = true;
+  machine.thing('a').truth = 'refusing';
+  await machine.clock.run(1500);
+  assert.is(machine.thing('a').starts, 1, 'not counted up to five first');
+  await daemon.close();
+});
+
 test('a reload keeps counters, incidents and budgets', async () => {
   const machine = new FakeMachine(['a', 'b']);
   const daemon = await boot(machine, machine.config({ a: {} }), new MemoryStore());

@@ -7,9 +7,13 @@ export interface CommandOptions {
   readonly input?: string;
 }
 
+/** The status of a thousand services is 1 MB of JSON. */
+const OUTPUT_BYTES = 16 * 1024 * 1024;
+
 /** Runs argv; the result is a value, also when it failed. */
 export function attempt(argv: readonly string[], options: CommandOptions = {}): Promise<ExecResult> {
-  return exec.run(argv, { timeoutMs: options.timeoutMs ?? 20_000, ...(options.input ? { input: options.input } : {}) });
+  const { timeoutMs = 20_000, input } = options;
+  return exec.run(argv, { timeoutMs, maxBytes: OUTPUT_BYTES, ...(input ? { input } : {}) });
 }
 
 /** Runs argv and gives its standard output; throws with its own words when it did not end with 0. */

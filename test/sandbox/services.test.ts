@@ -59,7 +59,7 @@ test('a mail travels: SMTP, spool, LMTP, IMAP; then it is deleted for good', asy
   await until('the spool is empty again', () => readdirSync(placesOf(box.dir, 'mta').data).length === 0);
   assert.is(readdirSync(placesOf(box.dir, 'store').data).length, 1);
   assert.ok(await client.messageDelete(uids, { uid: true }));
-  assert.is(readdirSync(placesOf(box.dir, 'store').data).length, 0);
+  await until('the file is gone too', () => readdirSync(placesOf(box.dir, 'store').data).length === 0);
   lock.release();
   await client.logout();
 });

@@ -16,6 +16,8 @@ export interface Thing {
   stubborn: boolean;
   byHand: boolean;
   badConfig: boolean;
+  /** What its manager says, whatever the truth is. */
+  stopped: boolean;
   onLife: ((change: LifeChange) => void) | null;
 }
 
@@ -40,6 +42,7 @@ export class FakeMachine {
         stubborn: false,
         byHand: false,
         badConfig: false,
+        stopped: false,
         onLife: null,
       });
     this.plugins = {
@@ -86,13 +89,14 @@ export class FakeMachine {
       example: { thing: 'a' },
       inspect: async ({ options }) => {
         const thing = this.thing(options.thing);
-        const state = thing.truth === 'dead' ? 'stopped' : 'running';
+        const state = thing.truth === 'dead' || thing.stopped ? 'stopped' : 'running';
         return { state, byHand: thing.byHand, detail: state, evidence: {} };
       },
       start: async ({ options }) => {
         const thing = this.thing(options.thing);
         thing.starts++;
         if (!thing.stubborn) thing.truth = 'fine';
+        thing.stopped = false;
         return { ok: true, detail: 'started' };
       },
       stop: async ({ options }) => {
