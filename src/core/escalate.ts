@@ -53,6 +53,8 @@ export function escalate(c: Context, s: ServiceState, e: ServiceEvent): Move {
 
 // ---------------------------------------------------------------------------------------------------------- repairs
 
+/** Somebody starts or stops it right now: how long until a fresh look. */
+const CHANGING_MS = 5000;
 /** After a start that was not safe: how long until its configuration is read again. */
 const LOOK_AGAIN_MS = 600_000;
 
@@ -72,7 +74,9 @@ function onRepaired(c: Context, s: ServiceState, result: RepairResult): Move {
       return { ...verify(c, s, why, unspent), repairs: -1, once };
     }
     case 'held': {
-      const until = c.policy.byHandMs;
+      // A start or stop that is under way this moment ends soon, one way or the other.
+      const { byHandMs } = c.policy;
+      const until = result.soon ? Math.min(byHandMs ?? CHANGING_MS, CHANGING_MS) : byHandMs;
       const text = `somebody is at work on it by hand: ${result.detail}`;
       const refused = [{ what: s.rung ?? 'repair', rule: 'by-hand', text }];
       const why = because(

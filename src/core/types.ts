@@ -290,6 +290,8 @@ export interface RepairResult {
   /** `held`: nothing was done, because somebody is at work on the service by hand.
    *  `adopted`: nothing was done, because it runs again. */
   readonly did: 'done' | 'failed' | 'held' | 'adopted' | 'refused';
+  /** Held, and it is changing this very moment: look again soon. */
+  readonly soon?: boolean;
   readonly cause?: Cause;
   readonly detail: string;
   readonly steps?: readonly Step[];

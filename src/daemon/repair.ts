@@ -98,7 +98,7 @@ async function carryOut(job: Job): Promise<RepairResult> {
     () => manager.inspect(context),
     (one) => one.state !== 'unknown',
   );
-  if (seen.byHand) return { ok: false, did: 'held', detail: seen.detail };
+  if (seen.byHand) return { ok: false, did: 'held', detail: seen.detail, soon: seen.state === 'changing' };
   const running = seen.state === 'running';
   if (running && cause === 'dead') return { ok: true, did: 'adopted', detail: seen.detail };
   if (rung.name === 'command') return ownCommand(job);

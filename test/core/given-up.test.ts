@@ -195,4 +195,17 @@ test('reset: attempts, budget and flapping are forgotten, after a fresh look', (
   assert.is(effectsOf(drive.deep('mta', fails('dead')), 'repair')[0]?.attempt, 1);
 });
 
+test('a start that is under way is looked at again soon, even where by hand means for ever', () => {
+  for (const byHandMs of [60_000, null]) {
+    const drive = new Drive(policy({ mta: servicePolicy({ byHandMs }) })).well();
+    drive.quick('mta', fails('dead'));
+    const { epoch } = drive.of('mta');
+    const result = { ok: false, did: 'held', detail: 'it is being started', soon: true } as const;
+    drive.feed({ kind: 'repaired', service: 'mta', epoch, result });
+    assert.is(drive.phase('mta'), 'waiting');
+    assert.is((drive.of('mta').wakeAt ?? 0) - drive.now, 5000);
+    assert.is(drive.of('mta').attempts, 0, 'it was no attempt');
+  }
+});
+
 test.run();
