@@ -9,7 +9,7 @@ import type { Config, Good, Loaded } from '../config/types.ts';
 import { openControl } from '../daemon/control.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import { askHistory, openRecorder } from '../daemon/recorder.ts';
-import { makeReload, watchFiles } from '../daemon/reload.ts';
+import { makeReload, type Reload, watchFiles } from '../daemon/reload.ts';
 import { clock } from '../ports/clock.ts';
 import { files } from '../ports/files.ts';
 import { type Lock, LockError, takeLock } from '../ports/lock.ts';
@@ -113,10 +113,14 @@ async function serve(
     ...(live ? { onTold: (told) => told.forEach((one) => live.say(sentence(one.time, one.service, one.text))) } : {}),
   });
   const { reload: load, preview } = makeReload(daemon, loader, loaded);
-  const reload = telling(load, notify, log);
+  const tellCount = (): void => {
+    const count = daemon.services.names.length;
+    notify.status(`watching ${count} ${count === 1 ? 'service' : 'services'}`);
+  };
+  const reload = telling(load, notify, log, tellCount);
   const started = daemon.start();
   // From here on a signal is an order: by default SIGHUP would be the end.
-  const over = asked(self, () => started.then(reload));
+  const over = asked(self, () => started.then(reload).catch((error: Error) => log.error(`reload: ${error.message}`)));
   await started;
   const doors = {
     daemon,
@@ -132,7 +136,7 @@ async function serve(
   const watching = watchFiles(options.config, clock, daemon, loader, reload);
   const stopLive = live ? showLive(daemon, live, ports) : () => undefined;
   notify.ready();
-  notify.status(`watching ${Object.keys(config.services).length} services`);
+  tellCount();
   await over;
   notify.stopping();
   watching.close();
@@ -154,9 +158,11 @@ const asked = (self: Process, reload: () => Promise<unknown>): Promise<void> =>
 
 /** A reload as systemd wants to see it: RELOADING with the time, READY when it is over. */
 const telling =
-  (reload: () => Promise<readonly string[]>, notify: Notify, log: OpenLog) => async (): Promise<readonly string[]> => {
+  (reload: Reload, notify: Notify, log: OpenLog, tellCount: () => void): Reload =>
+  async () => {
     notify.reloading();
     const problems = await reload().finally(() => notify.ready());
+    tellCount();
     for (const line of problems) log.error(line);
     return problems;
   };
