@@ -216,6 +216,8 @@ export class Journal {
     }
     if (failed !== null) {
       this.#retryAt = this.#clock.monotonic() + RETRY_MS;
+      // Not waited for: a disk that does not answer does not close either.
+      void this.#file?.close().catch(() => undefined);
       this.#file = null;
       this.#cancelRetry();
       this.#cancelRetry = this.#clock.after(RETRY_MS, () => this.#retry());

@@ -1,12 +1,23 @@
 // Starts programs that outlive us: own session, output to a bounded file or nowhere, and a record of who it is.
 import { spawn as spawnChild } from 'node:child_process';
-import { closeSync, ftruncateSync, fstatSync, openSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import type { Proc, SpawnOptions, SpawnRecord } from './proc.ts';
 import { bootId, facts } from './proc-read.ts';
 import { program } from './program.ts';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const LOG_BYTES = 1_048_576;
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
 function openLog(path: string, maxBytes: number): number {
   const fd = openSync(path, 'a', 0o600);
@@ -14,10 +25,24 @@ function openLog(path: string, maxBytes: number): number {
   return fd;
 }
 
-/** By rename, so that a crash leaves the old one or the new one. */
+/** By rename, so that a crash leaves the old one or the new one. On a full disk over the old one, which has its block
+ *  already: it tells of a process that is gone. */
 function writeRecord(path: string, record: SpawnRecord): void {
-  writeFileSync(`${path}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  const text = `${JSON.stringify(record)}\n`;
+  try {
+    writeFileSync(`${path}.new`, text, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    if (!FULL.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    rmSync(`${path}.new`, { force: true });
+    const file = openSync(path, 'r+');
+    try {
+      writeSync(file, text, 0);
+      ftruncateSync(file, Buffer.byteLength(text));
+    } finally {
+      closeSync(file);
+    }
+  }
 }
 
 function start(argv: readonly string[], options: SpawnOptions): ReturnType<Proc['spawn']> {
