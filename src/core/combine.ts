@@ -35,6 +35,8 @@ export function combine(results: readonly NamedResult[]): Verdict {
   const first = deciding[0];
   if (!first) return { outcome: 'unknown', detail: 'no check answered', check: '' };
   const { outcome, detail } = first.result;
+  // One witness of the deciding cause is enough, whichever of its checks tells the story.
+  const sure = deciding.some((one) => one.conclusive && causeOf(one.result) === causeOf(first.result));
   return {
     outcome,
     detail,
@@ -44,6 +46,6 @@ export function combine(results: readonly NamedResult[]): Verdict {
       : first.result.cause
         ? { cause: first.result.cause }
         : {}),
-    ...(outcome === 'fail' && first.conclusive ? { conclusive: true } : {}),
+    ...(outcome === 'fail' && sure ? { conclusive: true } : {}),
   };
 }

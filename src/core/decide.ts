@@ -214,7 +214,7 @@ function follow(work: Work, name: string, before: ServiceState): void {
     const below = (other: string): boolean => standsOn(work.policy, other).includes(name);
     // What a service showed while something below it was at fault says nothing about the service itself.
     const stale = (s: ServiceState, other: string): boolean =>
-      before.incident !== null && s.phase === 'suspect' && below(other);
+      before.incident !== null && (s.phase === 'suspect' || s.phase === 'healthy') && below(other);
     nudgeAll(work, (s, other) => s.blockedBy === name || stale(s, other), `${name} works again`);
   }
   // A turn is free, or the one that was asked to take it does not need it any more: the next one is asked.

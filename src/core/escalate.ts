@@ -205,6 +205,12 @@ function onStarted(c: Context, s: ServiceState, e: Of<'started'>): Move {
 function onNudged(c: Context, s: ServiceState, e: Of<'nudged'>): Move {
   if (s.phase === 'suspect' && s.waitsFor === 'dependencies' && s.verdict && e.reason === 'dependencies')
     return act(c, { ...s, waitsFor: null, awaiting: [] }, s.verdict);
+  if (s.phase === 'healthy') {
+    // Answers that are on their way were asked for during the outage: they belong to an epoch that is over.
+    const why = because(c, 'asked-anew', `${e.reason}: what was seen before is dropped`);
+    const { degraded, unknowns, graceUntil } = s;
+    return go(c, s, 'healthy', why, s.wakeAt, { degraded, unknowns, graceUntil });
+  }
   const waits = s.phase === 'waiting' ? s.waitsFor === 'turn' || s.waitsFor === 'tilt' : s.phase === 'suspect';
   if (!waits) return ignore(c, s, 'ignored', 'nothing waits');
   return confirm(c, s, because(c, 'ask-again', `${e.reason}; a fresh look first`));

@@ -65,4 +65,19 @@ test('no check at all: we could not tell', () => {
   assert.equal(combine([]), { outcome: 'unknown', detail: 'no check answered', check: '' });
 });
 
+test('one conclusive witness of the deciding cause is enough, whichever check comes first', () => {
+  const hung = { outcome: 'fail', cause: 'hung', detail: 'no answer' } as const;
+  const dead = { outcome: 'fail', cause: 'dead', detail: 'gone' } as const;
+  const verdict = combine([
+    { name: 'systemd', result: hung, conclusive: false },
+    { name: 'imap', result: hung, conclusive: true },
+  ]);
+  assert.is(verdict.conclusive, true);
+  const other = combine([
+    { name: 'imap', result: hung, conclusive: true },
+    { name: 'process', result: dead, conclusive: false },
+  ]);
+  assert.is(other.conclusive, undefined, 'a witness of another cause says nothing about this one');
+});
+
 test.run();

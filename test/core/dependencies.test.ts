@@ -180,4 +180,18 @@ test('a blocked service that is blocked still says nothing new', () => {
   assert.is(ruleOf(step), 'ignored');
 });
 
+test('an answer that was asked for during the outage of a dependency arrives after it: it does not count', () => {
+  const drive = new Drive(
+    policy({ store: servicePolicy(), mta: servicePolicy({ depends: ['store'], fall: 1 }) }),
+  ).well();
+  drive.quick('store', fails('dead'));
+  const { epoch } = drive.of('mta');
+  drive.repaired('store', 'done');
+  drive.deep('store', passes());
+  assert.is(drive.phase('store'), 'healthy');
+  const verdict = { outcome: 'fail', cause: 'hung', detail: 'no banner', check: 'smtp', conclusive: true } as const;
+  drive.feed({ kind: 'checked', service: 'mta', depth: 'quick', epoch, verdict });
+  assert.is(drive.phase('mta'), 'healthy');
+});
+
 test.run();
