@@ -33,9 +33,9 @@ function judge(answer: DnsAnswer, asked: z.output<typeof options>, session: Sess
   const what = `${asked.query} ${asked.record}`;
   const from = `${answer.server || 'the resolver'}`;
   const { seen } = session;
-  // A server that was named is the one that is watched. The machine's own resolver, elsewhere, is something that this
-  // machine needs.
-  const watched = asked.server !== undefined || /^(127\.|::1|\[::1\])/.test(answer.server);
+  // A server that was named is the one that is watched. Without one it is the machine's own resolver, wherever that is:
+  // something that the service needs, and that no restart of the service brings back.
+  const watched = asked.server !== undefined;
   switch (answer.code) {
     case 'ok':
       break;
