@@ -1,8 +1,8 @@
 // The loop's own lateness: how much later than asked a timer fires. A small ring, so that the newest minutes count.
 import type { Clock } from '../ports/clock.ts';
 
-const BEAT_MS = 100;
-const KEPT = 600;
+const BEAT_MS = 200;
+const KEPT = 300;
 
 export class LoopLag {
   readonly #samples = new Float64Array(KEPT);
