@@ -1,11 +1,11 @@
 // The contracts of plugins, and the identity functions that give a plugin file its types. A plugin imports this file,
 // core types and the one library that it wraps; everything else of the outside reaches it through its context.
 import { z } from 'zod';
-import type { CheckResult, Depth, Metric, Outcome, Step } from './core/types.ts';
+import type { CheckResult, Depth, Metric, Outcome, ProcessIdentity, Step } from './core/types.ts';
 import type { Ports } from './ports/ports.ts';
 
 export { z };
-export type { Cause, CheckResult, Depth, Metric, Notice, Outcome, Step } from './core/types.ts';
+export type { Cause, CheckResult, Depth, Metric, Notice, Outcome, ProcessIdentity, Step } from './core/types.ts';
 export type { Ports } from './ports/ports.ts';
 
 /** An option schema. Every key needs a `.describe()`: the tables of the documentation are made from it. */
@@ -51,13 +51,6 @@ export interface Inspection {
   /** Who it is: a process is the same one only if pid, start time and executable are. */
   readonly main?: ProcessIdentity;
   readonly evidence: Readonly<Record<string, string>>;
-}
-
-export interface ProcessIdentity {
-  readonly pid: number;
-  /** Clock ticks since boot, field 22 of /proc/PID/stat (proc(5)). */
-  readonly startTicks: number;
-  readonly exe: string | null;
 }
 
 /** How an action ended. Success of the service itself is judged by its checks, never by this. */

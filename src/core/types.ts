@@ -315,3 +315,11 @@ export type Effect =
 
 /** What the core answers: the next state, what is to be done, and why (a reason for each service it touched). */
 export type Decision = readonly [NodeState, readonly Effect[], readonly Why[]];
+
+/** Who a process is: a pid alone may be used again. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks since boot, field 22 of /proc/PID/stat (proc(5)). */
+  readonly startTicks: number;
+  readonly exe: string | null;
+}

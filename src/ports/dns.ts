@@ -19,7 +19,7 @@ export type DnsCode =
   | 'no-name' // NXDOMAIN
   | 'no-data' // the name is there, and has nothing of this type
   | 'server-failure' // SERVFAIL: the server could not find out
-  | 'refused' // REFUSED or not implemented: the server will not answer us
+  | 'refused' // REFUSED or NOTIMP (RFC 1035): the server will not answer us
   | 'closed' // nobody listens there
   | 'timeout'
   | 'garbled'

@@ -2,7 +2,7 @@
 // nothing to do while nothing dies. Where there is no pidfd or no koffi: one look at /proc every 100 ms for all.
 import { closeSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { ProcessIdentity } from '../define.ts';
+import type { ProcessIdentity } from '../core/types.ts';
 
 /** The same number on every architecture that Node runs on. */
 const SYS_PIDFD_OPEN = 434;

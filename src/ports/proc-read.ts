@@ -1,7 +1,7 @@
 // Reads /proc and the control groups (proc(5), cgroups(7)). Synchronous, bounded, and null or [] for what is not there.
 import { closeSync, existsSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { ProcessIdentity } from '../define.ts';
+import type { ProcessIdentity } from '../core/types.ts';
 import type { ProcessFacts } from './proc.ts';
 
 const MOST_BYTES = 1_048_576;

@@ -1,6 +1,6 @@
 // Processes: who is who, who holds a port, the moment one dies, and starting one that outlives us. /proc is read
 // synchronously: it never blocks on disks. It decides nothing about services.
-import type { ProcessIdentity } from '../define.ts';
+import type { ProcessIdentity } from '../core/types.ts';
 import { makeExitWatch } from './proc-exit.ts';
 import { alive, bootId, byArgv, byExe, cgroup, cgroupOf, facts, group, holds, tree } from './proc-read.ts';
 import { holders } from './proc-sockets.ts';
