@@ -31,7 +31,10 @@ function running(reading: UnitReading, before: Known | null): CheckResult {
     { name: 'restarts', value: Number(evidence['NRestarts'] ?? 0), unit: 'c' },
   ];
   if (main?.state === 'T' || main?.state === 't')
-    return fail('hung', `${reading.detail}, but its main process is stopped (state ${main.state})`, { metrics });
+    return {
+      ...fail('hung', `${reading.detail}, but its main process is stopped (state ${main.state})`, { metrics }),
+      direct: true,
+    };
   const changed = main && before && (before.main.pid !== main.pid || before.main.startTicks !== main.startTicks);
   return pass(`${reading.detail}${changed ? `; before it was pid ${before.main.pid}` : ''}`, { metrics });
 }

@@ -147,6 +147,7 @@ function policyOf(input: ServiceInput, repaired: boolean): ServicePolicy {
     verifyMs: recover.verify,
     stableMs: recover.stable,
     graceMs: recover.grace,
+    settleMs: recover.settle,
     byHandMs: recover['by-hand'],
     // oxlint-disable-next-line unicorn/no-thenable -- the word of the configuration; nobody awaits a policy
     then: recover.then,

@@ -95,6 +95,11 @@ const recover = z
     grace: span('After a start, failures that are not conclusive do not count for this long', '0ms', '1d').prefault(
       '10s',
     ),
+    settle: span(
+      'After something that it depends on came back, it has this long to come to itself before it is repaired',
+      '0ms',
+      '1d',
+    ).prefault('10s'),
     'by-hand': spanOrNever('Leave alone what somebody stopped by hand, for this long', '0ms', '7d').prefault('1m'),
     again: spanOrNever('After giving up, try one repair again after this time', '1s', '7d').prefault('1h'),
     confirm: span(

@@ -11,6 +11,7 @@ import {
   ignore,
   incidentOf,
   type Refusal,
+  settlingFor,
   span,
   stay,
   told,
@@ -115,6 +116,14 @@ const incurable: Gate = (c, s, verdict) => {
   return { rule: 'cause-not-curable', text, then: (why) => end(c, s, why) };
 };
 
+const settling: Gate = (c, s, verdict) => {
+  const left = settlingFor(c, s, verdict);
+  if (left === null || s.settling === null) return null;
+  const text = `${s.settling.root}, which it depends on, has just come back: left to come to itself for ${span(left)}`;
+  const hold = holdSuspect(c, s, s.settling.until, { waitsFor: 'settle', ...incidentOf(c, s) });
+  return { rule: 'settling', text, then: hold };
+};
+
 const observing: Gate = (c, s, verdict) => {
   if (!c.observe && !c.policy.observe) return null;
   const rung = nextRung(c.policy, s, causeOf(verdict));
@@ -184,6 +193,7 @@ const GATES: readonly Gate[] = [
   awaiting,
   tilted,
   incurable,
+  settling,
   observing,
   frozen,
   ladderEnd,

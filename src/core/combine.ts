@@ -37,6 +37,7 @@ export function combine(results: readonly NamedResult[]): Verdict {
   const { outcome, detail } = first.result;
   // One witness of the deciding cause is enough, whichever of its checks tells the story.
   const sure = deciding.some((one) => one.conclusive && causeOf(one.result) === causeOf(first.result));
+  const direct = deciding.some((one) => one.result.direct && causeOf(one.result) === causeOf(first.result));
   return {
     outcome,
     detail,
@@ -47,5 +48,6 @@ export function combine(results: readonly NamedResult[]): Verdict {
         ? { cause: first.result.cause }
         : {}),
     ...(outcome === 'fail' && sure ? { conclusive: true } : {}),
+    ...(outcome === 'fail' && direct ? { direct: true } : {}),
   };
 }

@@ -212,6 +212,7 @@ function follow(work: Work, name: string, before: ServiceState): void {
   if (!after || after.phase === before.phase) return;
   if (after.phase === 'healthy') {
     const below = (other: string): boolean => standsOn(work.policy, other).includes(name);
+    if (before.incident !== null) settle(work, name);
     // What a service showed while something below it was at fault says nothing about the service itself.
     const stale = (s: ServiceState, other: string): boolean =>
       before.incident !== null && (s.phase === 'suspect' || s.phase === 'healthy') && below(other);
@@ -220,6 +221,18 @@ function follow(work: Work, name: string, before: ServiceState): void {
   // A turn is free, or the one that was asked to take it does not need it any more: the next one is asked.
   const free = before.phase === 'restarting' || (before.phase === 'suspect' && after.phase !== 'restarting');
   if (free) nudgeAll(work, (s) => s.waitsFor === 'turn', `${name} is done`, 1);
+}
+
+/** It works again; whoever stands on it may need a while to notice: a connection that is tried again in a minute, a
+ *  listener that was put aside for as long. */
+function settle(work: Work, name: string): void {
+  for (const other of standingOn(work.policy, name)) {
+    const state = work.node.services[other];
+    const { settleMs = 0 } = work.policy.services[other] ?? {};
+    if (!state || settleMs === 0) continue;
+    put(work, other, { ...state, settling: { root: name, until: work.at + settleMs } });
+    work.touched.add(other);
+  }
 }
 
 /** The doubt is over: who was held back by it is looked at again at once. */

@@ -267,6 +267,7 @@ const GONE: Partial<ServiceState> = {
   flips: [],
   frozenUntil: null,
   graceUntil: null,
+  settling: null,
 };
 
 function onSwitched(c: Context, s: ServiceState, e: Of<'switched'>): Move {
@@ -295,7 +296,9 @@ function byOperator(c: Context, s: ServiceState, e: Of<'paused' | 'resumed' | 'r
     case 'reset': {
       if (s.phase !== 'failed') return ignore(c, s, 'refused', 'it has not given up');
       const text = `attempts forgotten by ${e.by}; a fresh look first`;
-      return confirm(c, s, because(c, 'reset', text), { attempts: 0, repairs: [], flips: [], frozenUntil: null });
+      return confirm(c, s, because(c, 'reset', text), {
+        ...{ attempts: 0, repairs: [], flips: [], frozenUntil: null, settling: null },
+      });
     }
     case 'acquired':
       if (s.phase !== 'relinquished') return ignore(c, s, 'refused', 'this node has it already');

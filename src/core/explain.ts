@@ -98,6 +98,10 @@ function healthy(rules: ServicePolicy, s: ServiceState, at: number, inTime: stri
       at: s.frozenUntil,
       text: `repairs are possible again in ${span(Math.max(0, s.frozenUntil - at))}`,
     };
+  if (s.settling !== null && at < s.settling.until) {
+    const text = `${s.settling.root} has just come back: failures count in ${span(s.settling.until - at)}`;
+    return { what: 'check', at: s.settling.until, text };
+  }
   if (s.attempts > 0)
     return { what: 'forget', at: s.wakeAt, text: `attempts are forgotten after ${inTime} more of health` };
   return { what: 'nothing', at: null, text: '' };
@@ -107,6 +111,7 @@ const HELD: Readonly<Record<string, string>> = {
   dependencies: 'what it depends on is asked first',
   round: 'waits for the first round of checks',
   tilt: 'looked at again when the observer trusts its eyes',
+  settle: 'left to come to itself, as what it depends on has just come back',
 };
 
 function suspect(s: ServiceState, inTime: string): string {

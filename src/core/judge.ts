@@ -8,6 +8,7 @@ import {
   confirm,
   ignore,
   type Move,
+  settlingFor,
   span,
   stay,
   sure,
@@ -71,6 +72,11 @@ function checkedHealthy(c: Context, s: ServiceState, e: Checked): Move {
   if (s.graceUntil !== null && c.at < s.graceUntil) {
     const left = span(s.graceUntil - c.at);
     return ignore(c, s, 'start-grace', `${told(verdict)}; it was just started: not counted for ${left} more`);
+  }
+  const settling = curable(c.policy, causeOf(verdict)) ? settlingFor(c, s, verdict) : null;
+  if (settling !== null) {
+    const text = `${told(verdict)}; ${s.settling?.root} has just come back: not counted for ${span(settling)} more`;
+    return ignore(c, s, 'settling', text);
   }
   if (depth === 'deep') return doubt(c, s, verdict, `${told(verdict)}; asking again to be sure`, 'deep-failed');
   const fails = s.fails + 1;

@@ -78,6 +78,7 @@ export const initial = (name: string): ServiceState => ({
   flips: [],
   frozenUntil: null,
   graceUntil: null,
+  settling: null,
   wakeAt: null,
   waitsFor: null,
   pause: null,
@@ -223,6 +224,13 @@ export function well(c: Context, s: ServiceState, why: Why, patch: Partial<Servi
   );
 }
 
+/** How much longer this service may need to notice that what it depends on works again, or null. What no time cures,
+ *  what is dead, and what was seen on the service itself does not wait for that. */
+export function settlingFor(c: Context, s: ServiceState, verdict: Verdict): number | null {
+  if (s.settling === null || s.settling.until <= c.at) return null;
+  return verdict.cause === 'dead' || verdict.direct ? null : s.settling.until - c.at;
+}
+
 /** The id of the incident that this trouble belongs to: the one that is open, its root's, or a new one. */
 export function incidentOf(c: Context, s: ServiceState): Pick<ServiceState, 'incident' | 'incidents'> {
   if (s.incident !== null) return { incident: s.incident, incidents: s.incidents };
@@ -236,9 +244,10 @@ const STEPS: readonly (readonly [number, string])[] = [
   [1000, 's'],
 ];
 
-/** 90000 → `1.5 min`: for sentences. */
+/** 90000 → `1.5 min`: for sentences. What a moment has passed of is not worth a smaller unit: an hour less 3 ms is
+ *  `1 h`, and not `60 min`. */
 export function span(ms: number): string {
-  const [unit, name] = STEPS.find(([size]) => ms >= size) ?? [1, 'ms'];
+  const [unit, name] = STEPS.find(([size]) => ms >= size * 0.999) ?? [1, 'ms'];
   return `${Math.round((ms / unit) * 10) / 10} ${name}`;
 }
 

@@ -44,6 +44,8 @@ export interface CheckResult {
   readonly cause?: Cause;
   /** One sentence, without a final full stop. Text from outside is quoted and cleaned by the runner. */
   readonly detail: string;
+  /** Seen on the service itself, not inferred from how it answers. */
+  readonly direct?: boolean;
   readonly metrics?: readonly Metric[];
   readonly steps?: readonly Step[];
 }
@@ -57,6 +59,8 @@ export interface Verdict {
   readonly check: string;
   /** Needs no second opinion: the process is gone, or two connections at once got no answer. */
   readonly conclusive?: boolean;
+  /** Seen on the service itself, not inferred from how it answers: its main process is stopped, say. */
+  readonly direct?: boolean;
 }
 
 export type RungName = 'reload' | 'start' | 'restart' | 'kill-and-start' | 'command';
@@ -99,6 +103,9 @@ export interface ServicePolicy {
   /** After a start by somebody else, failures that are not conclusive do not count for this long; a repaired service
    *  has at least this long to pass its DeepCheck. */
   readonly graceMs: number;
+  /** After something that it depends on came back, it has this long to come to itself: what it shows meanwhile is
+   *  repaired only when it is dead, or seen on the service itself. */
+  readonly settleMs: number;
   /** A service that somebody stopped by hand is left alone for this long; null = for ever. */
   readonly byHandMs: number | null;
   /** What comes after the ladder. */
@@ -182,6 +189,8 @@ export interface ServiceState {
   readonly frozenUntil: number | null;
   /** Verifying: the deadline of the DeepCheck. Healthy: until then failures that are not conclusive do not count. */
   readonly graceUntil: number | null;
+  /** What it depends on came back, and it may need until then to notice. */
+  readonly settling: { readonly root: string; readonly until: number } | null;
   /** The one armed alarm clock of a busy phase. */
   readonly wakeAt: number | null;
   /** What a service that fails waits for: suspect for the first four, waiting for the rest (and for the doubt's end
@@ -191,6 +200,7 @@ export interface ServiceState {
     | 'root'
     | 'round'
     | 'tilt'
+    | 'settle'
     | 'backoff'
     | 'turn'
     | 'calm'

@@ -170,6 +170,7 @@ function bounded(result: CheckResult): CheckResult {
     outcome: result.outcome,
     detail: clean(String(result.detail), DETAIL_MAX),
     ...(result.cause ? { cause: result.cause } : {}),
+    ...(result.direct === true ? { direct: true } : {}),
     ...(result.metrics ? { metrics: result.metrics.slice(0, LIST_MAX) } : {}),
     ...(result.steps
       ? {

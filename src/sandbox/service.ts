@@ -68,12 +68,11 @@ export async function serve<S extends ServiceName>(
     });
   }
   if (!readFault(places.fault, process.pid)) clearFault(places.fault);
-  await obey(service, running.gates, places);
-  say(service, `runs as process ${process.pid}`);
-
-  // One change at a time, and never lost: what comes while we obey is obeyed afterwards.
-  let turn = Promise.resolve();
+  // One change at a time, and never lost: what comes while we obey, from the very beginning on, is obeyed afterwards.
+  let turn = obey(service, running.gates, places);
   watch(places.home, (_kind, name) => {
     if (name === 'fault.json') turn = turn.then(() => obey(service, running.gates, places));
   });
+  await turn;
+  say(service, `runs as process ${process.pid}`);
 }

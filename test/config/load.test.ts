@@ -57,6 +57,7 @@ test('the least configuration gets every default', ({ folder }) => {
     verifyMs: 30_000,
     stableMs: 600_000,
     graceMs: 10_000,
+    settleMs: 10_000,
     byHandMs: 60_000,
     then: 'give-up',
     switchMs: 300_000,

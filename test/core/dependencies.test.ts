@@ -180,6 +180,69 @@ test('a blocked service that is blocked still says nothing new', () => {
   assert.is(ruleOf(step), 'ignored');
 });
 
+/** The store dies and is repaired; mta has 65 s to notice. */
+const cameBack = (): Drive => {
+  const drive = chain({ settleMs: 65_000, fall: 1 });
+  drive.died('store');
+  drive.repaired('store');
+  drive.deep('store', passes());
+  return drive;
+};
+const sure = (cause: 'hung' | 'dead', direct = false) => ({
+  ...fails(cause),
+  conclusive: true,
+  ...(direct ? { direct } : {}),
+});
+
+test('who stands on what came back is left to come to itself, and repaired when it did not', () => {
+  const drive = cameBack();
+  for (const depth of ['quick', 'deep'] as const)
+    assert.is(ruleOf(drive.checked('mta', depth, sure('hung'))), 'settling');
+  assert.is(drive.phase('mta'), 'healthy');
+  drive.wait(65_000);
+  drive.quick('mta', sure('hung'));
+  drive.quick('store', passes());
+  drive.quick('disk', passes());
+  assert.is(drive.phase('mta'), 'restarting');
+});
+
+test('so is who was blocked by it', () => {
+  const drive = chain({ settleMs: 65_000 });
+  drive.died('store');
+  drive.deep('mta', fails('hung'));
+  drive.deep('mta', fails('hung'));
+  assert.is(drive.of('mta').blockedBy, 'store');
+  drive.repaired('store');
+  drive.deep('store', passes());
+  drive.deep('mta', fails('hung'));
+  drive.quick('store', passes());
+  const step = drive.quick('disk', passes());
+  assert.is(ruleOf(step), 'settling');
+  assert.equal([drive.phase('mta'), drive.of('mta').waitsFor], ['suspect', 'settle']);
+  drive.wait(65_000);
+  drive.deep('mta', fails('hung'));
+  drive.quick('store', passes());
+  drive.quick('disk', passes());
+  assert.is(drive.phase('mta'), 'restarting');
+});
+
+test('what is dead, what is seen on the service itself and what no repair cures does not wait for that', () => {
+  const dead = cameBack();
+  dead.quick('mta', sure('dead'));
+  assert.is(dead.phase('mta'), 'restarting');
+  const stopped = cameBack();
+  stopped.quick('mta', sure('hung', true));
+  stopped.quick('store', passes());
+  stopped.quick('disk', passes());
+  assert.is(stopped.phase('mta'), 'restarting');
+  const full = cameBack();
+  full.deep('mta', fails('no-space'));
+  full.deep('mta', fails('no-space'));
+  full.quick('store', passes());
+  full.quick('disk', passes());
+  assert.is(full.phase('mta'), 'failed');
+});
+
 test('an answer that was asked for during the outage of a dependency arrives after it: it does not count', () => {
   const drive = new Drive(
     policy({ store: servicePolicy(), mta: servicePolicy({ depends: ['store'], fall: 1 }) }),

@@ -115,7 +115,7 @@ for (const fault of faults.filter((each) => each.name.includes(process.env['FAUL
       if (fault.expects.curable) await fault.undo?.(mail);
       else await healed(fault, mail);
       assert.equal(await judge(lab, mail, 15_000), WELL);
-      await watch.well(60_000);
+      await watch.well(75_000);
     } catch (error) {
       await startOver(fault);
       throw error;

@@ -93,7 +93,8 @@ async function writePostfix(node: LabNode): Promise<void> {
   copyFileSync('/usr/share/postfix/master.cf.dist', node.path('/etc/postfix/master.cf'));
   appendFileSync(node.path('/etc/postfix/master.cf'), files.SUBMISSION);
   node.put('/etc/postfix/users', files.USERS.map((user) => `${user}@${files.DOMAIN} ${user}\n`).join(''));
-  await must(['postmap', `hash:${node.path('/etc/postfix/users')}`]);
+  // -c: the host itself need not have a configuration of Postfix.
+  await must(['postmap', '-c', node.path('/etc/postfix'), `hash:${node.path('/etc/postfix/users')}`]);
 }
 
 function writeDovecot(node: LabNode): void {

@@ -20,6 +20,7 @@ export const mutations: readonly Mutation[] = [
   gate('awaiting', 'repairs before the dependencies answered'),
   gate('tilted', 'repairs in doubt of itself'),
   gate('observing', 'repairs while it should only observe'),
+  gate('settling', 'repairs what has not yet noticed that its dependency is back'),
   gate('frozen', 'repairs what is flapping'),
   gate('budget', 'knows no budget of a service'),
   gate('nodeBudget', 'knows no budget of the node'),
@@ -51,6 +52,7 @@ export const mutations: readonly Mutation[] = [
   of('judge', 'takes no verdict for a fail', 'if (s.fails === 0) {', 'if (false) {'),
   of('judge', 'lets a QuickCheck speak for the DeepCheck', '[depth]: 0 }', 'quick: 0, deep: 0 }'),
   of('judge', 'knows no start grace', 'c.at < s.graceUntil) {', 'false) {'),
+  of('move', 'leaves a dead service to come to itself', "verdict.cause === 'dead' || verdict.direct", 'verdict.direct'),
   of('judge', 'never forgets a fall', '].slice(-c.policy.flap.changes)', ']'),
   of(
     'judge',

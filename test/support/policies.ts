@@ -18,6 +18,7 @@ export const servicePolicy = (patch: Partial<ServicePolicy> = {}): ServicePolicy
   verifyMs: 10_000,
   stableMs: 600_000,
   graceMs: 5000,
+  settleMs: 0,
   byHandMs: 60_000,
   then: 'give-up',
   switchMs: 60_000,

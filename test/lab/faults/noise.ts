@@ -1,6 +1,8 @@
 // No faults at all, though they look like some: work by hand and a busy machine. Whoever acts on them does harm.
 import { availableParallelism } from 'node:os';
 import { sleep } from '../command.ts';
+import { membersOf } from '../mail-node.ts';
+import { signal } from '../processes.ts';
 import { type Fault, QUIET, startAside, stopAside } from './fault.ts';
 
 const restartedByHand: Fault = {
@@ -20,12 +22,17 @@ const restartedByHand: Fault = {
 
 const stoppedByHand: Fault = {
   name: 'stopped-by-hand',
-  about: 'an administrator stops Dovecot, works for a while, and starts it again',
+  about: 'an administrator stops Dovecot, works for a while, and starts it again; port 587 hangs for a minute more',
   breaks: null,
   expects: { ...QUIET, starts: { dovecot: 1, 'postfix@-': 0 } },
   units: [],
   inject: async ({ node }) => {
     await node.exec(['systemctl', 'stop', 'dovecot']);
+    // The next smtpd finds no SASL server and fails, and for 60 s master(8) starts none on port 587.
+    signal(
+      membersOf(node, 'postfix@-').filter((each) => each.exe.endsWith('/smtpd')),
+      'SIGTERM',
+    );
     await sleep(5000);
     const shown = await node.attempt(['systemctl', 'is-active', 'dovecot']);
     if (shown.stdout.trim() === 'active') throw new Error('somebody started Dovecot while it was being worked on');
