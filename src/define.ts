@@ -1,11 +1,11 @@
 // The contracts of plugins, and the identity functions that give a plugin file its types. A plugin imports this file,
 // core types and the one library that it wraps; everything else of the outside reaches it through its context.
 import { z } from 'zod';
-import type { CheckResult, Depth, Metric, Outcome, ProcessIdentity, Step } from './core/types.ts';
+import type { CheckResult, Depth, Facts, Metric, Outcome, ProcessIdentity, Step } from './core/types.ts';
 import type { Ports } from './ports/ports.ts';
 
 export { z };
-export type { Cause, CheckResult, Depth, Metric, Notice, Outcome, ProcessIdentity, Step } from './core/types.ts';
+export type { Cause, CheckResult, Depth, Facts, Metric, Notice, Outcome, ProcessIdentity, Step } from './core/types.ts';
 export type { Ports } from './ports/ports.ts';
 
 /** An option schema. Every key needs a `.describe()`: the tables of the documentation are made from it. */
@@ -87,6 +87,13 @@ export interface Recovery<S extends Shape = Shape> {
   reload?(context: RecoveryContext<z.output<S>>): Promise<ActionResult>;
   /** Removes what a dead service left behind (orphans, port holders, stale sockets) before a start. */
   sweep?(context: RecoveryContext<z.output<S>>): Promise<ActionResult>;
+  /** Names of the parts of the service that `repairPart` can repair alone, read from its options. */
+  parts?(options: z.output<S>): readonly string[];
+  /** Repairs one part, and leaves the rest of the service alone: its processes are killed, and the service's own master
+   *  starts them anew. */
+  repairPart?(context: RecoveryContext<z.output<S>>, part: string): Promise<ActionResult>;
+  /** What it can see of the service's own processes, ports and log, for the diagnosis of a failure. */
+  evidence?(context: RecoveryContext<z.output<S>>): Promise<Omit<Facts, 'run' | 'resolver'>>;
   /** Reads the configuration of the service as a start would. Not ok with cause `misconfigured`: do not start. */
   validate?(context: RecoveryContext<z.output<S>>): Promise<ActionResult>;
   /** Reports a death, and a start by others, at once. Goes on until closed, over restarts of the service. */

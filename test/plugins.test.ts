@@ -72,7 +72,7 @@ interface Asked {
 /** As the daemon asks: one check through the runner. */
 async function throughRunner({ name, plugin, depth }: Asked, ports: Ports) {
   const runnable = {
-    ...{ name, plugin, options: optionsOf(name, plugin), everyMs: null },
+    ...{ name, type: name, plugin, options: optionsOf(name, plugin), everyMs: null },
     ...{ at: () => depth, memory: new Map<string, unknown>(), last: null, throws: 0 },
   };
   const { signal } = new AbortController();

@@ -122,16 +122,18 @@ export function buildService(building: Building, name: string): Built | undefine
   const input = judged.data;
   const kit = input.kit ?? null;
   const beat = ({ every, timeout }: { every: number; timeout: number }) => ({ everyMs: every, timeoutMs: timeout });
-  const policy = policyOf(input, manager !== null || get(get(tree, 'recover'), 'ladder') !== undefined);
+  const plugin = manager ? building.plugins.recovery.get(manager.type) : undefined;
+  const parts = plugin?.parts?.(manager?.options as never) ?? [];
+  const policy = policyOf(input, parts, manager !== null || get(get(tree, 'recover'), 'ladder') !== undefined);
   return { input, config: { name, kit, checks, quick: beat(input.quick), deep: beat(input.deep), manager, policy } };
 }
 
-const rungOf = (rung: RungInput): Rung =>
+const rungOf = (rung: RungInput, parts: readonly string[]): Rung =>
   typeof rung === 'string'
-    ? { name: rung, cures: defaultCures[rung] }
+    ? { name: rung, cures: defaultCures[rung], ...(rung === 'part' ? { parts } : {}) }
     : { name: 'command', cures: rung.cures ?? defaultCures.command, run: rung.command };
 
-function policyOf(input: ServiceInput, repaired: boolean): ServicePolicy {
+function policyOf(input: ServiceInput, parts: readonly string[], repaired: boolean): ServicePolicy {
   const { recover } = input;
   return {
     depends: input.depends,
@@ -139,7 +141,7 @@ function policyOf(input: ServiceInput, repaired: boolean): ServicePolicy {
     rise: input.quick.rise,
     unknowns: recover.unknowns,
     confirmMs: recover.confirm ?? input.deep.timeout + 1000,
-    ladder: repaired ? recover.ladder.map(rungOf) : [],
+    ladder: repaired ? recover.ladder.map((rung) => rungOf(rung, parts)) : [],
     attempts: recover.attempts,
     windowMs: recover.window,
     backoff: { firstMs: recover.backoff.first, factor: recover.backoff.factor, maxMs: recover.backoff.max },

@@ -78,6 +78,8 @@ export function checkService(ruling: Ruling, built: Built): void {
       spot.say(path, `the rung ${rung.name} needs a manager, and there is none`, 'no-manager');
     if (rung.name === 'reload' && plugin && !plugin.reload)
       spot.say(path, `the manager ${manager?.type} cannot reload`, 'no-reload');
+    if (rung.name === 'part' && plugin && (rung.parts ?? []).length === 0)
+      spot.say(path, `the manager ${manager?.type} names no parts that can be repaired alone`, 'no-parts');
   }
   timing(spot, built);
   const repaired = config.policy.ladder.length > 0 && !config.policy.observe;

@@ -61,13 +61,13 @@ export const causes = [
 
 const rung = z
   .union([
-    z.enum(['reload', 'start', 'restart', 'kill-and-start']),
+    z.enum(['reload', 'part', 'start', 'restart', 'kill-and-start']),
     z.strictObject({
       command: opt.argv('An own command: program and arguments, never a shell string'),
       cures: z.array(z.enum(causes)).min(1).describe('What it can help against').optional(),
     }),
   ])
-  .describe('One repair: reload, start, restart, kill-and-start, or an own command');
+  .describe('One repair: reload, part (of it alone), start, restart, kill-and-start, or an own command');
 
 const recover = z
   .strictObject({

@@ -1,12 +1,11 @@
 // From "it fails" to "this is done about it": the gates that a repair must pass, in order, and what happens at each
 // that is closed. Every refusal has a rule and a sentence, and is kept.
-import { backoffMs, curable, movable, nextRung, roomAt, rungsFor, serviceBudget, within } from './ladder.ts';
+import { backoffMs, causeOf, curable, movable, nextRung, roomAt, rungsFor, serviceBudget, within } from './ladder.ts';
 import {
   ask,
   type Context,
   type Move,
   because,
-  causeOf,
   go,
   ignore,
   incidentOf,
@@ -16,7 +15,7 @@ import {
   stay,
   told,
 } from './move.ts';
-import type { ServiceState, Verdict, Why } from './types.ts';
+import type { Rung, ServiceState, Verdict, Why } from './types.ts';
 
 /** A gate that is closed: the rule, the sentence, and where the service waits. */
 interface Closed {
@@ -32,7 +31,7 @@ export function act(c: Context, s: ServiceState, verdict: Verdict): Move {
     const closed = gate(c, seen, verdict);
     if (!closed) continue;
     if (heldBy(c, s, closed.rule, verdict)) return ignore(c, s, 'ignored', `${closed.text}, as before`);
-    const rung = nextRung(c.policy, seen, causeOf(verdict))?.name ?? 'repair';
+    const rung = nextRung(c.policy, seen, verdict)?.name ?? 'repair';
     const refused: Refusal = { what: rung, rule: closed.rule, text: closed.text };
     return closed.then(because(c, closed.rule, `${told(verdict)}; ${closed.text}`, [refused]));
   }
@@ -105,7 +104,7 @@ const round: Gate = (c, s, verdict) => {
 
 const incurable: Gate = (c, s, verdict) => {
   const cause = causeOf(verdict);
-  if (curable(c.policy, cause)) return null;
+  if (curable(c.policy, verdict)) return null;
   if (cause === 'dependency' && s.incident === null) {
     // What it needs is at fault, and that often passes by itself: nobody is called before a second look.
     const text = `what it needs is at fault; a second look in ${span(c.policy.confirmMs)}`;
@@ -126,7 +125,7 @@ const settling: Gate = (c, s, verdict) => {
 
 const observing: Gate = (c, s, verdict) => {
   if (!c.observe && !c.policy.observe) return null;
-  const rung = nextRung(c.policy, s, causeOf(verdict));
+  const rung = nextRung(c.policy, s, verdict);
   const text = rung
     ? `observe-only: would have run "${rung.name}" (attempt ${s.attempts + 1} of ${c.policy.attempts})`
     : 'observe-only: the ladder would be at its end';
@@ -162,7 +161,7 @@ const frozen: Gate = (c, s) => {
 };
 
 const ladderEnd: Gate = (c, s, verdict) => {
-  if (nextRung(c.policy, s, causeOf(verdict))) return null;
+  if (nextRung(c.policy, s, verdict)) return null;
   const text = `the ladder is at its end: ${s.attempts} of ${c.policy.attempts} attempts did not cure it`;
   return { rule: 'ladder-end', text, then: (why) => end(c, s, why) };
 };
@@ -208,16 +207,16 @@ function wait(c: Context, s: ServiceState, why: Why, waitsFor: ServiceState['wai
 
 function repair(c: Context, s: ServiceState, verdict: Verdict): Move {
   const cause = causeOf(verdict);
-  const rung = nextRung(c.policy, s, cause);
+  const rung = nextRung(c.policy, s, verdict);
   if (!rung) throw new Error('repair without a rung');
   const attempt = s.attempts + 1;
-  const useless = c.policy.ladder.filter((other) => !rungsFor(c.policy, cause).includes(other));
+  const useless = c.policy.ladder.filter((other) => !rungsFor(c.policy, verdict).includes(other));
   const refused = useless.map((other) => ({
     what: other.name,
     rule: 'cause-not-curable',
     text: `"${other.name}" does not help against "${cause}"`,
   }));
-  const label = rung.name === 'command' ? `command ${(rung.run ?? []).join(' ')}` : rung.name;
+  const label = labelOf(rung, verdict);
   const why = because(c, 'repair', `${told(verdict)}; ${label}, attempt ${attempt} of ${c.policy.attempts}`, refused);
   return go(
     c,
@@ -235,7 +234,12 @@ function repair(c: Context, s: ServiceState, verdict: Verdict): Move {
       frozenUntil: null,
     },
     {
-      effects: [{ kind: 'repair', service: c.name, rung, cause, attempt, epoch: 0, timeoutMs: c.policy.repairMs }],
+      effects: [
+        {
+          ...{ kind: 'repair', service: c.name, rung, cause, attempt, epoch: 0, timeoutMs: c.policy.repairMs },
+          ...(rung.name === 'part' && verdict.part !== undefined ? { part: verdict.part } : {}),
+        },
+      ],
       once: [
         { event: 'recovery-started', summary: `${c.name}: ${told(verdict)}`, action: `${label}, attempt ${attempt}` },
       ],
@@ -244,13 +248,19 @@ function repair(c: Context, s: ServiceState, verdict: Verdict): Move {
   );
 }
 
+/** `restart`, `part auth`, or the own command. */
+function labelOf(rung: Rung, verdict: Verdict): string {
+  if (rung.name === 'command') return `command ${(rung.run ?? []).join(' ')}`;
+  return rung.name === 'part' ? `part ${verdict.part ?? ''}` : rung.name;
+}
+
 /** The end of the ladder: the group should move, or a person is needed. */
 function end(c: Context, s: ServiceState, why: Why): Move {
   const cause = causeOf(s.verdict);
   // A repair ended in the doubt: what it means is judged after.
   if (c.tilt) return wait(c, s, why, 'tilt', c.tilt.until);
   if (c.policy.then !== 'switchover' || !movable.includes(cause))
-    return giveUp(c, s, why, curable(c.policy, cause) ? againAt(c, s) : null);
+    return giveUp(c, s, why, curable(c.policy, s.verdict) ? againAt(c, s) : null);
   if (c.observe || c.policy.observe) return onlyObserved(c, s, why, 'would have asked for a switchover');
   const owner = incidentOf(c, s);
   return go(c, s, 'switching', why, c.at + c.policy.switchMs, owner, {
@@ -277,8 +287,8 @@ export function nextAttempt(c: Context, s: ServiceState, rule: string, text: str
     summary: `${c.name}: ${text}`,
     action: `${s.rung ?? 'repair'} failed`,
   } as const;
-  const rung = nextRung(c.policy, s, causeOf(s.verdict));
-  if (!rung && !curable(c.policy, causeOf(s.verdict))) {
+  const rung = nextRung(c.policy, s, s.verdict);
+  if (!rung && !curable(c.policy, s.verdict)) {
     const useless = `no rung of its ladder can cure "${causeOf(s.verdict)}"`;
     const refused = [{ what: 'repair', rule: 'cause-not-curable', text: useless }];
     const move = end(c, s, because(c, 'cause-not-curable', `${text}; ${useless}`, refused));

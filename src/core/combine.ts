@@ -19,6 +19,8 @@ const TELLING: readonly Cause[] = [
 
 export interface NamedResult {
   readonly name: string;
+  /** Which kind of check it is. */
+  readonly type?: string;
   readonly result: CheckResult;
   /** The result needs no second opinion. */
   readonly conclusive: boolean;
@@ -49,5 +51,6 @@ export function combine(results: readonly NamedResult[]): Verdict {
         : {}),
     ...(outcome === 'fail' && sure ? { conclusive: true } : {}),
     ...(outcome === 'fail' && direct ? { direct: true } : {}),
+    ...(outcome === 'fail' && first.result.part !== undefined ? { part: first.result.part } : {}),
   };
 }

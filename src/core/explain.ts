@@ -1,7 +1,7 @@
 // What was seen, which rule decided, what was refused and why, and what comes next: the answers that status, explain,
 // alerts and the live table show. Pure; the sentences about what comes next are made here and nowhere else.
 import { nextRung, roomAt, serviceBudget } from './ladder.ts';
-import { causeOf, type Refusal, span, told } from './move.ts';
+import { type Refusal, span, told } from './move.ts';
 import type { NodeState, Policy, ServicePolicy, ServiceState } from './types.ts';
 
 export interface Next {
@@ -130,7 +130,7 @@ function verifying(s: ServiceState, at: number, inTime: string): string {
 }
 
 function waiting(rules: ServicePolicy, s: ServiceState, inTime: string): string {
-  const rung = nextRung(rules, s, causeOf(s.verdict));
+  const rung = nextRung(rules, s, s.verdict);
   const then = rung ? `"${rung.name}" if it still fails` : 'the end of its ladder if it still fails';
   if (s.waitsFor === 'turn')
     return `a fresh look when the other repair is done, in ${inTime} at the latest; then ${then}`;

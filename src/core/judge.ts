@@ -1,10 +1,9 @@
 // What a verdict means in each phase: counting, confirming, recovering. Part of the machine of one service.
 import { act, giveUp, nextAttempt } from './act.ts';
-import { curable, nextRung, serviceBudget, within } from './ladder.ts';
+import { causeOf, curable, nextRung, serviceBudget, within } from './ladder.ts';
 import {
   because,
   type Context,
-  causeOf,
   confirm,
   ignore,
   type Move,
@@ -17,7 +16,7 @@ import {
   verifyLater,
   well,
 } from './move.ts';
-import type { Cause, Depth, Event, ServiceState, Verdict } from './types.ts';
+import type { Depth, Event, ServiceState, Verdict } from './types.ts';
 
 type Checked = Extract<Event, { kind: 'checked' }>;
 
@@ -73,7 +72,7 @@ function checkedHealthy(c: Context, s: ServiceState, e: Checked): Move {
     const left = span(s.graceUntil - c.at);
     return ignore(c, s, 'start-grace', `${told(verdict)}; it was just started: not counted for ${left} more`);
   }
-  const settling = curable(c.policy, causeOf(verdict)) ? settlingFor(c, s, verdict) : null;
+  const settling = curable(c.policy, verdict) ? settlingFor(c, s, verdict) : null;
   if (settling !== null) {
     const text = `${told(verdict)}; ${s.settling?.root} has just come back: not counted for ${span(settling)} more`;
     return ignore(c, s, 'settling', text);
@@ -206,8 +205,8 @@ const NOT_STARTED: ReadonlySet<string> = new Set(['not-safe-to-start', 'by-hand'
 
 /** Given up for a reason that is over: the cause was none that a repair cures, or only observed, or not verified. The
  *  end of the ladder or of a budget is no such reason: it has its own time (againMs), which a verdict never changes. */
-function goesOn(c: Context, s: ServiceState, cause: Cause): boolean {
-  if (c.observe || c.policy.observe || !curable(c.policy, cause)) return false;
+function goesOn(c: Context, s: ServiceState, verdict: Verdict): boolean {
+  if (c.observe || c.policy.observe || !curable(c.policy, verdict)) return false;
   switch (s.why.rule) {
     case 'cause-not-curable':
     case 'observe-only':
@@ -215,8 +214,8 @@ function goesOn(c: Context, s: ServiceState, cause: Cause): boolean {
       return true;
     case 'switchover-failed':
       return (
-        causeOf(s.verdict) !== cause &&
-        nextRung(c.policy, s, cause) !== null &&
+        causeOf(s.verdict) !== causeOf(verdict) &&
+        nextRung(c.policy, s, verdict) !== null &&
         serviceBudget(c.policy, s, c.strict !== null, c.at) > 0
       );
     default:
@@ -232,7 +231,7 @@ export function checkedFailed(c: Context, s: ServiceState, e: Checked): Move {
   if (verdict.outcome === 'unknown') return ignore(c, s, 'ignored', 'could not tell');
   const changed = causeOf(verdict) !== causeOf(s.verdict);
   const sure = e.depth === 'deep' || verdict.conclusive === true;
-  if (sure && goesOn(c, s, causeOf(verdict))) return act(c, { ...s, awaiting: [] }, verdict);
+  if (sure && goesOn(c, s, verdict)) return act(c, { ...s, awaiting: [] }, verdict);
   if (NOT_STARTED.has(s.why.rule)) return ignore(c, s, 'ignored', 'it was not started, and a person is needed');
   if (s.passes > 0) return stay(s, because(c, 'still-failing', told(verdict)), { passes: 0 });
   if (changed && sure) return stay(s, because(c, 'still-failing', told(verdict)), { verdict });

@@ -1,10 +1,11 @@
 // Which repair comes next, and what forbids it. Pure: it answers, escalate.ts goes there.
-import type { Cause, Policy, NodeState, Rung, RungName, ServicePolicy, ServiceState } from './types.ts';
+import type { Cause, NodeState, Policy, Rung, RungName, ServicePolicy, ServiceState, Verdict } from './types.ts';
 
 /** What each repair can help against, unless the configuration says otherwise. A full disk, a bad configuration, an
  *  expired certificate, a refused password, an overload or a dead dependency is in no list: no restart cures it. */
 export const defaultCures: Readonly<Record<RungName, readonly Cause[]>> = {
   reload: ['refusing'],
+  part: ['dead', 'hung', 'refusing'],
   start: ['dead'],
   restart: ['dead', 'hung', 'refusing'],
   'kill-and-start': ['dead', 'hung', 'refusing'],
@@ -15,11 +16,22 @@ export const defaultCures: Readonly<Record<RungName, readonly Cause[]>> = {
  *  a dead dependency would be met again over there. */
 export const movable: readonly Cause[] = ['dead', 'hung', 'refusing', 'no-space'];
 
-/** The rungs of a ladder that can cure this cause, in order. */
-export const rungsFor = (policy: ServicePolicy, cause: Cause): readonly Rung[] =>
-  policy.ladder.filter((rung) => rung.cures.includes(cause));
+/** What a repair is chosen by. */
+export type Trouble = Pick<Verdict, 'cause' | 'part'>;
 
-export const curable = (policy: ServicePolicy, cause: Cause): boolean => rungsFor(policy, cause).length > 0;
+/** A failure without a cause is taken for `refusing`: it says no, and a restart may help. */
+export const causeOf = (verdict: Trouble | null): Cause => verdict?.cause ?? 'refusing';
+
+/** The rungs of a ladder that can cure this, in order. The rung `part` needs a part that is named, and that it knows. */
+export const rungsFor = (policy: ServicePolicy, trouble: Trouble | null): readonly Rung[] =>
+  policy.ladder.filter(
+    (rung) =>
+      rung.cures.includes(causeOf(trouble)) &&
+      (rung.name !== 'part' || (trouble?.part !== undefined && (rung.parts ?? []).includes(trouble.part))),
+  );
+
+export const curable = (policy: ServicePolicy, trouble: Trouble | null): boolean =>
+  rungsFor(policy, trouble).length > 0;
 
 /** Delay before attempt n+1, after n attempts: first · factor^(n-1), at most max. */
 export const backoffMs = (policy: ServicePolicy, attempts: number): number =>
@@ -29,8 +41,8 @@ export const backoffMs = (policy: ServicePolicy, attempts: number): number =>
   );
 
 /** The rung for the next attempt: each failed one leads to the next; the last is repeated until attempts are spent. */
-export function nextRung(policy: ServicePolicy, state: ServiceState, cause: Cause): Rung | null {
-  const rungs = rungsFor(policy, cause);
+export function nextRung(policy: ServicePolicy, state: ServiceState, trouble: Trouble | null): Rung | null {
+  const rungs = rungsFor(policy, trouble);
   if (state.attempts >= policy.attempts) return null;
   return rungs[Math.min(state.attempts, rungs.length - 1)] ?? null;
 }

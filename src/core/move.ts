@@ -2,7 +2,7 @@
 // A move says the next state, what is to be done, why, and what is to be told once. Alarms are not told here: they are
 // derived from the state (alarms.ts), so that none can be raised twice or forgotten.
 import type { EventName } from './catalogue.ts';
-import type { Cause, Depth, Effect, Phase, ServicePolicy, ServiceState, TiltState, Verdict, Why } from './types.ts';
+import type { Depth, Effect, Phase, ServicePolicy, ServiceState, TiltState, Verdict, Why } from './types.ts';
 
 /** What a service needs to know of its node for one decision. */
 export interface Context {
@@ -255,5 +255,3 @@ export const told = (verdict: Verdict): string =>
   `${verdict.check || 'the check'} says ${outcomeOf(verdict)}: ${verdict.detail}`;
 
 const outcomeOf = ({ outcome, cause }: Verdict): string => (cause ? `${outcome} (${cause})` : outcome);
-
-export const causeOf = (verdict: Verdict | null): Cause => verdict?.cause ?? 'refusing';

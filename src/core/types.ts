@@ -46,6 +46,8 @@ export interface CheckResult {
   readonly detail: string;
   /** Seen on the service itself, not inferred from how it answers. */
   readonly direct?: boolean;
+  /** The part of the service that is at fault, if the check can tell: `auth`, `qmgr`. */
+  readonly part?: string;
   readonly metrics?: readonly Metric[];
   readonly steps?: readonly Step[];
 }
@@ -61,9 +63,37 @@ export interface Verdict {
   readonly conclusive?: boolean;
   /** Seen on the service itself, not inferred from how it answers: its main process is stopped, say. */
   readonly direct?: boolean;
+  /** The part of the service that is at fault: its manager may be able to repair that part alone. */
+  readonly part?: string;
+  /** How much the cause is worth: seen, or concluded from what else is known. Absent: as the check said it. */
+  readonly confidence?: 'certain' | 'likely';
 }
 
-export type RungName = 'reload' | 'start' | 'restart' | 'kill-and-start' | 'command';
+/** What is known of a service beside what its checks say. Gathered when something is wrong, judged in diagnose.ts. */
+export interface Facts {
+  /** What its manager says of it, with the sentence; null where nobody could say. */
+  readonly run: {
+    readonly state: 'running' | 'stopped' | 'failed' | 'changing' | 'unknown';
+    readonly detail: string;
+  } | null;
+  /** Its living processes. `state` as in proc(5): T is stopped, D waits for a device. */
+  readonly processes: readonly {
+    readonly pid: number;
+    readonly name: string;
+    readonly state: string;
+    readonly main: boolean;
+    /** The part of the service that this process is, where the configuration of its manager names one. */
+    readonly part: string | null;
+  }[];
+  /** Who listens on its ports; `own`: one of its processes does, or PID 1 for it. */
+  readonly listeners: readonly { readonly port: number; readonly who: string; readonly own: boolean }[];
+  /** The newest lines of its log that speak of trouble, cleaned. */
+  readonly words: readonly string[];
+  /** Does the machine's own resolver answer at all? */
+  readonly resolver: 'answers' | 'silent' | null;
+}
+
+export type RungName = 'reload' | 'part' | 'start' | 'restart' | 'kill-and-start' | 'command';
 
 /** One repair of a ladder. `cures` says what it can help against; the default stands in ladder.ts. */
 export interface Rung {
@@ -71,6 +101,8 @@ export interface Rung {
   readonly cures: readonly Cause[];
   /** argv of an own command, for `command`. */
   readonly run?: readonly string[];
+  /** Names of the parts that can be repaired alone, for `part`. */
+  readonly parts?: readonly string[];
 }
 
 export interface Backoff {
@@ -314,6 +346,8 @@ export type Effect =
       readonly service: string;
       readonly rung: Rung;
       readonly cause: Cause;
+      /** The part at fault, for the rung `part`. */
+      readonly part?: string;
       readonly attempt: number;
       readonly epoch: number;
       readonly timeoutMs: number;

@@ -1,6 +1,6 @@
 // Carries out one rung on one service, through its manager: look first, never start a bad configuration, never fight
 // somebody who works on it by hand, clear what a dead service left behind, then start. Bounded in all.
-import type { Cause, RepairResult, Rung, Step } from '../core/types.ts';
+import type { Cause, Effect, RepairResult, Rung, Step } from '../core/types.ts';
 import type { ActionResult, Inspection, Recovery, RecoveryContext } from '../define.ts';
 import type { Ports } from '../ports/ports.ts';
 
@@ -31,16 +31,18 @@ interface Job {
   readonly context: RecoveryContext<never>;
   readonly rung: Rung;
   readonly cause: Cause;
+  readonly part: string | undefined;
   readonly ports: Ports;
   readonly steps: Step[];
 }
 
+/** What is to be done about what. */
+export type Task = Pick<Extract<Effect, { kind: 'repair' }>, 'rung' | 'cause' | 'part' | 'timeoutMs'>;
+
 export async function repair(
   service: string,
   managed: Managed,
-  rung: Rung,
-  cause: Cause,
-  timeoutMs: number,
+  { rung, cause, part, timeoutMs }: Task,
   ports: Ports,
   stop: AbortSignal,
 ): Promise<RepairResult> {
@@ -48,7 +50,7 @@ export async function repair(
   const cancel = ports.clock.after(timeoutMs, () => limit.abort(new Error('timeout')));
   const signal = AbortSignal.any([limit.signal, stop]);
   const context = contextOf(service, managed, ports, signal);
-  const job: Job = { manager: managed.plugin, context, rung, cause, ports, steps: [] };
+  const job: Job = { manager: managed.plugin, context, rung, cause, part, ports, steps: [] };
   const late = new Promise<RepairResult>((resolve) => {
     const over = (): void => resolve({ ok: false, did: 'failed', detail: 'it did not end in time' });
     signal.addEventListener('abort', () => ports.clock.after(500, over), { once: true });
@@ -103,6 +105,7 @@ async function carryOut(job: Job): Promise<RepairResult> {
   if (running && cause === 'dead') return { ok: true, did: 'adopted', detail: seen.detail };
   if (rung.name === 'command') return ownCommand(job);
   if (rung.name === 'reload') return reload(job, running);
+  if (rung.name === 'part') return onePart(job, running);
   return restart(job, running);
 }
 
@@ -112,6 +115,15 @@ async function reload(job: Job, running: boolean): Promise<RepairResult> {
   const checked = await validate(job);
   if (!checked.ok) return refused(checked, 'misconfigured');
   const done = await act(job, 'reload', () => manager.reload?.(context) ?? Promise.resolve(checked));
+  return { ok: done.ok, did: done.ok ? 'done' : 'failed', detail: done.detail };
+}
+
+/** One part of it alone. Its configuration is read anew by that part only, so a bad one is no reason against it. */
+async function onePart(job: Job, running: boolean): Promise<RepairResult> {
+  const { manager, context, part } = job;
+  if (!running || !manager.repairPart || part === undefined)
+    return { ok: false, did: 'failed', detail: 'it is not running, or none of its parts can be repaired alone' };
+  const done = await act(job, `part ${part}`, () => manager.repairPart?.(context, part) ?? Promise.resolve(NOTHING));
   return { ok: done.ok, did: done.ok ? 'done' : 'failed', detail: done.detail };
 }
 

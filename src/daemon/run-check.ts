@@ -1,7 +1,8 @@
 // Runs the checks of one service at one depth, and makes one verdict of them. Whatever a plugin does, throw, hang,
 // shout, answer late, costs one `unknown` and never more.
 import { clean } from '../core/clean.ts';
-import { combine, type NamedResult } from '../core/combine.ts';
+import type { NamedResult } from '../core/combine.ts';
+import { diagnose } from '../core/diagnose.ts';
 import type { CheckResult, Depth, Verdict } from '../core/types.ts';
 import type { Check } from '../define.ts';
 import type { Ports } from '../ports/ports.ts';
@@ -9,6 +10,7 @@ import type { Ports } from '../ports/ports.ts';
 /** One check of a service, ready to run. */
 export interface Runnable {
   readonly name: string;
+  readonly type: string;
   readonly plugin: Check;
   readonly options: unknown;
   /** The depth at which this check runs when the service is asked at `depth`; null = it does not. */
@@ -24,6 +26,8 @@ export interface Runnable {
 export interface Ran {
   readonly verdict: Verdict;
   readonly ms: number;
+  /** What the verdict was made of: evidence may make another of it. */
+  readonly named: readonly NamedResult[];
   readonly results: readonly { readonly name: string; readonly ms: number; readonly result: CheckResult }[];
 }
 
@@ -55,8 +59,11 @@ export async function runChecks(
       return runHedged(service, check, check.at(depth) ?? depth, timeoutMs, ports, signal);
     }),
   );
-  const named: NamedResult[] = answers.map(({ name, result, conclusive }) => ({ name, result, conclusive }));
-  return { verdict: combine(named), ms: ports.clock.monotonic() - started, results: answers };
+  const types = new Map(asked.map(({ name, type }) => [name, type]));
+  const named = answers.map(
+    ({ name, result, conclusive }): NamedResult => ({ name, type: types.get(name) ?? '', result, conclusive }),
+  );
+  return { verdict: diagnose(named, null), ms: ports.clock.monotonic() - started, results: answers, named };
 }
 
 interface Answer {
@@ -171,6 +178,7 @@ function bounded(result: CheckResult): CheckResult {
     detail: clean(String(result.detail), DETAIL_MAX),
     ...(result.cause ? { cause: result.cause } : {}),
     ...(result.direct === true ? { direct: true } : {}),
+    ...(typeof result.part === 'string' ? { part: clean(result.part, 60) } : {}),
     ...(result.metrics ? { metrics: result.metrics.slice(0, LIST_MAX) } : {}),
     ...(result.steps
       ? {

@@ -1,6 +1,6 @@
 // The services as the daemon runs them: their checks made runnable, their managers, what was measured last. Asks the
 // checks, carries out repairs, watches for deaths; everything that comes of it is pushed into the loop.
-import type { Depth, Effect, Rung } from '../core/types.ts';
+import type { Depth, Effect } from '../core/types.ts';
 import type { LifeChange } from '../define.ts';
 import type { Config, ServiceConfig } from '../config/types.ts';
 import type { Ports } from '../ports/ports.ts';
@@ -122,6 +122,7 @@ export class Services {
       const quickOnly = !check.depths.includes('deep');
       return {
         name: check.name,
+        type: check.type,
         plugin,
         options: check.options,
         everyMs: check.everyMs,
@@ -202,7 +203,7 @@ export class Services {
     );
     done();
     const service = running.config.name;
-    const told = await withEvidence(service, ran.verdict, running.manager, this.#doors.ports);
+    const told = await withEvidence(service, ran, running.manager, this.#doors.ports);
     if (running.asking[depth] === asking) running.asking[depth] = null;
     if (signal.aborted) return; // Somebody asked anew, or the service is no longer ours.
     running.last[depth] = { ran, at: this.#doors.now() };
@@ -258,9 +259,8 @@ export class Services {
     for (const depth of ['quick', 'deep'] as const) running.asking[depth]?.stop.abort();
     running.asking.quick = null;
     running.asking.deep = null;
-    const { rung, cause, timeoutMs } = effect;
     const { ports } = this.#doors;
-    const work = repair(service, running.manager, rung as Rung, cause, timeoutMs, ports, running.stop.signal);
+    const work = repair(service, running.manager, effect, ports, running.stop.signal);
     running.work = work;
     const result = await work;
     running.repairing = false;

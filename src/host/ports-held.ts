@@ -36,11 +36,23 @@ function isOwn(ports: Ports, holder: PortHolder, claim: Claim): boolean {
   return !!inGroup || belongs(holder.exe, claim.exe);
 }
 
-function describe(holder: PortHolder): string {
-  const who =
-    holder.pid === 0 ? 'a process that cannot be seen from here' : `pid ${holder.pid} (${clean(holder.exe ?? '?')})`;
-  return `port ${holder.port} on ${holder.address} is held by ${who}`;
-}
+const whoIs = (holder: PortHolder): string =>
+  holder.pid === 0 ? 'a process that cannot be seen from here' : `pid ${holder.pid} (${clean(holder.exe ?? '?')})`;
+
+const describe = (holder: PortHolder): string => `port ${holder.port} on ${holder.address} is held by ${whoIs(holder)}`;
+
+/** Who listens on the ports of the claim, and whether that is the service. Whoever cannot be seen is not accused. */
+export const listenersOf = (
+  ports: Ports,
+  claim: Claim,
+): readonly { readonly port: number; readonly who: string; readonly own: boolean }[] =>
+  claim.ports.length === 0
+    ? []
+    : ports.proc.holders(claim.ports).map((holder) => ({
+        port: holder.port,
+        who: whoIs(holder),
+        own: holder.pid <= 1 || isOwn(ports, holder, claim),
+      }));
 
 /** A process that was just killed closes its sockets a moment after it is gone: who holds a port and cannot be seen is
  *  given that moment. */

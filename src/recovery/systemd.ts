@@ -1,9 +1,9 @@
 // Runs a service as a systemd unit. `systemctl` starts, stops and reloads; /proc and the control group say what really
 // lives, and what has to die does so by SIGKILL, directly: a stop command that blocks on a hung service costs nothing.
-import { type ActionResult, defineRecovery, opt, type RecoveryContext, type Step, z } from '../define.ts';
+import { type ActionResult, defineRecovery, type Facts, opt, type RecoveryContext, type Step, z } from '../define.ts';
 import { killUntilGone, leftOver } from '../host/kill.ts';
 import { watchLife } from '../host/life-watch.ts';
-import { freePorts } from '../host/ports-held.ts';
+import { freePorts, listenersOf } from '../host/ports-held.ts';
 import { clean, count, troubleLine } from '../host/text.ts';
 import { type Known, livingIn, partsOf, readUnit, type UnitReading } from '../host/unit-state.ts';
 import { validateBy } from '../host/validate.ts';
@@ -21,6 +21,13 @@ const options = z.strictObject({
     .max(32)
     .default([])
     .describe('Executables of this service: an orphan of these may be killed when it keeps a port'),
+  parts: z
+    .record(
+      z.string().regex(/^[A-Za-z0-9_.-]{1,40}$/, 'expected a short name'),
+      opt.path('The executable of this part'),
+    )
+    .default({})
+    .describe('Parts that can be repaired alone: they are killed, and the main process starts them anew'),
   validate: opt.argv('Reads the configuration as a start would; not 0 = do not start').optional(),
   'start-timeout': opt.duration('How long systemctl may take to start it').prefault('30s'),
   'stop-timeout': opt.duration('How long an orderly stop may take; then SIGKILL').prefault('10s'),
@@ -179,6 +186,40 @@ async function reload(context: Context): Promise<ActionResult> {
   return bad(`${unitName(context.options.unit)} could not be reloaded: ${why}`);
 }
 
+/** SIGKILL for the processes of one part; the main process is none of them and starts others. */
+async function repairPart(context: Context, part: string): Promise<ActionResult> {
+  const exe = context.options.parts[part];
+  if (exe === undefined) return bad(`it knows no part ${clean(part)}`);
+  const now = await look(context);
+  if (!now) return bad(NO_ANSWER);
+  const { facts, reading } = now;
+  if (reading.condition !== 'running' || !reading.main) return bad(`${reading.detail}: no main process would start it`);
+  const { proc } = context.ports;
+  const main = reading.main.pid;
+  // Those of this moment and no others: what the main process starts in their place is to live.
+  const those = livingIn(facts['ControlGroup'] ?? '', proc).filter((one) => one.exe === exe && one.pid !== main);
+  if (those.length === 0) return bad(`none of its processes runs ${exe}`);
+  const pids = (): readonly number[] => those.filter((one) => proc.alive(one)).map((one) => one.pid);
+  const end = await killUntilGone(context.ports, { pids }, KILL_MS, context.signal);
+  if (end.left.length > 0) return bad(leftOver(end.left), 'hung');
+  return good(`killed ${count(end.killed, 'process', 'processes')} of ${part}; its main process starts others`);
+}
+
+/** Its processes with their states, and who listens on its ports. */
+async function evidence(context: Context): Promise<Omit<Facts, 'run' | 'resolver'>> {
+  const now = await look(context, 'fresh');
+  if (!now) return { processes: [], listeners: [], words: [] };
+  const { proc } = context.ports;
+  const group = now.facts['ControlGroup'] ?? '';
+  const parts = Object.entries(context.options.parts);
+  const processes = livingIn(group, proc).map((one) => ({
+    ...{ pid: one.pid, name: clean(one.comm), state: one.state, main: one.pid === now.reading.main?.pid },
+    part: parts.find(([, exe]) => exe === one.exe)?.[0] ?? null,
+  }));
+  const claim = { ports: context.options.ports, exe: context.options.exe, group };
+  return { processes, listeners: listenersOf(context.ports, claim), words: [] };
+}
+
 export default defineRecovery({
   about: 'Runs a service as a systemd unit; judges by its processes, not by what systemd believes.',
   options,
@@ -194,6 +235,9 @@ export default defineRecovery({
   stop,
   reload,
   sweep,
+  parts: (wanted) => Object.keys(wanted.parts),
+  repairPart,
+  evidence,
   validate: (context) => validateBy(context.ports, context.options.validate, context.signal),
   async watch(context, onChange) {
     const { ports } = context;

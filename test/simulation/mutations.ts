@@ -69,6 +69,7 @@ export const mutations: readonly Mutation[] = [
     'if (state.attempts >= policy.attempts)',
     'if (state.attempts > policy.attempts)',
   ),
+  of('ladder', 'repairs a part that is not at fault', '.includes(trouble.part)', '.length > 0'),
   of('ladder', 'never climbs', 'rungs[Math.min(state.attempts, rungs.length - 1)]', 'rungs[0]'),
   of('ladder', 'pauses too long', 'Math.max(0, attempts - 1)', 'Math.max(0, attempts)'),
   of('ladder', 'counts what has left the window', 'time > at - windowMs', 'time >= at - windowMs'),

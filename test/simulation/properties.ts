@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { decide } from '../../src/core/decide.ts';
 import { curable, movable } from '../../src/core/ladder.ts';
 import { isBusy } from '../../src/core/move.ts';
-import type { Effect, Event, NodeState, ServicePolicy, ServiceState } from '../../src/core/types.ts';
+import type { Effect, Event, NodeState, Rung, ServicePolicy, ServiceState } from '../../src/core/types.ts';
 import { heals, mends, wakesEnd } from './ends.ts';
 import { type Step, World } from './world.ts';
 
@@ -147,7 +147,7 @@ export class Properties {
     const spent = s.attempts >= rules.attempts || s.repairs.length >= rules.attempts || after.strict !== null;
     assert.is(rules.then, 'switchover', 'a switchover only where it is configured');
     assert.ok(movable.includes(cause), `a switchover only against what stays behind, not ${cause}`);
-    assert.ok(spent || !curable(rules, cause), 'a switchover only after the ladder is at its end');
+    assert.ok(spent || !curable(rules, s.verdict), 'a switchover only after the ladder is at its end');
   }
 
   #repair(effect: Extract<Effect, { kind: 'repair' }>, s: ServiceState, rules: ServicePolicy, step: Step): void {
@@ -163,7 +163,10 @@ export class Properties {
     assert.ok(s.repairs.includes(event.at) && after.repairs.includes(event.at), 'and every repair is charged to both');
     assert.ok((was?.frozenUntil ?? 0) <= event.at, 'a flapping service is not repaired');
     const cause = s.verdict?.cause ?? 'refusing';
-    const able = rules.ladder.filter((one) => one.cures.includes(cause));
+    const part = s.verdict?.part ?? '';
+    const knows = (one: Rung): boolean => one.name !== 'part' || (one.parts ?? []).includes(part);
+    const able = rules.ladder.filter((one) => one.cures.includes(cause) && knows(one));
+    if (effect.rung.name === 'part') assert.is(effect.part, part, 'the part that is at fault, and no other');
     assert.ok(able.includes(effect.rung), `a rung only against what it can cure (${effect.rung.name}, ${cause})`);
     assert.is(effect.rung, able[Math.min(s.attempts, able.length) - 1], 'each failed rung leads to the next one');
     const seen = this.#failed.get(effect.service) ?? Number.NEGATIVE_INFINITY;

@@ -95,6 +95,7 @@ export class World {
         [rung('restart')],
         [rung('reload'), rung('restart'), rung('kill-and-start')],
         [rung('restart'), rung('kill-and-start')],
+        [{ ...rung('part'), parts: ['auth'] }, rung('restart')],
         [],
       ]),
       then: r.pick(['give-up', 'switchover']),
@@ -202,6 +203,7 @@ export class World {
       cause: truth,
       detail: truth,
       check: depth,
+      ...(this.seed % 5 < 2 ? { part: this.seed % 5 === 0 ? 'auth' : 'lmtp' } : {}),
       ...(truth === 'dead' || (truth === 'hung' && this.seed % 4 === 0) ? { conclusive: true } : {}),
     };
   }

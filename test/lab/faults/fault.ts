@@ -55,6 +55,12 @@ export const restartCures = (service: ServiceName, causes: readonly Cause[], wor
   curable: true,
 });
 
+/** The part alone is repaired; who kills more has taken the long way. */
+export const partCures = (service: ServiceName, causes: readonly Cause[], words: RegExp): Expectation => ({
+  ...restartCures(service, causes, words),
+  rungs: ['part'],
+});
+
 /** No repair is right: somebody must be told, and that is all. */
 export const onlyTell = (service: ServiceName, causes: readonly Cause[], words: RegExp): Expectation => ({
   service,

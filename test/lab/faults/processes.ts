@@ -3,7 +3,16 @@ import { eventually, sleep } from '../command.ts';
 import { DOMAIN, PASSWORD } from '../mail-files.ts';
 import { type MailNode, masterOf, membersOf, type Unit } from '../mail-node.ts';
 import { signal } from '../processes.ts';
-import { type Fault, onlyTell, restartCures, type ServiceName, startAside, stopAside, UNIT_OF } from './fault.ts';
+import {
+  type Fault,
+  onlyTell,
+  partCures,
+  restartCures,
+  type ServiceName,
+  startAside,
+  stopAside,
+  UNIT_OF,
+} from './fault.ts';
 
 const DROP = '/etc/systemd/system/dovecot.service.d/crash.conf';
 
@@ -58,7 +67,7 @@ const queueFrozen: Fault = {
   name: 'queue-frozen',
   about: 'qmgr is stopped: every mail is accepted and none goes on',
   breaks: 'mail',
-  expects: restartCures('mta', ['hung'], /queue|qmgr|deliver/i),
+  expects: partCures('mta', ['hung'], /qmgr .*stopped/i),
   units: ['postfix@-'],
   inject: async (mail) => {
     const found = membersOf(mail.node, 'postfix@-').filter((each) => each.exe.endsWith('/qmgr'));
@@ -71,7 +80,7 @@ const authHung: Fault = {
   name: 'auth-hung',
   about: "Dovecot's auth process is stopped: greetings wait, nobody can log in",
   breaks: 'mail',
-  expects: restartCures('store', ['hung'], /auth|login|greeting|answer|within/i),
+  expects: partCures('store', ['hung'], /auth .*stopped/i),
   units: ['dovecot'],
   inject: async (mail) => {
     // auth runs only after somebody asked it.

@@ -1,0 +1,107 @@
+// From what the checks said and what is known of the service beside them: the cause, how sure that is, and the sentence
+// that says why. Pure, and the one place where evidence is weighed. It only ever names a cause better: what could not
+// be told stays `unknown`, and what is well stays well.
+import { combine, type NamedResult } from './combine.ts';
+import type { Cause, Facts, Verdict } from './types.ts';
+
+/** Causes that only say how it looks from outside: evidence may know better. */
+const VAGUE: ReadonlySet<Cause> = new Set(['refusing', 'hung', 'overloaded']);
+
+interface Case {
+  readonly results: readonly NamedResult[];
+  readonly verdict: Verdict;
+  readonly facts: Facts;
+  readonly cause: Cause;
+}
+
+/** What a rule concluded; the sentence is put behind what was seen. */
+interface Finding {
+  readonly patch: Partial<Verdict>;
+  readonly because: string;
+}
+
+type Rule = (found: Case) => Finding | null;
+
+const certain = (cause: Cause, because: string, more: Partial<Verdict> = {}): Finding => ({
+  patch: { cause, confidence: 'certain', ...more },
+  because,
+});
+
+const isGone = ({ facts }: Case): boolean => facts.run?.state === 'stopped' || facts.run?.state === 'failed';
+
+/** Its own processes are gone, and a port of its is held by somebody else: a start would fail, and whoever answers
+ *  there is not the service. */
+const foreignListener: Rule = (found) => {
+  if (!isGone(found) || (found.cause !== 'dead' && !VAGUE.has(found.cause))) return null;
+  const other = found.facts.listeners.find((one) => !one.own);
+  if (!other) return null;
+  const text = `its own process is gone, and port ${other.port} is held by ${other.who}: a foreign listener`;
+  return certain('misconfigured', text, { check: 'manager', conclusive: true, direct: true });
+};
+
+/** A port that refuses, or does not answer, says more when the manager says that there is no process behind it. */
+const gone: Rule = (found) => {
+  if (!isGone(found) || !VAGUE.has(found.cause)) return null;
+  const detail = found.facts.run?.detail ?? '';
+  return certain('dead', '', { detail, check: 'manager', conclusive: true, direct: true });
+};
+
+/** A process that is stopped (SIGSTOP) does nothing until somebody continues or kills it. Of several, the part that
+ *  can be repaired alone; a main process that is stopped takes all the others with it. */
+const stopped: Rule = ({ facts, cause }) => {
+  if (!VAGUE.has(cause)) return null;
+  const still = facts.processes.filter((one) => one.state === 'T');
+  const main = still.find((one) => one.main);
+  const first = main ?? still.find((one) => one.part !== null) ?? still[0];
+  if (!first) return null;
+  const part = main || still.some((one) => one.part !== first.part) ? null : first.part;
+  const others = still.length > 1 ? ` and ${still.length - 1} more` : '';
+  const text = `its process ${first.name} (pid ${first.pid})${others} is stopped (state T)`;
+  return certain('hung', text, { direct: true, ...(part === null ? {} : { part }) });
+};
+
+/** Mail servers look up who connects before they greet: without a resolver the greeting is late or never comes. */
+const resolverSilent: Rule = ({ facts, verdict, results, cause }) => {
+  if (cause !== 'hung' || facts.resolver !== 'silent') return null;
+  const type = results.find((one) => one.name === verdict.check)?.type;
+  if (type !== 'smtp') return null;
+  const text = "this machine's resolver does not answer, and a mail server asks it before it greets";
+  return { patch: { cause: 'dependency', confidence: 'likely', conclusive: false }, because: text };
+};
+
+/** Everything else of the service works; only the probe may not log in. */
+const probeRefused: Rule = ({ results, verdict, cause }) => {
+  if (cause !== 'credentials') return null;
+  const others = results.filter((one) => one.name !== verdict.check);
+  if (others.length === 0 || !others.every((one) => one.result.outcome === 'pass')) return null;
+  const text = 'all else of it works: the account of the probe is at fault, not the service';
+  return { patch: { confidence: 'likely' }, because: text };
+};
+
+/** The first that fits decides: what was seen comes before what is concluded. */
+const RULES: readonly Rule[] = [foreignListener, stopped, gone, resolverSilent, probeRefused];
+
+/** Would facts change anything? They are gathered only then. */
+export function wantsFacts(results: readonly NamedResult[], verdict: Verdict): boolean {
+  if (verdict.outcome !== 'fail') return false;
+  if (VAGUE.has(verdict.cause ?? 'refusing')) return true;
+  // Dead, and yet something answers for it.
+  return verdict.cause === 'dead' && results.some((one) => one.result.outcome === 'pass');
+}
+
+const NOTHING_KNOWN: Facts = { run: null, processes: [], listeners: [], words: [], resolver: null };
+
+/** Several results, and facts where they were gathered → one verdict. */
+export function diagnose(results: readonly NamedResult[], facts: Facts | null): Verdict {
+  const verdict = combine(results);
+  if (verdict.outcome !== 'fail') return verdict;
+  const found: Case = { results, verdict, facts: facts ?? NOTHING_KNOWN, cause: verdict.cause ?? 'refusing' };
+  for (const rule of RULES) {
+    const finding = rule(found);
+    if (!finding) continue;
+    const { conclusive, ...merged } = { ...verdict, ...finding.patch };
+    const detail = [merged.detail, finding.because].filter((text) => text !== '').join('; ');
+    return { ...merged, detail, ...(conclusive ? { conclusive } : {}) };
+  }
+  return verdict;
+}
