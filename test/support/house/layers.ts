@@ -58,8 +58,13 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   imapflow: ['src/sandbox/web.ts'],
   koffi: ['src/ports/libc.ts', 'src/ports/proc-exit.ts'],
   libsql: ['src/ports/history-store.ts'],
+  // A client library that speaks its own protocol opens its own sockets: one check is its home.
+  ldapts: ['src/checks/ldap.ts'],
+  mysql2: ['src/checks/mariadb.ts'],
+  'net-snmp': ['src/checks/snmp-get.ts', 'src/alerts/'],
   'node-schedule': ['src/daemon/calendar.ts'],
   nodemailer: ['src/sandbox/', 'src/dialogues/submit.ts'],
+  pg: ['src/checks/postgresql.ts'],
   'smtp-server': ['src/sandbox/'],
   systeminformation: ['src/ports/sysinfo.ts'],
   winston: ['src/ports/log.ts', 'src/alerts/event-log.ts'],
