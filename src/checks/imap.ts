@@ -8,12 +8,14 @@ import {
   inStore,
   isVerdict,
   type Mailbox,
+  type MailboxOptions,
   openMailbox,
   removeLeftovers,
   removeMessages,
 } from '../dialogues/mailbox.ts';
 import { newToken, probeMessage } from '../dialogues/probe-mail.ts';
 import { converse, type Session } from '../dialogues/session.ts';
+import { NetError } from '../ports/net.ts';
 
 const options = z.strictObject({
   ...place(143),
@@ -61,10 +63,42 @@ async function handle(context: Context, session: Session, box: Mailbox): Promise
   );
 }
 
+interface Refusal {
+  readonly result: CheckResult;
+  readonly at: number;
+}
+
+/** How long a refused login explains silence after a later one. */
+const REFUSED_MS = 300_000;
+
+/** Logs in. After refused logins servers delay their answers, Dovecot up to 15 s: silence then means what the refusal
+ *  said, and no hang. */
+async function logIn(context: Context, session: Session, options: MailboxOptions): Promise<Mailbox | CheckResult> {
+  const { memory, ports } = context;
+  const before = memory.get('refused') as Refusal | undefined;
+  const remember = (result: CheckResult): CheckResult => {
+    memory.set('refused', { result, at: ports.clock.monotonic() } satisfies Refusal);
+    return result;
+  };
+  try {
+    const box = await openMailbox(session, options);
+    const refused = isVerdict(box) && session.seen.steps.at(-1)?.name === 'LOGIN';
+    if (refused) return remember(box);
+    memory.delete('refused');
+    return box;
+  } catch (error) {
+    const silent = error instanceof NetError && error.code === 'timeout' && session.seen.steps.at(-1)?.name === 'LOGIN';
+    if (!silent || !before || ports.clock.monotonic() - before.at > REFUSED_MS) throw error;
+    memory.set('refused', { result: before.result, at: ports.clock.monotonic() } satisfies Refusal);
+    const detail = `${before.result.detail}; it delays its answers after that (LOGIN: none in time now)`;
+    return { ...before.result, detail, ...session.seen };
+  }
+}
+
 async function deep(context: Context, session: Session): Promise<CheckResult | null> {
   const { user, password, mailbox } = context.options;
   if (user === undefined || password === undefined) return quick(context, session);
-  const box = await openMailbox(session, { place: context.options, use: context.options, user, password, mailbox });
+  const box = await logIn(context, session, { place: context.options, use: context.options, user, password, mailbox });
   if (isVerdict(box)) return box;
   const bad = await handle(context, session, box);
   if (!bad)

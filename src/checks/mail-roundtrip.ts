@@ -121,7 +121,8 @@ async function whereIsIt(context: Context, session: Session, reply: string, wait
   if (message.queue === 'incoming' || message.queue === 'maildrop') {
     return fail('hung', `${told}: the queue manager does not take it`, seen);
   }
-  if (message.queue === 'hold') return fail('misconfigured', told, seen);
+  // What Postfix says of the transports of defer_transports (postconf(5)): it waits by order.
+  if (message.queue === 'hold' || /^deferred transport/i.test(reason)) return fail('misconfigured', told, seen);
   return fail('dependency', told, seen);
 }
 

@@ -22,7 +22,8 @@ export type Trouble = Pick<Verdict, 'cause' | 'part'>;
 /** A failure without a cause is taken for `refusing`: it says no, and a restart may help. */
 export const causeOf = (verdict: Trouble | null): Cause => verdict?.cause ?? 'refusing';
 
-/** The rungs of a ladder that can cure this, in order. The rung `part` needs a part that is named, and that it knows. */
+/** The rungs of a ladder that can cure this, in order. The rung `part` needs a part that is named, and that it
+ *  knows. */
 export const rungsFor = (policy: ServicePolicy, trouble: Trouble | null): readonly Rung[] =>
   policy.ladder.filter(
     (rung) =>

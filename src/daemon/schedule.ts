@@ -1,7 +1,7 @@
 // When each service is asked: own monotonic timers, due = base + k·period + a phase from a hash, so that a thousand
 // services do not ask in the same millisecond; missed slots are skipped. QuickChecks share slots, a handful in each: a
-// process that wakes once for ten of them costs a quarter of one that wakes for each. Never two runs of one question at once: a
-// newer question with a newer epoch takes the place of the older.
+// process that wakes once for ten of them costs a quarter of one that wakes for each. Never two runs of one question at
+// once: a newer question with a newer epoch takes the place of the older.
 import type { Depth } from '../core/types.ts';
 import type { Clock } from '../ports/clock.ts';
 

@@ -1,8 +1,8 @@
 // The first three rows of the comparison: a service killed, or hung as a whole, under each keeper on nodes of the same
 // make. The faults go round: a run of one keeper, then of the next, so that a noisy minute hits all of them.
 import { sleep } from '../lab/command.ts';
-import { healed } from '../lab/faults.ts';
-import type { Fault } from '../lab/faults/fault.ts';
+import { healed } from '../faults/all.ts';
+import type { Fault } from '../faults/fault.ts';
 import type { Lab } from '../lab/lab.ts';
 import { awaitServices, type MailNode, masterOf, membersOf, type Unit } from '../lab/mail-node.ts';
 import { signal } from '../lab/processes.ts';

@@ -54,6 +54,28 @@ test('deep: puts a message down, reads it, takes it away; the password is quoted
   assert.not.match(JSON.stringify(result), 'p\\\\"w');
 });
 
+test('deep: silence after a refused login means what the refusal said; without one it is a hang', async () => {
+  const memory = new Map<string, unknown>();
+  const login = async (answer: string): Promise<CheckResult> => {
+    const started = await hostile('scripted', server({ LOGIN: answer }));
+    const result = await runCheck(imap, { port: started.port, ...account }, { depth: 'deep', timeoutMs: 600, memory });
+    await started.stop();
+    return result;
+  };
+  assert.is(said(await login('')), 'fail/hung');
+  for (const [refusal, wanted] of [
+    ['$ NO [UNAVAILABLE] Temporary authentication failure.\r\n', 'fail/dependency'],
+    ['$ NO [AUTHENTICATIONFAILED] Authentication failed.\r\n', 'degraded/credentials'],
+  ] as const) {
+    assert.is(said(await login(refusal)), wanted);
+    const silent = await login('');
+    assert.is(said(silent), wanted);
+    assert.match(silent.detail, /delays its answers after that/);
+  }
+  assert.is(said(await login('$ OK logged in\r\n')), 'pass/-');
+  assert.is(said(await login('')), 'fail/hung', 'and it is forgotten when a login works');
+});
+
 test('deep: each kind of no has its cause', async () => {
   const table: [Answers, string][] = [
     [{ LOGIN: '$ NO [AUTHENTICATIONFAILED] Authentication failed.\r\n' }, 'degraded/credentials'],

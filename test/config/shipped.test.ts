@@ -89,6 +89,7 @@ for (const path of yamlFiles('config/kits'))
       text: 'Password',
       'tls-name': 'mail.example.org',
       store: '/srv/mail',
+      'store-user': 'vmail',
     };
     const set = Object.fromEntries(
       Object.entries(kit.params).map(([key, { default: standard }]) => [

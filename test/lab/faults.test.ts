@@ -1,10 +1,10 @@
 // Each fault does to the node what it says, and leaves nothing behind. No daemon is there to repair anything.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { faults, healed } from './faults.ts';
+import { faults, healed } from '../faults/all.ts';
 import { judge, WELL } from './judge.ts';
 import { Lab } from './lab.ts';
-import { awaitServices, makeMailNode, type MailNode } from './mail-node.ts';
+import { bootMail, makeMailNode, type MailNode } from './mail-node.ts';
 
 const test = suite('faults');
 let lab: Lab;
@@ -13,9 +13,8 @@ let mail: MailNode;
 // A test and not a hook: of a hook that throws uvu says nothing.
 test('the node boots, and all is well', async () => {
   lab = await Lab.up({ nodes: ['mail'] });
-  mail = await makeMailNode(lab.node('mail'));
-  await mail.node.boot();
-  await awaitServices(mail.node);
+  mail = await makeMailNode(lab.node('mail'), { full: true });
+  await bootMail(mail);
   assert.equal(await judge(lab, mail), WELL);
 });
 test.after(() => lab.close());

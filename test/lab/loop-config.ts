@@ -1,6 +1,8 @@
 // The daemon's configuration on the mail node: the kits as shipped, and what a careful administrator adds to them.
 // Beats are short, so that a test need not wait for minutes, and budgets wide: the faults come one after the other.
+import { FILTER_PORT } from './directory-node.ts';
 import { DOMAIN, PAGE, PASSWORD } from './mail-files.ts';
+import type { MailNode } from './mail-node.ts';
 import type { LabNode } from './node.ts';
 
 const SECRET = '/etc/watchkeeper/probe';
@@ -14,7 +16,23 @@ const beats = `    quick: { every: 1s, timeout: 1s, fall: 2 }
     recover: { attempts: 10, window: 2m, stable: 6s, verify: 15s, flapping: { changes: 50, window: 10m, calm: 10s } }
 `;
 
-export const loopConfig = `node: lab
+/** What a full node has besides. */
+const neighbours = `  directory:
+    checks:
+      - { type: systemd, unit: slapd.service }
+      - { type: tcp, name: connect, port: 389 }
+      - { type: command, name: search, depth: deep, run: [/usr/bin/ldapsearch, -x, -H, 'ldap://127.0.0.1', -l, '3', -o, nettimeout=3, -b, 'dc=lab,dc=test', '(mail=bob@${DOMAIN})', mail], cause: hung }
+    manager: { type: systemd, unit: slapd.service, ports: [389], exe: [/usr/sbin/slapd] }
+${beats}
+  filter:
+    checks:
+      - { type: systemd, unit: opendkim.service }
+      - { type: tcp, name: connect, port: ${FILTER_PORT} }
+    manager: { type: systemd, unit: opendkim.service, ports: [${FILTER_PORT}], exe: [/usr/sbin/opendkim] }
+${beats}
+`;
+
+export const loopConfig = ({ units }: Pick<MailNode, 'units'>): string => `node: lab
 repairs: { max: 100, window: 10m }
 services:
   resolver:
@@ -23,13 +41,14 @@ services:
       - { type: dns, name: ask, query: mail.${DOMAIN}, server: 127.0.0.1 }
     manager: { type: systemd, unit: named.service, ports: [53], exe: [/usr/sbin/named] }
 ${beats}
-  store:
+${units.includes('slapd') ? neighbours : ''}  store:
     kit: dovecot
     set:
       user: probe@${DOMAIN}
       password: file:${SECRET}
       imaps-port: 993
       store: /srv/mail
+      store-user: '5000'
       lmtp: /var/spool/postfix/private/dovecot-lmtp
       probe: probe@${DOMAIN}
       tls-name: mail.${DOMAIN}
@@ -38,7 +57,7 @@ ${beats}
 ${beats}
   mta:
     kit: postfix
-    depends: [store, resolver]
+    depends: [store, resolver${units.includes('slapd') ? ', directory, filter' : ''}]
     set:
       user: probe@${DOMAIN}
       password: file:${SECRET}

@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { Authority, type Certificate } from './authority.ts';
 import { eventually, must } from './command.ts';
 import * as files from './mail-files.ts';
+import { FILTER_PORT, startDirectory, writeDirectory } from './directory-node.ts';
 import type { LabNode } from './node.ts';
 
 export const UNITS = ['named', 'nginx', 'dovecot', 'postfix@-'] as const;
-export type Unit = (typeof UNITS)[number];
+/** What a full node has besides, see directory-node.ts. */
+const MORE = ['slapd', 'opendkim'] as const;
+export type Unit = (typeof UNITS)[number] | (typeof MORE)[number];
 
 /** Binaries of the master process of each unit. */
 export const MASTER: Readonly<Record<Unit, string>> = {
@@ -17,21 +20,27 @@ export const MASTER: Readonly<Record<Unit, string>> = {
   nginx: '/usr/sbin/nginx',
   dovecot: '/usr/sbin/dovecot',
   'postfix@-': '/usr/lib/postfix/sbin/master',
+  slapd: '/usr/sbin/slapd',
+  opendkim: '/usr/sbin/opendkim',
 };
 
 export interface MailNode {
   readonly node: LabNode;
+  /** Its services, in the order in which they are started. */
+  readonly units: readonly Unit[];
   /** The store and the spool as the host sees them. */
   readonly store: string;
   readonly spool: string;
   /** Root certificate that clients trust. */
   readonly authority: string;
-  readonly certificates: { readonly good: Certificate; readonly expired: Certificate };
+  readonly certificates: { readonly good: Certificate; readonly expired: Certificate; readonly other: Certificate };
 }
 
 export interface MailNodeOptions {
   readonly storeSize?: string;
   readonly spoolSize?: string;
+  /** Also a directory and a mail filter, and Postfix needs both. */
+  readonly full?: boolean;
 }
 
 /** Writes everything before the node boots; its units start at boot. */
@@ -40,14 +49,17 @@ export async function makeMailNode(node: LabNode, options: MailNodeOptions = {})
   const names = [`mail.${files.DOMAIN}`, `${node.name}.${files.DOMAIN}`];
   const good = await authority.issue('good', names);
   const expired = await authority.issue('expired', names, '40 days ago');
+  const other = await authority.issue('other', ['other.example']);
   const store = await makeStore(node, options.storeSize ?? '48M');
   const spool = await makeSpool(node, options.spoolSize ?? '40M');
-  const mail = { node, store, spool, authority: authority.root, certificates: { good, expired } };
+  const units = options.full ? ([...MORE, ...UNITS] as const) : UNITS;
+  const mail = { node, units, store, spool, authority: authority.root, certificates: { good, expired, other } };
   showCertificate(mail, good);
   node.put('/etc/ssl/lab/ca.pem', readFileSync(authority.root));
   appendFileSync(node.path('/etc/ssl/certs/ca-certificates.crt'), readFileSync(authority.root));
   node.put('/etc/hosts', `127.0.0.1 localhost\n${node.address} mail.${files.DOMAIN} mail ${names[1]} ${node.name}\n`);
   await writePostfix(node);
+  if (options.full) writeDirectory(node);
   writeDovecot(node);
   writeRest(node);
   const wants = join(node.root, 'etc/systemd/system/multi-user.target.wants');
@@ -134,13 +146,22 @@ const PORT: Readonly<Record<Unit, readonly [port: number, greeting: string]>> = 
   nginx: [80, ''],
   dovecot: [143, '* OK'],
   'postfix@-': [25, '220'],
+  slapd: [389, ''],
+  opendkim: [FILTER_PORT, ''],
 };
 
+/** Boots a mail node, and waits until every service answers. */
+export async function bootMail(mail: MailNode): Promise<void> {
+  await mail.node.boot();
+  if (mail.units.includes('slapd')) await startDirectory(mail.node);
+  await awaitServices(mail.node, mail.units);
+}
+
 /** Waits until every service has a master and says its greeting. */
-export async function awaitServices(node: LabNode, limitMs = 20_000): Promise<void> {
-  for (const unit of UNITS) {
+export async function awaitServices(node: LabNode, units: readonly Unit[] = UNITS, limitMs = 20_000): Promise<void> {
+  for (const unit of units) {
     const [port, greeting] = PORT[unit];
-    const script = `exec 3<>/dev/tcp/${node.address}/${port} || exit 1; [ -z "$1" ] && exit 0
+    const script = `exec 3<>/dev/tcp/${unit === 'opendkim' ? '127.0.0.1' : node.address}/${port} || exit 1; [ -z "$1" ] && exit 0
       read -r -t 3 -u 3 line; [[ $line = "$1"* ]]`;
     await eventually(
       `${unit} on ${node.name}`,

@@ -1,8 +1,8 @@
 // No faults at all, though they look like some: work by hand and a busy machine. Whoever acts on them does harm.
 import { availableParallelism } from 'node:os';
-import { sleep } from '../command.ts';
-import { membersOf } from '../mail-node.ts';
-import { signal } from '../processes.ts';
+import { sleep } from '../lab/command.ts';
+import { membersOf } from '../lab/mail-node.ts';
+import { signal } from '../lab/processes.ts';
 import { type Fault, QUIET, startAside, stopAside } from './fault.ts';
 
 const restartedByHand: Fault = {
@@ -55,4 +55,53 @@ const hogs: Fault = {
   undo: (mail) => stopAside(mail, 'hogs'),
 };
 
-export const noise: readonly Fault[] = [restartedByHand, stoppedByHand, hogs];
+const childKilled: Fault = {
+  name: 'children-killed',
+  about: 'workers of Postfix and Dovecot die, as they do now and then; their masters start others',
+  breaks: null,
+  expects: { ...QUIET, starts: { dovecot: 0, 'postfix@-': 0 } },
+  units: [],
+  inject: async (mail) => {
+    for (let time = 0; time < 3; time += 1) {
+      const ends = ['/smtpd', '/imap-login', '/pickup', '/anvil'];
+      for (const unit of ['postfix@-', 'dovecot'] as const)
+        signal(
+          membersOf(mail.node, unit).filter((each) => ends.some((end) => each.exe.endsWith(end))),
+          'SIGTERM',
+        );
+      await sleep(2000);
+    }
+  },
+};
+
+const reloads: Fault = {
+  name: 'reloads',
+  about: 'a package script or the rotation of logs reloads every service, five times',
+  breaks: null,
+  expects: { ...QUIET, starts: { dovecot: 0, 'postfix@-': 0, nginx: 0 } },
+  units: [],
+  inject: async ({ node }) => {
+    for (let time = 0; time < 5; time += 1) {
+      for (const unit of ['dovecot', 'postfix@-', 'nginx', 'named']) await node.exec(['systemctl', 'reload', unit]);
+      await sleep(1000);
+    }
+  },
+};
+
+const remoteAway: Fault = {
+  name: 'remote-unreachable',
+  about: 'mail for a domain that nobody serves piles up: the trouble is elsewhere',
+  breaks: null,
+  expects: { ...QUIET, starts: { dovecot: 0, 'postfix@-': 0 } },
+  units: [],
+  inject: async ({ node }) => {
+    const argv = ['smtp-source', '-s', '5', '-m', '60', '-f', 'ann@lab.test', '-t', 'x@[10.79.0.98]', '127.0.0.1:25'];
+    await node.exec(argv, { timeoutMs: 30_000 });
+    await sleep(5000);
+  },
+  undo: async ({ node }) => {
+    await node.attempt(['postsuper', '-d', 'ALL']);
+  },
+};
+
+export const noise: readonly Fault[] = [restartedByHand, stoppedByHand, hogs, childKilled, reloads, remoteAway];

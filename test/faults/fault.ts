@@ -1,18 +1,20 @@
 // What a fault is, and what every heal ends with. A fault is real: it is done to real servers, from outside of them.
-import type { Cause, RungName } from '../../../src/core/types.ts';
-import { poll, sleep } from '../command.ts';
-import type { Truth } from '../judge.ts';
-import { awaitServices, type MailNode, membersOf, type Unit, UNITS } from '../mail-node.ts';
-import { signal } from '../processes.ts';
+import type { Cause, RungName } from '../../src/core/types.ts';
+import { poll, sleep } from '../lab/command.ts';
+import type { Truth } from '../lab/judge.ts';
+import { awaitServices, type MailNode, membersOf, type Unit } from '../lab/mail-node.ts';
+import { signal } from '../lab/processes.ts';
 
 /** Services as the lab's configuration names them. */
-export type ServiceName = 'mta' | 'store' | 'web' | 'resolver';
+export type ServiceName = 'mta' | 'store' | 'web' | 'resolver' | 'directory' | 'filter';
 
 export const UNIT_OF: Readonly<Record<ServiceName, Unit>> = {
   mta: 'postfix@-',
   store: 'dovecot',
   web: 'nginx',
   resolver: 'named',
+  directory: 'slapd',
+  filter: 'opendkim',
 };
 
 /** What a daemon that understands the fault says and does. */
@@ -82,10 +84,10 @@ export async function healed(fault: Fault, mail: MailNode): Promise<void> {
   }
   await mail.node.attempt(['systemctl', 'reset-failed']);
   // Dovecot before Postfix: its sockets lie in the spool.
-  for (const unit of UNITS.filter((each) => fault.units.includes(each))) {
+  for (const unit of mail.units.filter((each) => fault.units.includes(each))) {
     await mail.node.exec(['systemctl', 'start', unit], { timeoutMs: 30_000 });
   }
-  await awaitServices(mail.node);
+  await awaitServices(mail.node, mail.units);
   await mail.node.attempt(['postqueue', '-f']);
 }
 

@@ -1,7 +1,7 @@
 // Faults of file systems: full, read-only, frozen. No restart helps against any of them.
-import { must, poll } from '../command.ts';
-import type { MailNode } from '../mail-node.ts';
-import { attempt } from '../command.ts';
+import { must, poll } from '../lab/command.ts';
+import type { MailNode } from '../lab/mail-node.ts';
+import { attempt } from '../lab/command.ts';
 import { type Fault, fill, onlyTell } from './fault.ts';
 
 const spoolFull: Fault = {
@@ -56,4 +56,21 @@ const storeFrozen: Fault = {
   },
 };
 
-export const storageFaults: readonly Fault[] = [spoolFull, storeFull, storeReadOnly, storeFrozen];
+/** As many empty files as the file system holds. */
+const storeInodes: Fault = {
+  name: 'store-inodes',
+  about: 'the file system of the mailboxes has blocks left, and no inode',
+  breaks: 'mail',
+  expects: onlyTell('store', ['no-space'], /inode|space|full|\/srv\/mail/i),
+  units: [],
+  inject: async ({ node }) => {
+    await node.attempt(['sh', '-c', 'mkdir -p /srv/mail/fill && cd /srv/mail/fill && seq 1 20000 | xargs touch'], {
+      timeoutMs: 60_000,
+    });
+  },
+  undo: async (mail) => {
+    await mail.node.exec(['rm', '-rf', '/srv/mail/fill'], { timeoutMs: 60_000 });
+  },
+};
+
+export const storageFaults: readonly Fault[] = [spoolFull, storeFull, storeReadOnly, storeFrozen, storeInodes];

@@ -1,8 +1,8 @@
 // Faults of processes: killed, stopped, robbed of their port, or given up by systemd.
-import { eventually, sleep } from '../command.ts';
-import { DOMAIN, PASSWORD } from '../mail-files.ts';
-import { type MailNode, masterOf, membersOf, type Unit } from '../mail-node.ts';
-import { signal } from '../processes.ts';
+import { eventually, sleep } from '../lab/command.ts';
+import { DOMAIN, PASSWORD } from '../lab/mail-files.ts';
+import { type MailNode, masterOf, membersOf, type Unit } from '../lab/mail-node.ts';
+import { signal } from '../lab/processes.ts';
 import {
   type Fault,
   onlyTell,

@@ -1,7 +1,7 @@
 // Faults of configuration and surroundings: a restart reads the same again, or the trouble is elsewhere.
-import { eventually, must } from '../command.ts';
-import { type MailNode, masterOf, membersOf, showCertificate, type Unit } from '../mail-node.ts';
-import { signal } from '../processes.ts';
+import { eventually, must } from '../lab/command.ts';
+import { type MailNode, masterOf, membersOf, showCertificate, type Unit } from '../lab/mail-node.ts';
+import { signal } from '../lab/processes.ts';
 import { type Fault, onlyTell, type ServiceName, startAside, stopAside, UNIT_OF } from './fault.ts';
 
 const SOCKET = '/var/spool/postfix/private/dovecot-lmtp';
