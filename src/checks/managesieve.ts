@@ -65,7 +65,8 @@ function judge(answer: Answer, step: string, session: Session): CheckResult {
   const said = `${step}: ${quote(answer.text)}`;
   const { seen } = session;
   const { code, text } = answer;
-  if (code.startsWith('QUOTA') || /quota|no space|disk full|read-?only/i.test(text)) return fail('no-space', said, seen);
+  if (code.startsWith('QUOTA') || /quota|no space|disk full|read-?only/i.test(text))
+    return fail('no-space', said, seen);
   if (/too many|limit|busy|overload/i.test(text)) return degraded('overloaded', said, seen);
   if (code.startsWith('TRYLATER') || /internal error|temporary/i.test(text)) return degraded('dependency', said, seen);
   if (/^(ENCRYPT-NEEDED|AUTH-TOO-WEAK|TRANSITION-NEEDED)/.test(code)) return fail('misconfigured', said, seen);
