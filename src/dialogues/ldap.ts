@@ -61,12 +61,16 @@ export async function askStartTls(dialogue: Dialogue): Promise<LdapAnswer> {
 export const onlyForUsers = (code: number): boolean => [1, 8, 48, 50, 53].includes(code);
 
 const NO_SPACE = /no space|MDB_MAP_FULL|disk full|quota|read-only file system/i;
+/** What OpenLDAP's own database says, and all that it says, when a change cannot be put down: it is full (`maxsize`), or
+ *  its disk is. */
+const NOT_STORED = /\b(entry (update|store)|index (add|update|delete|generation)|txn_\w+) failed/i;
 
 /** What a result code that is not success says. `step` names what was asked for. */
 export function judgeCode(answer: LdapAnswer, step: string, session: Session): CheckResult {
   const said = `${step}: code ${answer.code} ${quote(answer.text)}`;
   const { seen } = session;
-  if (NO_SPACE.test(answer.text)) return fail('no-space', said, seen);
+  if (NO_SPACE.test(answer.text) || (answer.code === 80 && NOT_STORED.test(answer.text)))
+    return fail('no-space', said, seen);
   switch (answer.code) {
     case 48: // inappropriateAuthentication
     case 49: // invalidCredentials
