@@ -31,7 +31,8 @@ export interface Dialogue {
   readLine(): Promise<string>;
   /** Exactly so many bytes, for a literal that a line announced. Beyond `maxBytes`: NetError `too-long`. */
   readBytes(count: number): Promise<Buffer>;
-  write(text: string): Promise<void>;
+  /** Text, or bytes of a protocol that is not in lines. */
+  write(data: string | Uint8Array): Promise<void>;
   startTls(options: TlsOptions): Promise<PeerCertificate>;
   /** Ends politely if the other side does, at once if not. Never throws. */
   close(): void;
@@ -207,11 +208,11 @@ class LineDialogue implements Dialogue {
     });
   }
 
-  async write(text: string): Promise<void> {
+  async write(data: string | Uint8Array): Promise<void> {
     if (this.#error) throw this.#error;
     const socket = this.#socket;
     await once<void>(socket, 'room to write', this.#options, (done, broken) => {
-      socket.write(text, (error) => (error ? broken(error) : done()));
+      socket.write(data, (error) => (error ? broken(error) : done()));
       return () => undefined;
     });
   }
