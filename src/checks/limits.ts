@@ -1,4 +1,4 @@
-// How close is the service to its limits? Open files of each process, tasks of its control group, processes of its user.
+// How close is the service to its limits? Open files of a process, tasks of its control group, processes of its user.
 // At a limit it goes on running and refuses work; whether it leaks or is only busy, a restart cannot know.
 import {
   type CheckContext,

@@ -1,5 +1,5 @@
-// Is the file system mounted, is it the right one, and does it answer? Only a child touches it, and nobody waits for that
-// child: a network file system whose server is gone keeps even a killed process.
+// Is the file system mounted, is it the right one, and does it answer? Only a child touches it, and nobody waits for
+// that child: a network file system whose server is gone keeps even a killed process.
 import { type CheckContext, type CheckResult, defineCheck, fail, opt, pass, unknown, z } from '../define.ts';
 import { runOnDisk } from '../host/disk-child.ts';
 import { type Mount, mountAt, parseMounts } from '../host/mounts.ts';

@@ -1,4 +1,4 @@
-// How an OCF resource agent is called, and what its exit codes mean (OCF Resource Agent API 1.1). It runs nothing itself.
+// How an OCF resource agent is called, and what its exit codes mean (OCF Resource Agent API 1.1). It runs nothing.
 import { opt, type Ports, z } from '../define.ts';
 import type { ExecResult } from '../ports/exec.ts';
 import { refusal } from './plugin.ts';
@@ -105,14 +105,16 @@ export function agentSays(got: ExecResult): string {
   return plain(line) === '' ? '' : quote(line);
 }
 
-/** `ocf:heartbeat:nginx says 7 (it is stopped)`, with its reason. */
-export function verdictText(agent: string, what: string, got: ExecResult): string {
-  const words = got.code === null ? (got.signal ?? 'nothing') : `${got.code}`;
-  const meaning =
-    got.code === null ? '' : ` (${what === 'monitor' ? OCF_CODES[got.code] : (codeWord(got.code) ?? '?')})`;
-  const said = agentSays(got);
-  return `${agent} ${what} says ${words}${meaning.replace('(undefined)', '(no code of OCF)')}${said ? `: ${said}` : ''}`;
+/** Of a deed 0 means that it was done. */
+function meaning(what: string, code: number): string {
+  if (code === 0 && what !== 'monitor') return 'done';
+  return OCF_CODES[code] ?? 'no code of OCF';
 }
 
-/** Of a deed 0 means that it was done. */
-const codeWord = (code: number): string | undefined => (code === 0 ? 'done' : OCF_CODES[code]);
+/** `ocf:heartbeat:nginx monitor says 7 (it is stopped)`, with its reason. */
+export function verdictText(agent: string, what: string, got: ExecResult): string {
+  const { code } = got;
+  const said = agentSays(got);
+  const words = code === null ? `was ended by ${got.signal ?? 'nobody'}` : `says ${code} (${meaning(what, code)})`;
+  return `${agent} ${what} ${words}${said ? `: ${said}` : ''}`;
+}
