@@ -1,4 +1,4 @@
-// A real supervisord of Debian, with programs that run, stand still, and end too soon. Needs root only for its packages.
+// A real supervisord of Debian, with programs that run, stand still, and end too soon.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
