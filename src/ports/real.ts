@@ -12,6 +12,7 @@ import { proc } from './proc.ts';
 import { secretsFrom } from './secrets.ts';
 import { sysinfo } from './sysinfo.ts';
 import { openSystemLog } from './syslog.ts';
+import { udp } from './udp.ts';
 import { makeUnits } from './units.ts';
 
 export interface RealOptions {
@@ -34,5 +35,6 @@ export const realPorts = ({ env, pid, underSystemd, out, log }: RealOptions): Po
   secrets: secretsFrom(env),
   sysinfo,
   systemLog: openSystemLog({ pid, underSystemd, out }),
+  udp,
   units: makeUnits(exec, clock),
 });

@@ -8,9 +8,19 @@ wanted=(
   systemd systemd-sysv dbus iproute2 nftables procps psmisc iputils-ping openssl faketime
   postfix dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pop3d nginx-light bind9 bind9-dnsutils
   swaks socat rsyslog monit monitoring-plugins-basic e2fsprogs util-linux
-  slapd ldap-utils postfix-ldap opendkim
+  # What the checks ask: directories, databases, filters, sieve.
+  slapd ldap-utils postfix-ldap opendkim rspamd clamav-daemon redis-server mariadb-server postgresql
+  dovecot-managesieved snmpd
+  # The other products of the kits.
+  apache2 haproxy spamd unbound stunnel4 php-fpm amavisd-new mailman3 fetchmail
+  # Other ways to run services, other houses, other systems.
+  resource-agents supervisor busybox-static podman crun keepalived libxml2-utils wine64 wine
 )
-units=(postfix dovecot nginx named rsyslog monit nftables slapd opendkim)
+units=(
+  postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
+  redis-server mariadb postgresql snmpd apache2 haproxy spamd unbound stunnel4 php8.2-fpm amavis mailman3 fetchmail
+  supervisor podman podman-auto-update podman-restart keepalived logd
+)
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get
 
