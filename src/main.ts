@@ -77,6 +77,14 @@ program
   .argument('[words...]')
   .action(async (words: string[]) => end(await (await import('./commands/config.ts')).run(words, io)));
 
+program
+  .command('plugin')
+  .description('test, new, list: plugins of your own')
+  .helpOption(false)
+  .allowUnknownOption()
+  .argument('[words...]')
+  .action(async (words: string[]) => end(await (await import('./commands/plugin.ts')).run(words, io)));
+
 client('status', 'how every service is; exit code as a Nagios plugin').action(async (options) =>
   end(await (await import('./commands/status.ts')).run(options, io)),
 );
