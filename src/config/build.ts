@@ -4,6 +4,7 @@ import { clean } from '../core/clean.ts';
 import type { Depth, Rung, ServicePolicy } from '../core/types.ts';
 import { defaultCures } from '../core/ladder.ts';
 import type { z } from '../define.ts';
+import type { OwnFault } from '../contract/own.ts';
 import type { Plugins } from '../registry.ts';
 import { explain, problemAt } from './issues.ts';
 import { quote, suggest } from './problems.ts';
@@ -16,8 +17,8 @@ export interface Building {
   readonly tree: Tree;
   readonly plugins: Plugins;
   readonly problems: Problem[];
-  /** Own plugins that cannot be used, as `kind/name`: their problem was told. */
-  readonly bad?: ReadonlySet<string>;
+  /** Own plugins that cannot be used, by `kind/name`. */
+  readonly bad?: ReadonlyMap<string, OwnFault>;
 }
 
 /** A service that can run, with what it was written as: the rules read that. */
@@ -51,10 +52,15 @@ function optionsOf(
   const plugins: ReadonlyMap<string, { readonly options: z.ZodObject }> = building.plugins[kind];
   const plugin = plugins.get(type);
   if (!plugin) {
-    if (building.bad?.has(`${kind}/${type}`)) return undefined;
     const place = placeAt(building.tree, [...path, 'type']).value;
-    const text = `${pathText(building.tree, path)}: there is no ${WHAT[kind]} of type ${quote(type)}`;
-    building.problems.push(problemAt(place, text, 'unknown-type', suggest(type, plugins.keys())));
+    const where = pathText(building.tree, path);
+    const bad = building.bad?.get(`${kind}/${type}`);
+    const none = `${where}: there is no ${WHAT[kind]} of type ${quote(type)}`;
+    building.problems.push(
+      bad
+        ? problemAt(place, `${where}: ${bad.path}: ${bad.text}`, bad.rule, bad.hint)
+        : problemAt(place, none, 'unknown-type', suggest(type, plugins.keys())),
+    );
     return undefined;
   }
   const plain = plainOf(tree) as Record<string, unknown>;

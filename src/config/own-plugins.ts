@@ -74,6 +74,6 @@ export function ownProblems(own: Own, tree: Tree): readonly Problem[] {
   });
 }
 
-/** Those that are there and cannot be used, as `kind/name`: nobody is told as well that there are none. */
-export const unusable = (own: Own): ReadonlySet<string> =>
-  new Set(own.faults.filter((fault) => !fault.only).map(({ kind = '', name = '' }) => `${kind}/${name}`));
+/** Those that are there and cannot be used, by `kind/name`: each use of one is told, and not that there is none. */
+export const unusable = (own: Own): ReadonlyMap<string, OwnFault> =>
+  new Map(own.faults.flatMap((one) => (one.only ? [] : [[`${one.kind ?? ''}/${one.name ?? ''}`, one] as const])));

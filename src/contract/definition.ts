@@ -1,4 +1,5 @@
 // What the file of a plugin must give, as far as that can be seen without running it. Names each fault; loads nothing.
+import { clean } from '../core/clean.ts';
 import { z } from '../define.ts';
 import type { PluginKind } from '../registry.ts';
 
@@ -42,7 +43,9 @@ export function definitionFaults(kind: PluginKind, definition: unknown): readonl
   }
 }
 
-export const messageOf = (error: unknown): string => String((error as Error | undefined)?.message ?? error);
+/** What was thrown, as one clean line. */
+export const messageOf = (error: unknown): string => oneLine(String((error as Error | undefined)?.message ?? error));
+const oneLine = (text: string): string => clean(text.trim().replace(/\s*\n\s*/g, ', '), 300);
 
 function* partFaults(kind: PluginKind, plugin: Readonly<Record<string, unknown>>): Generator<string> {
   const { about, depth } = plugin;
@@ -68,6 +71,6 @@ function* optionFaults(options: unknown, example: unknown): Generator<string> {
   if (example === undefined) yield '`example` is missing: options that validate';
   else {
     const read = schema.safeParse(example);
-    if (!read.success) yield `\`example\` does not fit \`options\`: ${z.prettifyError(read.error)}`;
+    if (!read.success) yield `\`example\` does not fit \`options\`: ${oneLine(z.prettifyError(read.error))}`;
   }
 }

@@ -63,14 +63,16 @@ interface Imported {
   readonly tries: number;
   readonly module: Module | null;
   readonly fault: string;
+  /** It kept the contract, and somebody may run it. */
+  used: boolean;
 }
 const imported = new Map<string, Imported>();
 
-/** Node keeps a module for good: what was loaded stays as it was until a restart. One that failed may be tried again
- *  when its text is another. `specifier` gets the number of the try. */
+/** Node keeps a module for good: what is used stays as it was until a restart. What could not be used may be tried
+ *  again when its text is another. `specifier` gets the number of the try. */
 async function importOnce(key: string, sha256: string, specifier: (attempt: number) => string): Promise<Imported> {
   const before = imported.get(key);
-  if (before && (before.module || before.sha256 === sha256)) return before;
+  if (before && (before.used || before.sha256 === sha256)) return before;
   hook();
   const tries = (before?.tries ?? 0) + 1;
   let timer: NodeJS.Timeout | undefined;
@@ -78,8 +80,8 @@ async function importOnce(key: string, sha256: string, specifier: (attempt: numb
     timer = setTimeout(() => reject(new Error(`no end within ${IMPORT_MS / 1000} s`)), IMPORT_MS);
   });
   const now: Imported = await Promise.race([import(specifier(tries)) as Promise<Module>, late]).then(
-    (module) => ({ sha256, tries, module, fault: '' }),
-    (error: unknown) => ({ sha256, tries, module: null, fault: messageOf(error) }),
+    (module) => ({ sha256, tries, module, fault: '', used: false }),
+    (error: unknown) => ({ sha256, tries, module: null, fault: messageOf(error), used: false }),
   );
   clearTimeout(timer);
   imported.set(key, now);
@@ -118,7 +120,9 @@ export async function loadFile(kind: PluginKind, path: string, text: string): Pr
   const api = apiFault(found.module['api']);
   if (api !== null) return [{ ...at, text: api, rule: 'plugin-api' }];
   const judged = judge(kind, name, path, found.module['default']);
-  if (isFault(judged) || found.sha256 === sha256) return [judged];
+  if (isFault(judged)) return [judged];
+  found.used = true;
+  if (found.sha256 === sha256) return [judged];
   const text2 = 'its file was changed after it was loaded; the new code needs a restart of the daemon';
   return [judged, { ...at, text: text2, rule: 'plugin-changed', only: 'warning' }];
 }
@@ -191,7 +195,7 @@ async function fromPackage(name: string, folder: string, trusting: Trusting, own
   const text = trusting.files.readText(join(real, 'package.json'), FILE_MAX) ?? '';
   own.files.push({ path: join(real, 'package.json'), sha256: hash(text) });
   const parent = pathToFileURL(join(from, 'plugins.js')).href;
-  const query = (attempt: number) => new URLSearchParams({ name, from: parent, attempt: String(attempt) }).toString();
+  const query = (attempt: number) => new URLSearchParams({ name, from: parent, plugin: String(attempt) }).toString();
   const found = await importOnce(`package ${name}`, hash(text), (attempt) => `watchkeeper-package:?${query(attempt)}`);
   if (!found.module) {
     own.faults.push({ ...at, text: `it cannot be imported: ${found.fault}`, rule: 'plugin-import' });
@@ -208,6 +212,7 @@ async function fromPackage(name: string, folder: string, trusting: Trusting, own
   own.add(brought.map((one) => (isFault(one) ? { ...one, package: name } : one)));
   if (brought.length === 0)
     own.faults.push({ ...at, text: `it exports no ${KINDS.join(', ')}`, rule: 'plugin-contract' });
+  found.used ||= brought.some(isPlugin);
   if (found.sha256 !== hash(text)) {
     const changed = 'it was changed after it was loaded; the new code needs a restart of the daemon';
     own.faults.push({ ...at, text: changed, rule: 'plugin-changed', only: 'warning' });

@@ -23,10 +23,13 @@ const isPlugin = (url: string): boolean => url.startsWith('file:') && new URL(ur
 export async function resolve(specifier: string, context: Context, next: Next): Promise<Resolved> {
   if (specifier === 'watchkeeper/define') return { url: define, format: 'module', shortCircuit: true };
   if (specifier.startsWith('watchkeeper-package:')) {
-    const { name = '', from = '' } = Object.fromEntries(new URL(specifier).searchParams);
-    return next(name, { ...context, parentURL: from });
+    const { name = '', from = '', plugin = '' } = Object.fromEntries(new URL(specifier).searchParams);
+    const found = await next(name, { ...context, parentURL: from });
+    return { ...found, url: `${found.url}?plugin=${plugin}` };
   }
   const found = await next(specifier, context);
+  // A package says by itself what its files are.
+  if (found.url.includes('/node_modules/')) return found;
   const beside = specifier.startsWith('.') && isPlugin(context.parentURL ?? '');
   return (isPlugin(found.url) || beside) && /\.m?js(\?|$)/.test(found.url) ? { ...found, format: 'module' } : found;
 }
