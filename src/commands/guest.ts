@@ -84,8 +84,7 @@ function written(words: GuestWords): { readonly name: string; readonly service: 
     return { name: type, service: { checks: [{ type, ...valuesOf(words, false) }] }, kitsDir: shippedKits };
   }
   if (unit === undefined) throw new GuestError('name a service, or give --kit, --type or --unit');
-  if (set.length > 0 || host !== undefined)
-    throw new GuestError('--set and --host belong to --kit or --type');
+  if (set.length > 0 || host !== undefined) throw new GuestError('--set and --host belong to --kit or --type');
   const one = { type: 'systemd', unit };
   return {
     name: unit.replace(/\.service$/, '').replace(/[^A-Za-z0-9_.@-]/g, '-'),
