@@ -29,7 +29,8 @@ const plain = (text: string, max: number): string => clean(text.replaceAll('|', 
 
 /** Digits, a dot and a minus: no exponent. */
 function number(value: number | undefined): string {
-  if (value === undefined || !Number.isFinite(value)) return '';
+  // From 1e21 on JavaScript writes an exponent.
+  if (value === undefined || !(Math.abs(value) < 1e21)) return '';
   return value.toFixed(6).replace(/\.?0+$/, '');
 }
 
@@ -40,7 +41,6 @@ function datum({ name, value, unit, warn, crit, min, max }: Metric, prefix: stri
   if (shown === '') return null;
   const label = plain(prefix + name, 80).replace(/[='"]/g, '_');
   const known = unit !== undefined && UNITS.has(unit) ? unit : '';
-  // A percentage needs no bounds: everybody knows them.
   return `'${label}'=${shown}${known};${range(warn)};${range(crit)};${number(min)};${number(max)}`.replace(/;+$/, '');
 }
 
