@@ -6,7 +6,7 @@ import { shippedKits } from '../config/kits.ts';
 import { load } from '../config/load.ts';
 import { LIMITS, parse } from '../config/parse.ts';
 import { get, itemsOf, textAt, type Tree } from '../config/tree.ts';
-import type { CheckConfig, Problem, ServiceConfig } from '../config/types.ts';
+import type { CheckConfig, Loaded, Problem, ServiceConfig } from '../config/types.ts';
 import { suggest } from '../config/problems.ts';
 import { type Files, files } from '../ports/files.ts';
 import type { Ports } from '../ports/ports.ts';
@@ -138,10 +138,12 @@ const names = (options: unknown, host: string): boolean =>
 export async function makeGuest(words: GuestWords): Promise<Guest> {
   const { name, service, kitsDir } = written(words);
   const plugins = await somePlugins(neededBy(service, kitsDir));
-  const text = JSON.stringify({ services: { [name]: service } });
-  const loaded = load(HERE, {
-    ...{ files: withText(text), plugins, hostname: hostname(), uid: null, modes: false, kitsDir },
-  });
+  const judge = (one: Values): Loaded =>
+    load(HERE, {
+      ...{ files: withText(JSON.stringify({ services: { [name]: one } })), plugins, kitsDir },
+      ...{ hostname: hostname(), uid: null, modes: false },
+    });
+  const loaded = textsWhereWanted(service, judge);
   const config = 'config' in loaded ? loaded.config.services[name] : undefined;
   if (!('config' in loaded) || !config) {
     const problems = 'problems' in loaded ? loaded.problems : [];
@@ -153,6 +155,24 @@ export async function makeGuest(words: GuestWords): Promise<Guest> {
   if (checks.length === 0) throw new GuestError(`nothing of ${name} can be asked over the network`);
   const leftOut = config.checks.filter((check) => !far(check)).map((check) => check.name);
   return { name, config, checks, leftOut, plugins, stateDir: loaded.config.stateDir };
+}
+
+/** `expect=220` is a number, and a text is wanted there: nobody has to know. A number is tried as text when the service
+ *  is not good with it, and stays text where that mends something. */
+function textsWhereWanted(service: Values, judge: (service: Values) => Loaded): Loaded {
+  const problems = (loaded: Loaded): number => ('problems' in loaded ? loaded.problems.length : 0);
+  const [check] = Array.isArray(service['checks']) ? (service['checks'] as Values[]) : [];
+  const values = (service['set'] ?? check ?? {}) as Values;
+  let best = judge(service);
+  for (const [key, value] of Object.entries(values)) {
+    if (problems(best) === 0) return best;
+    if (typeof value !== 'number') continue;
+    values[key] = String(value);
+    const other = judge(service);
+    if (problems(other) < problems(best)) best = other;
+    else values[key] = value;
+  }
+  return best;
 }
 
 const mute = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -1,6 +1,7 @@
-// `watchkeeper manage start|stop|status|validate`: what starts and stops a service, without daemon and without file: the
-// manager of a kit, or a systemd unit. For cluster managers and people; it asks no check. Exit codes: 0 done or running,
-// 1 failed, 64 usage, 78 the service's own configuration is bad; `status` as an init script: 3 stopped, 4 not known.
+// `watchkeeper manage start|stop|status|validate`: what starts and stops a service, without daemon and without file:
+// the manager of a kit, or a systemd unit. For cluster managers and people; it asks no check. Exit codes: 0 done or
+// running, 1 failed, 64 usage, 78 the service's own configuration is bad; `status` as an init script: 3 stopped, 4 not
+// known.
 import { clean } from '../core/clean.ts';
 import type { ActionResult, Inspection, Recovery, RecoveryContext } from '../define.ts';
 import { limitMs } from './check.ts';

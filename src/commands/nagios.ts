@@ -67,7 +67,8 @@ export function nagiosLine(name: string, { verdict, checks }: Answer): string {
     checks.length === 1 ? detail : `${checks.length} checks pass: ${checks.map((one) => one.result.detail).join(', ')}`;
   const text = outcome === 'pass' ? well : checks.length > 1 && check !== '' ? `${check}: ${detail}` : detail;
   const data = performance(checks);
-  return `${plain(name.toUpperCase(), 60)} ${STATES[outcome]}${why} - ${plain(text, TEXT_MAX)}${data === '' ? '' : ` | ${data}`}`;
+  const said = `${plain(name.toUpperCase(), 60)} ${STATES[outcome]}${why} - ${plain(text, TEXT_MAX)}`;
+  return data === '' ? said : `${said} | ${data}`;
 }
 
 /** What cannot be told is UNKNOWN, whatever the reason. */

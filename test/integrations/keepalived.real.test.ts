@@ -1,4 +1,4 @@
-// keepalived in a network namespace of its own, with our track_script and a real web server in it: the address goes when
+// keepalived in a network namespace of its own, with our track_script and a small server in it: the address goes when
 // the service fails, and only then.
 import { type ChildProcess, spawn } from 'node:child_process';
 import {

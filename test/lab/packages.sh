@@ -8,8 +8,9 @@ wanted=(
   systemd systemd-sysv dbus iproute2 nftables procps psmisc iputils-ping openssl faketime
   postfix dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pop3d nginx-light bind9 bind9-dnsutils
   swaks socat rsyslog monit monitoring-plugins-basic e2fsprogs util-linux
+  resource-agents keepalived libxml2-utils
 )
-units=(postfix dovecot nginx named rsyslog monit nftables)
+units=(postfix dovecot nginx named rsyslog monit nftables keepalived logd)
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get
 
