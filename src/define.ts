@@ -1,5 +1,6 @@
 // The contracts of plugins, and the identity functions that give a plugin file its types. A plugin imports this file,
-// core types and the one library that it wraps; everything else of the outside reaches it through its context.
+// core types and the one library that it wraps; everything else of the outside reaches it through its context. People's
+// own plugins import it as `watchkeeper/define`, and nothing else of ours.
 import { z } from 'zod';
 import type { CheckResult, Depth, Facts, Metric, Outcome, ProcessIdentity, Step } from './core/types.ts';
 import type { Ports } from './ports/ports.ts';

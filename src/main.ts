@@ -35,6 +35,7 @@ const program = new Command('watchkeeper')
   .showSuggestionAfterError()
   .configureHelp({ sortSubcommands: false });
 
+const OUTPUTS = ['table', 'json', 'nagios'];
 const output = (): Option =>
   new Option('-o, --output <format>', 'how to show it').choices(['table', 'json']).default('table');
 const client = (name: string, about: string): Command =>
@@ -77,18 +78,53 @@ program
   .argument('[words...]')
   .action(async (words: string[]) => end(await (await import('./commands/config.ts')).run(words, io)));
 
+program
+  .command('plugin')
+  .description('test, new, list: plugins of your own')
+  .helpOption(false)
+  .allowUnknownOption()
+  .argument('[words...]')
+  .action(async (words: string[]) => end(await (await import('./commands/plugin.ts')).run(words, io)));
+
 client('status', 'how every service is; exit code as a Nagios plugin').action(async (options) =>
   end(await (await import('./commands/status.ts')).run(options, io)),
 );
 
-client('check', 'ask a service now; exit code as a Nagios plugin')
-  .argument('<service>')
-  .option('--quick', 'the QuickCheck (default)')
-  .addOption(new Option('--deep', 'the DeepCheck, with the steps of its dialogue').conflicts('quick'))
-  .action(async (service: string, options) => {
-    const depth = options.deep ? 'deep' : 'quick';
-    end(await (await import('./commands/check.ts')).run({ ...options, service, depth }, io));
-  });
+const together = (word: string, before: readonly string[]): readonly string[] => [...before, word];
+/** A service that no daemon and no file knows, for `check` and `manage`. */
+const guest = (command: Command): Command =>
+  command
+    .option('--kit <kit>', 'without a daemon: a kit that ships, or the file of one (with a slash in it)')
+    .option('--unit <unit>', 'the systemd unit, of the kit or alone')
+    .option('--host <host>', 'ask over the network only; what is seen on the machine itself is left out')
+    .option('--set <key=value>', 'a parameter of the kit, or an option of the check; repeat it', together, [])
+    .option('--skip <check>', 'leave out this check of the kit; repeat it', together, [])
+    .option('--timeout <duration>', 'how long it may take: 10s, or seconds');
+
+guest(
+  program
+    .command('check')
+    .description('ask a service now; exit code as a Nagios plugin')
+    .argument('[service]', 'the daemon asks it; without one: --kit, --type or --unit')
+    .addOption(new Option('-o, --output <format>', 'how to show it').choices(OUTPUTS).default('table'))
+    .option('--socket <path>', 'control socket of the daemon')
+    .option('--quick', 'the QuickCheck (default)')
+    .addOption(new Option('--deep', 'the DeepCheck, with the steps of its dialogue').conflicts('quick'))
+    .option('--type <check>', 'without a daemon: a single check'),
+).action(async (service: string | undefined, options) => {
+  const depth = options.deep ? 'deep' : 'quick';
+  const named = service === undefined ? {} : { service };
+  end(await (await import('./commands/check.ts')).run({ ...options, ...named, depth }, io));
+});
+
+guest(
+  program
+    .command('manage')
+    .description('start, stop, status, validate: a service through its kit or unit, without a daemon')
+    .argument('<verb>'),
+).action(async (verb: string, options) =>
+  end(await (await import('./commands/manage.ts')).run({ ...options, verb }, io)),
+);
 
 client('explain', 'what was seen, which rule decided, what was refused, what comes next')
   .argument('<service|incident>')
@@ -151,7 +187,9 @@ program
 try {
   await program.parseAsync(process.argv);
 } catch (error) {
-  if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  // Who runs a Nagios plugin knows four exit codes only: 3 is "unknown".
+  const bad = process.argv.some((word) => /^(-o|--output=)?nagios$/.test(word)) ? 3 : EXIT.usage;
+  if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? EXIT.done : bad;
   else if (error instanceof ClientError) {
     io.err(`watchkeeper: ${error.message}\n`);
     exitCode = error.exit;

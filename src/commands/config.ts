@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { diff, diffText } from '../config/diff.ts';
 import { jsonSchema } from '../config/json-schema.ts';
-import { load } from '../config/load.ts';
+import { loadWithOwn } from '../config/load.ts';
 import { formatProblem, suggest } from '../config/problems.ts';
 import { showJson, showYaml } from '../config/show.ts';
 import type { Good, Problem } from '../config/types.ts';
@@ -19,9 +19,9 @@ export interface Io {
 export const DEFAULT_FILE = '/etc/watchkeeper/watchkeeper.yaml';
 const USAGE = `usage: watchkeeper config check  [FILE] [-o table|json]
        watchkeeper config show   [FILE] [--effective] [-o table|json]
-       watchkeeper config schema
+       watchkeeper config schema [FILE]
        watchkeeper config diff   [OLD] NEW [-o table|json]
-FILE is ${DEFAULT_FILE} unless given, and so is OLD.
+FILE is ${DEFAULT_FILE} unless given, and so is OLD. With a FILE, the schema knows its own plugins.
 `;
 const VERBS = ['check', 'show', 'schema', 'diff'] as const;
 const OK = 0;
@@ -55,7 +55,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   if (effective && verb !== 'show') return usage(io, '--effective belongs to show');
   if (verb === 'check' && paths.length < 2) return check(paths[0] ?? DEFAULT_FILE, call);
   if (verb === 'show' && paths.length < 2) return show(paths[0] ?? DEFAULT_FILE, call);
-  if (verb === 'schema' && paths.length === 0) return schema(call);
+  if (verb === 'schema' && paths.length < 2) return schema(paths[0], call);
   const [first, second] = paths;
   if (verb === 'diff' && first !== undefined && paths.length < 3)
     return second === undefined ? compare(DEFAULT_FILE, first, call) : compare(first, second, call);
@@ -71,7 +71,7 @@ function usage(io: Io, text: string): number {
 
 /** The configuration, or undefined after its problems were told. */
 async function read(path: string, { io, json: asJson }: Call): Promise<Good | undefined> {
-  const loaded = load(path, {
+  const loaded = await loadWithOwn(path, {
     files,
     plugins: await plugins(),
     hostname: hostname(),
@@ -117,8 +117,10 @@ async function show(path: string, call: Call): Promise<number> {
   return OK;
 }
 
-async function schema({ io }: Call): Promise<number> {
-  io.out(`${JSON.stringify(jsonSchema(await plugins()), null, 2)}\n`);
+async function schema(path: string | undefined, call: Call): Promise<number> {
+  const known = path === undefined ? { plugins: await plugins() } : await read(path, call);
+  if (!known) return BAD_CONFIG;
+  call.io.out(`${JSON.stringify(jsonSchema(known.plugins), null, 2)}\n`);
   return OK;
 }
 

@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { load } from '../config/load.ts';
+import { loadWithOwn } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
 import { clean } from '../core/clean.ts';
 import { type Difference, type Recorded, replay } from '../core/replay.ts';
@@ -28,7 +28,8 @@ const decisionsOf = (entries: readonly Entry[]): readonly Recorded[] =>
 export async function run({ folder, config, output }: ReplayOptions, io: Io): Promise<number> {
   let changed: Policy | null = null;
   if (config !== undefined) {
-    const loaded = load(resolve(config), { files, plugins: await plugins(), hostname: hostname(), uid: null });
+    const shipped = { files, plugins: await plugins(), hostname: hostname(), uid: process.getuid?.() ?? null };
+    const loaded = await loadWithOwn(resolve(config), shipped);
     if ('problems' in loaded) {
       for (const problem of loaded.problems) io.err(`${formatProblem(problem)}\n`);
       return EXIT.badConfiguration;

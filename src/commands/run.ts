@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { load } from '../config/load.ts';
+import { loadWithOwn } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
 import type { Config, Good, Loaded } from '../config/types.ts';
 import { openControl } from '../daemon/control.ts';
@@ -43,7 +43,8 @@ const LIVE_MS = 250;
 
 export async function run(options: RunOptions, io: Io, self: Process): Promise<number> {
   const loader = async (): Promise<Loaded> => {
-    const loaded = load(options.config, { files, plugins: await plugins(), hostname: hostname(), uid: self.uid });
+    const shipped = { files, plugins: await plugins(), hostname: hostname(), uid: self.uid };
+    const loaded = await loadWithOwn(options.config, shipped);
     return options.observe && 'config' in loaded ? { ...loaded, config: observing(loaded.config) } : loaded;
   };
   const loaded = await loader();
@@ -103,7 +104,7 @@ async function serve(
   const { recorder, history } = openRecorder(join(store.dir, 'history.db'), config.historyMs, ports, onHistory);
   daemon = new Daemon(config, {
     ports,
-    plugins: await plugins(),
+    plugins: loaded.plugins,
     store,
     recorder,
     version: self.version,
@@ -112,7 +113,7 @@ async function serve(
     onBeat: watchdog(notify),
     ...(live ? { onTold: (told) => told.forEach((one) => live.say(sentence(one.time, one.service, one.text))) } : {}),
   });
-  const { reload: load, preview } = makeReload(daemon, loader, loaded);
+  const { reload: load, preview } = makeReload(daemon, loader, loaded, (text) => log.warn(text));
   const tellCount = (): void => {
     const count = daemon.services.names.length;
     notify.status(`watching ${count} ${count === 1 ? 'service' : 'services'}`);

@@ -1,8 +1,10 @@
 // One service, or one channel, from its tree to what the daemon runs. What cannot be built becomes problems, each at
 // its place; the plugin's own schema judges the plugin's options.
+import { clean } from '../core/clean.ts';
 import type { Depth, Rung, ServicePolicy } from '../core/types.ts';
 import { defaultCures } from '../core/ladder.ts';
 import type { z } from '../define.ts';
+import type { OwnFault } from '../contract/own.ts';
 import type { Plugins } from '../registry.ts';
 import { explain, problemAt } from './issues.ts';
 import { quote, suggest } from './problems.ts';
@@ -15,6 +17,8 @@ export interface Building {
   readonly tree: Tree;
   readonly plugins: Plugins;
   readonly problems: Problem[];
+  /** Own plugins that cannot be used, by `kind/name`. */
+  readonly bad?: ReadonlyMap<string, OwnFault>;
 }
 
 /** A service that can run, with what it was written as: the rules read that. */
@@ -49,19 +53,37 @@ function optionsOf(
   const plugin = plugins.get(type);
   if (!plugin) {
     const place = placeAt(building.tree, [...path, 'type']).value;
-    const text = `${pathText(building.tree, path)}: there is no ${WHAT[kind]} of type ${quote(type)}`;
-    building.problems.push(problemAt(place, text, 'unknown-type', suggest(type, plugins.keys())));
+    const where = pathText(building.tree, path);
+    const bad = building.bad?.get(`${kind}/${type}`);
+    const none = `${where}: there is no ${WHAT[kind]} of type ${quote(type)}`;
+    building.problems.push(
+      bad
+        ? problemAt(place, `${where}: ${bad.path}: ${bad.text}`, bad.rule, bad.hint)
+        : problemAt(place, none, 'unknown-type', suggest(type, plugins.keys())),
+    );
     return undefined;
   }
   const plain = plainOf(tree) as Record<string, unknown>;
   for (const key of own) delete plain[key];
   const schema = strictOf(plugin.options);
-  const judged = schema.safeParse(plain);
-  if (judged.success) return { type, options: judged.data };
   const fallback = placeAt(building.tree, path).key;
+  const judged = guarded(building, fallback, type, () => schema.safeParse(plain));
+  if (!judged) return undefined;
+  if (judged.success) return { type, options: judged.data };
   const problems = explain(judged.error.issues, { tree: building.tree, base: path, schema, fallback, also: own });
   building.problems.push(...problems);
   return undefined;
+}
+
+/** A plugin's own code, run while a configuration is judged: if it throws, that is a problem like others. */
+function guarded<T>(building: Building, place: Place, type: string, run: () => T): T | undefined {
+  try {
+    return run();
+  } catch (error) {
+    const text = `the plugin ${type} broke while it was asked: ${clean(String((error as Error)?.message ?? error), 200)}`;
+    building.problems.push(problemAt(place, text, 'plugin-contract'));
+    return undefined;
+  }
 }
 
 export function buildChannel(building: Building, name: string): ChannelConfig | undefined {
@@ -123,7 +145,8 @@ export function buildService(building: Building, name: string): Built | undefine
   const kit = input.kit ?? null;
   const beat = ({ every, timeout }: { every: number; timeout: number }) => ({ everyMs: every, timeoutMs: timeout });
   const plugin = manager ? building.plugins.recovery.get(manager.type) : undefined;
-  const parts = plugin?.parts?.(manager?.options as never) ?? [];
+  const parts =
+    guarded(building, fallback, manager?.type ?? '', () => plugin?.parts?.(manager?.options as never)) ?? [];
   const policy = policyOf(input, parts, manager !== null || get(get(tree, 'recover'), 'ladder') !== undefined);
   return { input, config: { name, kit, checks, quick: beat(input.quick), deep: beat(input.deep), manager, policy } };
 }

@@ -8,6 +8,7 @@ import { effectiveTree } from './effective.ts';
 import { explain, problemAt } from './issues.ts';
 import { applyKit, type Kits, openKits, shippedKits } from './kits.ts';
 import { mergeFiles } from './merge.ts';
+import { ownProblems, unusable, type WithOwn, withOwnPlugins } from './own-plugins.ts';
 import { parse } from './parse.ts';
 import { withPaths } from './paths.ts';
 import { sortProblems } from './problems.ts';
@@ -37,36 +38,67 @@ const head = rootSchema.extend({
 });
 type Head = z.output<typeof head>;
 
-/** Reads, merges, expands and judges a configuration. See the head of this file. */
+/** Reads, merges, expands and judges a configuration, with the plugins that it is given. See the head of this file. */
 export function load(path: string, options: LoadOptions): Loaded {
-  const { files, uid, modes = true } = options;
-  const read = readSources(path, { files, uid, modes });
-  const problems: Problem[] = [...read.problems];
-  const trees = read.sources.flatMap((source) => {
+  const read = readWhole(path, options);
+  if (!read.written) return { problems: sortProblems(read.problems) };
+  return judge(read.written, read.sources, options, [...read.problems]);
+}
+
+/** The same, with people's own plugins beside those that it is given. */
+export async function loadWithOwn(path: string, options: LoadOptions): Promise<Loaded> {
+  const read = readWhole(path, options);
+  if (!read.written) return { problems: sortProblems(read.problems) };
+  const found = await withOwnPlugins(withPaths(read.written), path, options);
+  const all = { ...options, plugins: found.plugins };
+  return judge(read.written, read.sources, all, [...read.problems], found);
+}
+
+interface ReadWhole {
+  /** All files as one tree; undefined when they make none. */
+  readonly written: MapTree | undefined;
+  readonly sources: readonly Source[];
+  readonly problems: readonly Problem[];
+}
+
+function readWhole(path: string, { files, uid, modes = true }: LoadOptions): ReadWhole {
+  const { sources, complete, problems: before } = readSources(path, { files, uid, modes });
+  const problems: Problem[] = [...before];
+  const trees = sources.flatMap((source) => {
     const parsed = parse(source.path, source.text, source.path);
     problems.push(...parsed.problems);
     return parsed.tree ? [parsed.tree] : [];
   });
   // A part that cannot be read leaves gaps that would look like problems of the other parts.
-  if (!read.complete || trees.length < read.sources.length) return { problems: sortProblems(problems) };
+  if (!complete || trees.length < sources.length) return { written: undefined, sources, problems };
   const written = mergeFiles(trees, problems);
-  if (written?.kind !== 'map') {
-    if (written) problems.push(problemAt(written.place, 'expected a map of keys such as services', 'wrong-type'));
-    return { problems: sortProblems(problems) };
-  }
-  return judge(written, read.sources, options, problems);
+  if (written?.kind === 'map') return { written, sources, problems };
+  if (written) problems.push(problemAt(written.place, 'expected a map of keys such as services', 'wrong-type'));
+  return { written: undefined, sources, problems };
 }
 
 const hasErrors = (problems: readonly Problem[]): boolean => problems.some((problem) => problem.level === 'error');
 
-function judge(written: MapTree, sources: readonly Source[], options: LoadOptions, problems: Problem[]): Loaded {
+function judge(
+  written: MapTree,
+  sources: readonly Source[],
+  options: LoadOptions,
+  problems: Problem[],
+  found?: WithOwn,
+): Loaded {
   const now = refuseLater(withPaths(written) as MapTree, problems);
   const kits = openKits(get(now, 'kits'), options.kitsDir ?? shippedKits, options.files);
   const { tree, unfit } = expand(now, kits, problems);
   const fallback = now.place;
   const judged = head.safeParse(plainOf(withoutServices(tree)));
   if (!judged.success) problems.push(...explain(judged.error.issues, { tree, base: [], schema: head, fallback }));
-  const building: Building = { tree, plugins: options.plugins, problems };
+  if (found) problems.push(...ownProblems(found.own, tree));
+  const building: Building = {
+    tree,
+    plugins: options.plugins,
+    problems,
+    ...(found ? { bad: unusable(found.own) } : {}),
+  };
   const names = [...entriesOf(get(tree, 'services'))].map(([name]) => name);
   refuseNone(tree, names, problems);
   const built = names.slice(0, SERVICES_MAX).map((name) => buildService(building, name));
@@ -81,7 +113,9 @@ function judge(written: MapTree, sources: readonly Source[], options: LoadOption
   if (hasErrors(problems) || !judged.success) return { problems: sortProblems(problems) };
   const complete = built.filter((one): one is Built => one !== undefined);
   return {
-    config: assemble(judged.data, complete, channels, sources, options),
+    config: assemble(judged.data, complete, channels, [...sources, ...(found?.own.files ?? [])], options),
+    plugins: options.plugins,
+    origins: new Map(found?.own.plugins.map((one) => [`${one.kind}/${one.name}`, one.origin])),
     warnings: sortProblems(problems),
     written,
     effective: () => effectiveTree(tree, options),
@@ -153,7 +187,7 @@ function assemble(
   root: Head,
   built: readonly Built[],
   channels: readonly (readonly [string, ChannelConfig | undefined])[],
-  sources: readonly Source[],
+  sources: readonly Pick<Source, 'path' | 'sha256'>[],
   options: LoadOptions,
 ): Config {
   const services: Record<string, ServiceConfig> = Object.fromEntries(built.map(({ config }) => [config.name, config]));

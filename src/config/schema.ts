@@ -214,6 +214,20 @@ const history = z
   })
   .describe('The database of response times and outcomes');
 
+/** A package's name as npm has it. */
+export const PACKAGE = /^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/;
+
+const plugins = z
+  .strictObject({
+    folder: folder('Where they are: below it checks, recovery, alerts; default: plugins beside this file').optional(),
+    packages: z
+      .array(z.string().max(214).regex(PACKAGE, 'expected the name of an npm package'))
+      .max(100)
+      .describe('Packages with plugins, installed in that folder')
+      .default([]),
+  })
+  .describe("Own plugins, beside those that ship: the name of a plugin's file is its type");
+
 export const SERVICES_MAX = 10_000;
 
 export const root = z.strictObject({
@@ -225,20 +239,14 @@ export const root = z.strictObject({
   repairs: repairs.prefault({}),
   tilt: tilt.prefault({}),
   history: history.prefault({}),
+  plugins: plugins.prefault({}),
   'state-dir': folder('Journal, snapshots and history').default('/var/lib/watchkeeper'),
   'run-dir': folder('Control socket and lock').default('/run/watchkeeper'),
   sandbox: opt.flag('The services are the sandbox of `npm start`').default(false),
 });
 
 /** Keys of the agreed design that this version does not know how to obey. Refused, never ignored. */
-export const laterKeys: ReadonlySet<string> = new Set([
-  'cluster',
-  'groups',
-  'plugins',
-  'api',
-  'reports',
-  'maintenance',
-]);
+export const laterKeys: ReadonlySet<string> = new Set(['cluster', 'groups', 'api', 'reports', 'maintenance']);
 
 export type RootInput = z.output<typeof root>;
 export type ServiceInput = z.output<typeof service>;

@@ -1,6 +1,7 @@
 // The effective configuration: kits expanded, defaults filled, durations in ms. What load.ts makes and the daemon runs.
 // It holds references to secrets, never secrets.
 import type { Depth, Policy, ServicePolicy } from '../core/types.ts';
+import type { Plugins } from '../registry.ts';
 import type { Tree } from './tree.ts';
 
 export interface CheckConfig {
@@ -74,6 +75,10 @@ export interface Problem {
  *  defaults filled in. Each value in them knows its origin. */
 export interface Good {
   readonly config: Config;
+  /** All that it may name: shipped ones, and its own. */
+  readonly plugins: Plugins;
+  /** Where its own come from, by `kind/name`: a file, or `package NAME`. */
+  readonly origins: ReadonlyMap<string, string>;
   readonly warnings: readonly Problem[];
   readonly written: Tree;
   effective(): Tree;

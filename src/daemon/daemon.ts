@@ -176,15 +176,15 @@ export class Daemon {
   }
 
   /** Build all of the new first (the loader did), then swap: nothing here fails. */
-  #adopt(config: Config): void {
+  #adopt(config: Config, plugins: Plugins = this.#doors.plugins): void {
     this.#config = config;
     this.#secrets.forget();
     const channels = Object.entries(config.alerts).flatMap(([name, { type, options }]) => {
-      const plugin = this.#doors.plugins.alerts.get(type);
+      const plugin = plugins.alerts.get(type);
       return plugin ? [{ name, plugin, options }] : [];
     });
     this.#outbox.configure(channels);
-    this.services.configure(config);
+    this.services.configure(config, plugins);
     const beats = new Map<string, Beats>(
       Object.values(config.services).map((one) => [one.name, { quickMs: one.quick.everyMs, deepMs: one.deep.everyMs }]),
     );
@@ -199,9 +199,9 @@ export class Daemon {
     this.#calendar.set('purge', config.purgeAt, purge);
   }
 
-  /** A new configuration that was loaded whole. Counters, incidents, budgets and alarms stay. */
-  reload(config: Config): void {
-    this.#adopt(config);
+  /** A new configuration that was loaded whole, with its plugins. Counters, incidents, budgets and alarms stay. */
+  reload(config: Config, plugins?: Plugins): void {
+    this.#adopt(config, plugins);
     this.loop.push({ kind: 'configured', policy: config.policy });
     this.loop.push({ kind: 'condition', name: 'configuration', bad: false, detail: 'the configuration is good' });
   }

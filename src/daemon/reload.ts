@@ -2,9 +2,11 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { diff, diffText } from '../config/diff.ts';
+import { FOLDER } from '../config/own-plugins.ts';
 import { formatProblem } from '../config/problems.ts';
 import type { Config, Good, Loaded } from '../config/types.ts';
 import type { Clock } from '../ports/clock.ts';
+import { KINDS } from '../registry.ts';
 import type { Daemon } from './daemon.ts';
 
 const SETTLE_MS = 200;
@@ -21,6 +23,7 @@ export function makeReload(
   daemon: Daemon,
   load: () => Promise<Loaded>,
   now: Good,
+  warn: (text: string) => void = () => undefined,
 ): { readonly reload: Reload; readonly preview: Preview } {
   let inForce = now;
   let before: Promise<unknown> = Promise.resolve();
@@ -32,7 +35,8 @@ export function makeReload(
       daemon.refuse(more.length > 0 ? `${first} (and ${more.length} more)` : first);
       return problems;
     }
-    daemon.reload(loaded.config);
+    for (const warning of loaded.warnings) warn(formatProblem(warning));
+    daemon.reload(loaded.config, loaded.plugins);
     inForce = loaded;
     return [];
   };
@@ -66,9 +70,9 @@ function fixedOf(now: Config, next: Config): string | null {
   return now.node === next.node ? null : `node cannot change while the daemon runs (${now.node})`;
 }
 
-/** Watches the folder of the configuration, and conf.d: an edit, a rename or a symlink swap reloads by itself. A watch
- *  on the file would go deaf after its first atomic replacement; one on a folder is made anew after each change,
- *  because conf.d may come, go, or be swapped as a whole. */
+/** Watches the folder of the configuration, conf.d, and those of own plugins: an edit, a rename or a symlink swap
+ *  reloads by itself. A watch on the file would go deaf after its first atomic replacement; one on a folder is made
+ *  anew after each change, because conf.d may come, go, or be swapped as a whole. */
 export function watchFiles(
   path: string,
   clock: Clock,
@@ -96,9 +100,15 @@ export function watchFiles(
       void look().catch(() => undefined);
     });
   };
+  /** Its own, conf.d, and where a file of it lies or a plugin may come to lie. */
+  const folders = (): readonly string[] => {
+    const here = dirname(path);
+    const below = ['conf.d', FOLDER, ...KINDS.map((kind) => join(FOLDER, kind))].map((name) => join(here, name));
+    return [...new Set([here, ...below, ...daemon.config.files.map((file) => dirname(file.path))])];
+  };
   const open = (): void => {
     const old = watchers;
-    watchers = [dirname(path), join(dirname(path), 'conf.d')].flatMap((folder): FSWatcher[] => {
+    watchers = folders().flatMap((folder): FSWatcher[] => {
       try {
         return [watch(folder, { persistent: false }, changed).on('error', () => undefined)];
       } catch {

@@ -1,5 +1,6 @@
 // Runs the checks of one service at one depth, and makes one verdict of them. Whatever a plugin does, throw, hang,
 // shout, answer late, costs one `unknown` and never more.
+import type { CheckConfig } from '../config/types.ts';
 import { clean } from '../core/clean.ts';
 import type { NamedResult } from '../core/combine.ts';
 import { diagnose } from '../core/diagnose.ts';
@@ -22,6 +23,22 @@ export interface Runnable {
   /** Throws in a row: a plugin in trouble is an alarm of its own. */
   throws: number;
 }
+
+/** What a configuration says of checks, ready to run. */
+export const makeRunnables = (
+  checks: readonly CheckConfig[],
+  plugins: ReadonlyMap<string, Check>,
+): readonly Runnable[] =>
+  checks.map(({ name, type, options, everyMs, depths }): Runnable => {
+    const plugin = plugins.get(type);
+    if (!plugin) throw new Error(`no check of type ${type}`);
+    const deepOnly = !depths.includes('quick');
+    const quickOnly = !depths.includes('deep');
+    // A DeepCheck asks everything: the quick questions too, so that its verdict is about the whole service.
+    const at = (depth: Depth): Depth | null =>
+      depth === 'quick' ? (deepOnly ? null : 'quick') : quickOnly ? 'quick' : 'deep';
+    return { name, type, plugin, options, everyMs, at, memory: new Map(), last: null, throws: 0 };
+  });
 
 export interface Ran {
   readonly verdict: Verdict;

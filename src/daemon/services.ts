@@ -9,7 +9,7 @@ import type { Incoming } from './loop.ts';
 import { withEvidence } from './evidence.ts';
 import { contextOf, type Managed, repair } from './repair.ts';
 import { makeTurns, type Turns } from './turns.ts';
-import { type Ran, type Runnable, runChecks } from './run-check.ts';
+import { makeRunnables, type Ran, type Runnable, runChecks } from './run-check.ts';
 
 export interface Measured {
   readonly ran: Ran;
@@ -54,7 +54,7 @@ const FINISH_MS = 10_000;
 
 export class Services {
   readonly #doors: ServicesDoors;
-  readonly #plugins: Plugins;
+  #plugins: Plugins;
   readonly #running = new Map<string, Running>();
   readonly #broken = new Set<string>();
   readonly #turns: Turns;
@@ -79,7 +79,8 @@ export class Services {
   }
 
   /** Takes a new configuration: what did not change goes on untouched. */
-  configure(config: Config): void {
+  configure(config: Config, plugins: Plugins = this.#plugins): void {
+    this.#plugins = plugins;
     for (const [name, running] of this.#running) {
       const next = config.services[name];
       if (next && JSON.stringify(next) === JSON.stringify(running.config)) continue;
@@ -100,7 +101,7 @@ export class Services {
     const manager = this.#managed(config, stateDir);
     const running: Running = {
       config,
-      checks: this.#runnables(config),
+      checks: makeRunnables(config.checks, this.#plugins.checks),
       manager,
       last: { quick: null, deep: null },
       asking: { quick: null, deep: null },
@@ -112,27 +113,6 @@ export class Services {
     };
     this.#running.set(config.name, running);
     void this.#startWatch(running);
-  }
-
-  #runnables(config: ServiceConfig): readonly Runnable[] {
-    return config.checks.map((check): Runnable => {
-      const plugin = this.#plugins.checks.get(check.type);
-      if (!plugin) throw new Error(`no check of type ${check.type}`);
-      const deepOnly = !check.depths.includes('quick');
-      const quickOnly = !check.depths.includes('deep');
-      return {
-        name: check.name,
-        type: check.type,
-        plugin,
-        options: check.options,
-        everyMs: check.everyMs,
-        // A DeepCheck asks everything: the quick questions too, so that its verdict is about the whole service.
-        at: (depth) => (depth === 'quick' ? (deepOnly ? null : 'quick') : quickOnly ? 'quick' : 'deep'),
-        memory: new Map(),
-        last: null,
-        throws: 0,
-      };
-    });
   }
 
   async #startWatch(running: Running): Promise<void> {

@@ -1,7 +1,7 @@
 // Doors that do not work, for the contract of plugins: one set throws at every touch, one never answers until it is
 // told to stop, one shouts. Clock and log work: without them nothing can end.
-import { clock } from '../../src/ports/clock.ts';
-import type { Ports } from '../../src/define.ts';
+import type { Ports } from '../define.ts';
+import { clock } from '../ports/clock.ts';
 
 const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -22,6 +22,16 @@ function ports(answer: (door: string, name: string, args: readonly unknown[]) =>
   return new Proxy({} as Ports, {
     get: (_target, name) => working[String(name)] ?? door((member, args) => answer(String(name), member, args)),
   });
+}
+
+/** The same doors, and whether anybody knocked at one: who goes out by a way of its own cannot be judged by them. */
+export function watched(given: Ports): { readonly ports: Ports; readonly used: () => boolean } {
+  let used = false;
+  const get = (target: Ports, name: string | symbol): unknown => {
+    used ||= name !== 'clock' && name !== 'log';
+    return target[name as keyof Ports];
+  };
+  return { ports: new Proxy(given, { get }), used: () => used };
 }
 
 export const throwingPorts = (): Ports =>
