@@ -8,6 +8,7 @@ wanted=(
   systemd systemd-sysv dbus iproute2 nftables procps psmisc iputils-ping openssl faketime
   postfix dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pop3d nginx-light bind9 bind9-dnsutils
   swaks socat rsyslog monit monitoring-plugins-basic e2fsprogs util-linux
+  slapd rspamd redis-server mariadb-server postgresql apache2 haproxy opendkim clamav-daemon spamd unbound stunnel4 php-fpm amavisd-new mailman3 fetchmail
 )
 units=(postfix dovecot nginx named rsyslog monit nftables)
 policy=/usr/sbin/policy-rc.d
