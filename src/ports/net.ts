@@ -33,6 +33,7 @@ export interface Dialogue {
   readLine(): Promise<string>;
   /** Exactly so many bytes, for a literal that a line announced. Beyond `maxBytes`: NetError `too-long`. */
   readBytes(count: number): Promise<Buffer>;
+  /** Text, or bytes of a protocol that is not in lines. */
   write(data: string | Uint8Array): Promise<void>;
   startTls(options: TlsOptions): Promise<PeerCertificate>;
   /** Hands the connection to a client library, which speaks from here on; nothing but `close` may be called after it.
