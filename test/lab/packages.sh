@@ -9,8 +9,9 @@ wanted=(
   postfix dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pop3d nginx-light bind9 bind9-dnsutils
   swaks socat rsyslog monit monitoring-plugins-basic e2fsprogs util-linux
   slapd rspamd redis-server mariadb-server postgresql apache2 haproxy opendkim clamav-daemon spamd unbound stunnel4 php-fpm amavisd-new mailman3 fetchmail
+  resource-agents supervisor snmpd busybox-static podman crun
 )
-units=(postfix dovecot nginx named rsyslog monit nftables)
+units=(postfix dovecot nginx named rsyslog monit nftables supervisor snmpd podman podman-auto-update podman-restart)
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get
 
