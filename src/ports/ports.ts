@@ -8,6 +8,7 @@ import type { Http } from './http.ts';
 import type { Log } from './log.ts';
 import type { Net } from './net.ts';
 import type { Proc } from './proc.ts';
+import type { Scm } from './scm.ts';
 import type { Secrets } from './secrets.ts';
 import type { SysInfo } from './sysinfo.ts';
 import type { SystemLog } from './syslog.ts';
@@ -22,6 +23,8 @@ export interface Ports {
   readonly log: Log;
   readonly net: Net;
   readonly proc: Proc;
+  /** Windows only: elsewhere every answer is that it is not here. */
+  readonly scm: Scm;
   readonly secrets: Secrets;
   readonly sysinfo: SysInfo;
   readonly systemLog: SystemLog;

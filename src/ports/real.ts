@@ -9,6 +9,7 @@ import type { Log } from './log.ts';
 import { net } from './net.ts';
 import type { Ports } from './ports.ts';
 import { proc } from './proc.ts';
+import { scm } from './scm.ts';
 import { secretsFrom } from './secrets.ts';
 import { sysinfo } from './sysinfo.ts';
 import { openSystemLog } from './syslog.ts';
@@ -31,6 +32,7 @@ export const realPorts = ({ env, pid, underSystemd, out, log }: RealOptions): Po
   log,
   net,
   proc,
+  scm,
   secrets: secretsFrom(env),
   sysinfo,
   systemLog: openSystemLog({ pid, underSystemd, out }),
