@@ -8,9 +8,7 @@ import { converse, type Session } from '../dialogues/session.ts';
 const options = z.strictObject({
   ...place(3310),
   age: opt.duration('Degraded when the database of signatures is older: freshclam brings no new ones.').prefault('3d'),
-  'own-signatures': opt
-    .flag('The scanner works with signatures of your own alone, which have no age.')
-    .default(false),
+  'own-signatures': opt.flag('The scanner works with signatures of your own alone, which have no age.').default(false),
   'test-virus': opt.flag('A DeepCheck hands over the EICAR test text, which must be found.').default(true),
 });
 type Context = CheckContext<z.output<typeof options>>;

@@ -18,7 +18,8 @@ const options = z.strictObject({
     .regex(/^[^\s-][^\s]*$/, 'expected a user name')
     .optional()
     .describe('`doveadm auth test` with this user in a DeepCheck. Give the probe an account of its own.'),
-  password: opt.secret('Password of `user`. doveadm reads it from its standard input, so no list of processes shows it.')
+  password: opt
+    .secret('Password of `user`. doveadm reads it from its standard input, so no list of processes shows it.')
     .optional(),
   errors: opt.count('Degraded when more errors a minute are logged than this, since the last DeepCheck.').default(30),
 });
@@ -76,7 +77,11 @@ async function services(context: Context, session: Session): Promise<CheckResult
   if (bad) return bad;
   const rows = serviceRows(result.stdout);
   if (rows.length === 0) return unknown(`doveadm lists no services: ${quote(result.stdout, 80)}`, session.seen);
-  session.measure('processes', rows.reduce((sum, row) => sum + row.count, 0), '');
+  session.measure(
+    'processes',
+    rows.reduce((sum, row) => sum + row.count, 0),
+    '',
+  );
   return judgeRows(context, rows, session);
 }
 

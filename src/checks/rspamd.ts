@@ -146,9 +146,7 @@ export default defineCheck({
     return converse(context, where, async (session) => {
       const bad =
         (await ping(context, session)) ??
-        (context.depth === 'deep'
-          ? ((await scan(context, session)) ?? (await counters(context, session)))
-          : null);
+        (context.depth === 'deep' ? ((await scan(context, session)) ?? (await counters(context, session))) : null);
       if (bad) return { ...bad, detail: `${where}: ${bad.detail}`, ...session.seen };
       return pass(`${where} ${context.depth === 'deep' ? 'scans' : 'answers'}`, session.seen);
     });

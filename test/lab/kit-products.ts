@@ -108,7 +108,7 @@ export const products: readonly Product[] = [
     prepare: (node) => node.put('/etc/haproxy/haproxy.cfg', balancer),
   },
   { kit: 'opendkim', unit: 'opendkim.service', revived: true },
-  { kit: 'clamav', unit: 'clamav-daemon.service', prepare: scanner },
+  { kit: 'clamav', unit: 'clamav-daemon.service', set: '{ own-signatures: true }', prepare: scanner },
   { kit: 'spamassassin', unit: 'spamd.service', revived: true },
   {
     kit: 'unbound',
