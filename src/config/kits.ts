@@ -66,7 +66,7 @@ export function applyKit(service: MapTree, path: string, kits: Kits, problems: P
   const values = parameters(kit, set, `${path}.set`, wanted, problems);
   if (!values) return service;
   const body = new Map(kit.entries);
-  for (const key of ['about', 'params', 'checks', 'manager']) body.delete(key);
+  for (const key of ['about', 'detect', 'params', 'checks', 'manager']) body.delete(key);
   const bare = substitute({ ...kit, entries: body }, values, problems);
   const under: Tree = bare ?? mapOf(kit.place, []);
   const merged = overlay(under, service) as MapTree;

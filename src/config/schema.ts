@@ -160,9 +160,21 @@ const parameter = z
   })
   .describe('A parameter; `$name` as a whole value stands for it');
 
+/** By what `watchkeeper init` knows that the product is on this machine. Nothing else looks at it. */
+const detect = z
+  .strictObject({
+    units: z.array(opt.text('A unit, or the name of a Windows service')).max(32).describe('Units that it is run by'),
+    programs: z.array(opt.path('An executable')).max(32).describe('Executables that it installs'),
+    files: z.array(opt.path('A file or a folder')).max(32).describe('Files of its configuration'),
+    ports: z.array(opt.port('A TCP port')).max(32).describe('Ports that it listens on as it is installed'),
+  })
+  .partial()
+  .describe('By what the product is found on a machine; only `watchkeeper init` looks at it');
+
 export const kit = z
   .strictObject({
     about: opt.text('One sentence: which product'),
+    detect: detect.optional(),
     params: z.record(name('The name of a parameter'), parameter).optional(),
     checks: z
       .array(z.looseObject({ needs: z.array(z.string()).optional() }))
@@ -173,7 +185,7 @@ export const kit = z
     quick: value.optional(),
     deep: value.optional(),
     recover: value.optional(),
-    runbook: value.optional(),
+    runbook: opt.text('What a person does, a line for each cause; that of the service comes before it').optional(),
   })
   .describe('A named bundle of checks, ladder and defaults');
 
