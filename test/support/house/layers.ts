@@ -14,7 +14,7 @@ interface Layer {
 const PLUGIN: Layer = { may: ['define.ts', 'core/', 'dialogues/', 'host/', 'ports/'], npm: true };
 /** Plugins and what they share reach the outside through `context.ports` only: of ports/ they may take types, errors
  *  and pure functions, never a door. */
-const THROUGH_PORTS = ['checks', 'recovery', 'alerts', 'switchover', 'cluster', 'dialogues', 'host'];
+const THROUGH_PORTS = ['checks', 'recovery', 'alerts', 'switchover', 'cluster', 'dialogues', 'host', 'discover'];
 
 export const LAYERS: Readonly<Record<string, Layer>> = {
   core: { may: ['core/'] },
@@ -29,10 +29,16 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   host: { may: ['define.ts', 'core/', 'ports/', 'host/'], node: ['node:url'] },
   ports: { may: ['core/', 'ports/'], types: ['define.ts'], node: true, npm: true },
   config: { may: ['config/', 'core/', 'define.ts', 'registry.ts', 'ports/files.ts'], node: true, npm: true },
+  // It looks at the products of a machine, and changes nothing.
+  discover: {
+    may: ['discover/', 'core/', 'config/'],
+    types: ['ports/'],
+    node: ['node:crypto', 'node:tls'],
+  },
   daemon: { may: ['daemon/', 'core/', 'config/', 'ports/', 'registry.ts', 'define.ts'], node: true, npm: true },
   api: { may: ['api/', 'core/', 'config/', 'daemon/', 'define.ts'], types: ['ports/'], node: true, npm: true },
   commands: {
-    may: ['commands/', 'core/', 'config/', 'daemon/', 'ports/', 'registry.ts', 'define.ts', 'sandbox/'],
+    may: ['commands/', 'core/', 'config/', 'daemon/', 'discover/', 'ports/', 'registry.ts', 'define.ts', 'sandbox/'],
     node: true,
     npm: true,
   },
@@ -53,6 +59,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['src/daemon/control.ts', 'src/api/'],
   'cli-table3': ['src/commands/'],
   commander: ['src/main.ts', 'src/commands/'],
+  diff: ['src/commands/init.ts'],
   hono: ['src/daemon/control.ts', 'src/api/'],
   'hoodiecrow-imap': ['src/sandbox/hoodiecrow.ts'],
   imapflow: ['src/sandbox/web.ts'],
