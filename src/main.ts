@@ -103,6 +103,19 @@ program
   .argument('[words...]')
   .action(async (words: string[]) => end(await (await import('./commands/config.ts')).run(words, io)));
 
+const kits = program.command('kits').description('the products that it knows, as data');
+kits
+  .command('list')
+  .description('every kit: its product, by what it is found, what must be set')
+  .addOption(output())
+  .action(async (options) => end(await (await import('./commands/kits.ts')).list(options, io)));
+kits
+  .command('show')
+  .description('one kit: parameters, checks, ladder, and what a person does')
+  .argument('<name>')
+  .addOption(output())
+  .action(async (name: string, options) => end(await (await import('./commands/kits.ts')).show(name, options, io)));
+
 client('status', 'how every service is; exit code as a Nagios plugin').action(async (options) =>
   end(await (await import('./commands/status.ts')).run(options, io)),
 );

@@ -48,7 +48,8 @@ function show(answer: Answer, io: Io): void {
     `${answer.budget.left} of ${answer.budget.of} repairs left; ${answer.attempts} attempts on the ladder`,
   );
   if (answer.blockedBy) line('root', answer.blockedBy);
-  if (answer.runbook) line('runbook', answer.runbook);
+  const advice = (answer.runbook ?? '').trimEnd();
+  if (advice !== '') for (const [at, text] of advice.split('\n').entries()) line(at === 0 ? 'runbook' : '', text);
   for (const depth of ['quick', 'deep'] as const)
     for (const { name, ms, result } of answer.checks[depth])
       line(

@@ -9,9 +9,10 @@ import { generated } from '../../scripts/generated.ts';
 import { jsonSchema } from '../../src/config/json-schema.ts';
 import { shippedKits } from '../../src/config/kits.ts';
 import { load } from '../../src/config/load.ts';
-import { checkKeys } from '../../src/config/schema.ts';
+import { causes, checkKeys, kit as kitSchema } from '../../src/config/schema.ts';
 import { showYaml } from '../../src/config/show.ts';
 import type { Good } from '../../src/config/types.ts';
+import type { z } from '../../src/define.ts';
 import { files } from '../../src/ports/files.ts';
 import { plugins } from '../../src/registry.ts';
 import { configFolder, good } from '../support/config-folder.ts';
@@ -78,40 +79,56 @@ test('what `config show --effective` prints of them means the same', () => {
   folder.remove();
 });
 
+/** What a person would write for a parameter that has no value of its own. */
+const values: Readonly<Record<string, unknown>> = {
+  password: 'file:/etc/watchkeeper/probe',
+  status: [200],
+  lmtp: '/run/lmtp',
+  text: 'Password',
+  'tls-name': 'mail.example.org',
+  store: '/srv/mail',
+  ca: '/etc/ssl/ca.pem',
+  page: 'http://127.0.0.1/',
+  expect: '* OK',
+  remote: 'example.org',
+};
+const valueOf = (key: string): unknown => values[key] ?? (key.endsWith('port') ? 4321 : 'probe@example.org');
+
 for (const path of yamlFiles('config/kits'))
-  test(`${path} is good with nothing set, and with everything set`, () => {
+  test(`${path} is good with nothing set but what must be, and with everything set`, () => {
     const name = path.replace(/^.*\/|\.yaml$/g, '');
-    const kit = parse(readFileSync(join(root, path), 'utf8')) as { params: Record<string, { default?: unknown }> };
-    const values: Readonly<Record<string, unknown>> = {
-      password: 'file:/etc/watchkeeper/probe',
-      status: [200],
-      lmtp: '/run/lmtp',
-      text: 'Password',
-      'tls-name': 'mail.example.org',
-      store: '/srv/mail',
-    };
-    const set = Object.fromEntries(
-      Object.entries(kit.params).map(([key, { default: standard }]) => [
-        key,
-        standard ?? values[key] ?? (key.endsWith('port') ? 4321 : 'probe@example.org'),
-      ]),
+    const written = kitSchema.safeParse(parse(readFileSync(join(root, path), 'utf8')));
+    assert.equal(written.error?.issues ?? [], []);
+    const { params = {}, checks = [], manager, runbook = '', detect = {} } = written.data as z.output<typeof kitSchema>;
+    const least = Object.entries(params).flatMap(([key, one]) =>
+      Object.hasOwn(one, 'default') ? [] : [[key, valueOf(key)] as const],
     );
+    const all = Object.entries(params).map(([key, one]) => [key, one.default ?? valueOf(key)] as const);
+    const services = {
+      bare: { kit: name, set: Object.fromEntries(least) },
+      full: { kit: name, set: Object.fromEntries(all) },
+    };
     const folder = configFolder();
-    folder.write('wk.yaml', JSON.stringify({ services: { bare: { kit: name }, full: { kit: name, set } } }));
+    folder.write('wk.yaml', JSON.stringify({ services }));
     const loaded = good(folder.load('wk.yaml', { plugins: real, kitsDir: shippedKits }));
     folder.remove();
     const { bare, full } = loaded.config.services;
     assert.ok(bare && full);
-    assert.ok(bare.manager && bare.policy.ladder.length > 1);
+    // Without a manager it is only watched: then there is nothing that it could do.
+    assert.is(bare.policy.ladder.length > 0, manager !== undefined);
     for (const service of [bare, full])
       for (const depth of ['quick', 'deep'] as const)
         assert.ok(
           service.checks.some((check) => check.depths.includes(depth)),
           `${service.name} has a ${depth} check`,
         );
-    const offered = (parse(readFileSync(join(root, path), 'utf8')) as { checks: unknown[] }).checks.length;
-    assert.is(full.checks.length, offered, 'every check of the kit comes with its parameters');
-    assert.not.match(JSON.stringify(loaded.config), '$');
+    assert.is(full.checks.length, checks.length, 'every check of the kit comes with its parameters');
+    assert.not.match(JSON.stringify({ ...loaded.config, files: [] }), /"\$/);
+    assert.ok(Object.values(detect).flat().length > 0, 'init can find it');
+    const told = [...runbook.matchAll(/^([a-z-]+): /gm)].map((found) => found[1]);
+    assert.ok(told.length > 1, 'it says what a person does');
+    for (const cause of told) assert.ok((causes as readonly unknown[]).includes(cause), `${cause} is a cause`);
+    assert.is(bare.policy.runbook, runbook);
   });
 
 test('no option of a plugin has a name that the list of checks uses itself', () => {
