@@ -1,6 +1,7 @@
 // `watchkeeper init`: discover the products of this machine, propose a configuration, show it, write and check it. An
 // existing file is never written over: it is compared. Exit codes: 0 done, or nothing to do; 1 nothing was found, the
 // answer was no, or the file that is there differs; 77 not allowed to write; 78 the result would be refused.
+import { setMaxListeners } from 'node:events';
 import { hostname, networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
@@ -60,13 +61,18 @@ const EXITS: Readonly<Record<Result, number>> = {
   'not-allowed': EXIT.notAllowed,
 };
 
-export async function init(options: InitOptions, io: Io, caller: Caller): Promise<number> {
+export async function init(
+  options: InitOptions,
+  io: Io,
+  caller: Caller,
+  machine: Machine = thisMachine(),
+): Promise<number> {
   const existing = read(options.config);
   if (existing instanceof Error) {
     io.err(`watchkeeper: ${existing.message}\n`);
     return EXIT.notAllowed;
   }
-  const seen = await discover(thisMachine(), {
+  const seen = await discover(machine, {
     kits: readKits(files),
     probeFile: join(dirname(options.config), 'probe'),
     // Whoever has taken the line out has gone beyond the first step.
@@ -92,8 +98,10 @@ function read(path: string): string | null | Error {
 
 function thisMachine(): Machine {
   const addresses = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
+  const signal = AbortSignal.timeout(LIMIT_MS);
+  setMaxListeners(0, signal); // Some dozens of units are asked for at once.
   const ports = { dns, exec, files, http, proc, units: makeUnits(exec, clock) };
-  return { ports, signal: AbortSignal.timeout(LIMIT_MS), hostname: hostname(), addresses };
+  return { ports, signal, hostname: hostname(), addresses };
 }
 
 /** What was found, for a person: how it is at this moment does not stand in the file. */

@@ -13,7 +13,8 @@ export async function ask(
   argv: readonly string[],
 ): Promise<{ readonly text: string } | { readonly note: string }> {
   const { exec } = machine.ports;
-  const name = argv.join(' ');
+  // The first of its words: some are asked for a long list of settings.
+  const name = argv.slice(0, 2).join(' ');
   const got = await exec.run(argv, { timeoutMs: LIMIT_MS, maxBytes: MOST_BYTES, signal: machine.signal });
   if (got.failed !== null) return { note: `\`${name}\` cannot be run (${got.failed}): nothing was read from it` };
   if (got.timedOut) return { note: `\`${name}\` did not end in time: nothing was read from it` };

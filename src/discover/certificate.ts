@@ -10,6 +10,8 @@ import type { Machine, Overlay, Value } from './types.ts';
 const SYSTEM = '/etc/ssl/certs/ca-certificates.crt';
 const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+?-----END CERTIFICATE-----/g;
 const MOST = 400;
+/** The authorities of Node, read when they are first needed. */
+let world: readonly X509Certificate[] | undefined;
 
 export interface Shown {
   readonly name: Value | null;
@@ -95,6 +97,7 @@ function trustOf(
   }
   const endsIn = (roots: readonly X509Certificate[]): boolean =>
     roots.some((root) => root.fingerprint256 === top.fingerprint256 || issued(root, top));
-  if (endsIn(rootCertificates.flatMap((text) => certificatesIn(text)))) return 'world';
+  world ??= rootCertificates.flatMap((text) => certificatesIn(text));
+  if (endsIn(world)) return 'world';
   return endsIn(certificatesIn(readFile(machine, SYSTEM) ?? '')) ? 'machine' : 'nobody';
 }

@@ -1,12 +1,13 @@
 // Which products are on this machine. A unit that is enabled or active, or a program that runs, is proof; a file or a
 // port alone is a hint: packages leave files behind, and ports say nothing of who holds them.
-import type { ProcessFacts } from '../ports/proc.ts';
+import type { PortHolder, ProcessFacts } from '../ports/proc.ts';
 import type { UnitFacts } from '../ports/units.ts';
 import { words } from './shape.ts';
 import type { Found, Hint, Kit, Machine } from './types.ts';
 
 const ACTIVE = new Set(['active', 'reloading', 'refreshing', 'activating']);
-const ENABLED = new Set(['enabled', 'enabled-runtime', 'linked', 'linked-runtime']);
+/** Not what is enabled until the next boot only: Debian's generators do that to every instance there is. */
+const ENABLED = new Set(['enabled', 'linked']);
 const RUNLEVELS = ['/etc/rc2.d', '/etc/rc3.d', '/etc/rc4.d', '/etc/rc5.d'];
 /** Instances of one product that are proposed. */
 const MOST_INSTANCES = 16;
@@ -17,12 +18,16 @@ export interface Detected {
 }
 
 export async function detect(kits: readonly Kit[], machine: Machine): Promise<Detected> {
-  const perKit = await Promise.all(kits.map((kit) => ofKit(kit, machine)));
+  const { proc } = machine.ports;
+  // All that waits comes before all that only computes: a program's words may be lost while this process is busy.
+  const units = await Promise.all(kits.map((kit) => known(kit.units, machine)));
+  const holders = proc.holders(EVERY_PORT);
+  const perKit = kits.map((kit, at) => ofKit(kit, units[at] ?? [], holders, machine));
   const found = perKit.flatMap((one) => one.found);
-  const programs = new Set(found.flatMap(({ kit }) => programsOf(kit, machine)));
+  const taken = new Set(found.flatMap(({ held }) => held.map(({ port }) => port)));
   const hints = perKit.flatMap(({ kit, found: here, homeless }) => {
     if (homeless) return [{ kit: kit.name, text: homeless }];
-    return here.length > 0 ? [] : traces(kit, programs, machine);
+    return here.length > 0 ? [] : traces(kit, taken, machine);
   });
   return { found, hints };
 }
@@ -45,8 +50,8 @@ interface Here {
   readonly homeless: string | null;
 }
 
-async function ofKit(kit: Kit, machine: Machine): Promise<Here> {
-  const units = await known(kit.units, machine);
+function ofKit(kit: Kit, units: readonly Unit[], holders: readonly PortHolder[], machine: Machine): Here {
+  const { proc } = machine.ports;
   const [first, ...rest] = units.filter(({ id, facts }) => isActive(facts) || isEnabled(id, facts, machine));
   if (first) {
     // Several units of one template are several services; of other units the first one named is the product.
@@ -55,18 +60,18 @@ async function ofKit(kit: Kit, machine: Machine): Promise<Here> {
     const all = [first, ...more].slice(0, MOST_INSTANCES);
     const found = all.map(({ id, facts }) => {
       const state = isActive(facts) ? 'is active' : 'is enabled, and does not run now';
-      return foundAs(kit, id, `${id} ${state}`, machine.ports.proc.cgroup(facts['ControlGroup'] ?? ''), machine);
+      return foundAs(kit, id, `${id} ${state}`, proc.cgroup(facts['ControlGroup'] ?? ''), holders);
     });
     return { kit, found, homeless: null };
   }
-  const running = programsOf(kit, machine).flatMap((program) => machine.ports.proc.byExe(program));
+  const running = programsOf(kit, machine).flatMap((program) => proc.byExe(program));
   const main = eldest(running);
   if (!main) return { kit, found: [], homeless: null };
-  const unit = unitOf(machine.ports.proc.cgroupOf(main.pid));
+  const unit = unitOf(proc.cgroupOf(main.pid));
   const runs = `${words(main.exe ?? main.comm)} runs`;
   if (unit === null) return { kit, found: [], homeless: `${runs}, but in no unit of systemd: it cannot be kept so` };
   const pids = running.map(({ pid }) => pid);
-  return { kit, found: [foundAs(kit, unit, `${runs} in ${unit}`, pids, machine)], homeless: null };
+  return { kit, found: [foundAs(kit, unit, `${runs} in ${unit}`, pids, holders)], homeless: null };
 }
 
 interface Unit {
@@ -132,37 +137,33 @@ function eldest(all: readonly ProcessFacts[]): ProcessFacts | null {
 
 const EVERY_PORT = Array.from({ length: 65_535 }, (_, at) => at + 1);
 
-function foundAs(kit: Kit, unit: string, evidence: string, pids: readonly number[], machine: Machine): Found {
+function foundAs(
+  kit: Kit,
+  unit: string,
+  evidence: string,
+  pids: readonly number[],
+  holders: readonly PortHolder[],
+): Found {
   const own = new Set(pids);
-  const held = machine.ports.proc
-    .holders(EVERY_PORT)
-    .filter(({ pid }) => own.has(pid))
-    .map(({ port, address }) => ({ port, address }));
+  const held = holders.filter(({ pid }) => own.has(pid)).map(({ port, address }) => ({ port, address }));
   const each = new Map(held.map((one) => [`${one.port} ${one.address}`, one]));
   const sorted = [...each.values()].sort((a, b) => a.port - b.port || a.address.localeCompare(b.address));
   return { kit, unit, instance: instanceOf(unit), evidence, held: sorted };
 }
 
-/** Files and ports of a product that is not here. */
-function traces(kit: Kit, programs: ReadonlySet<string>, machine: Machine): readonly Hint[] {
+/** Files and ports of a product that is not here. Several products have the same ports: what one that was found holds
+ *  says nothing of others, and neither does a port say anything of a product without a program. */
+function traces(kit: Kit, taken: ReadonlySet<number>, machine: Machine): readonly Hint[] {
   const file = kit.files.find((path) => isThere(path, machine));
-  const port = machine.ports.proc
-    .holders(kit.ports)
-    .find(({ exe, pid }) => pid > 1 && exe !== null && !programs.has(exe) && !isOfFound(exe, programs));
+  const wanted = kit.programs.length > 0 ? kit.ports.filter((port) => !taken.has(port)) : [];
+  const port = machine.ports.proc.holders(wanted).find(({ exe, pid }) => pid > 1 && exe !== null);
   const seen = [
     ...(file ? [`${file} is there`] : []),
     ...(port ? [`port ${port.port} is held by ${words(port.exe ?? 'somebody')}`] : []),
   ];
-  const text = `${seen.join(' and ')}, but none of its units is enabled or active, and none of its programs runs`;
+  const text = `${seen.join(' and ')}, but nothing of it is enabled, active or running`;
   return seen.length === 0 ? [] : [{ kit: kit.name, text }];
 }
-
-/** Workers have executables of their own beside that of their master: /usr/lib/dovecot/imap-login. */
-const isOfFound = (exe: string, programs: ReadonlySet<string>): boolean =>
-  [...programs].some((program) => {
-    const name = program.split('/').at(-1) ?? '';
-    return name.length > 3 && exe.includes(`/${name}/`);
-  });
 
 function isThere(path: string, machine: Machine): boolean {
   try {

@@ -25,17 +25,17 @@ export interface Wishes {
 
 export async function discover(machine: Machine, wishes: Wishes): Promise<Discovery> {
   const { found, hints } = await detect(wishes.kits, machine);
-  const all = await Promise.all(
-    found.map(async (one): Promise<Read> => ({ found: one, reading: await read(one, machine) })),
-  );
+  // One after the other: while one is understood, the words of another's program could be lost.
+  const all: Read[] = [];
+  for (const one of found) all.push({ found: one, reading: await read(one, machine) });
   const domains = all.flatMap(({ reading }) => reading.domains ?? []);
   const resolver = await resolverOf(found, domains, machine);
   const probe = probeOf(all, domains, machine, wishes.probeFile);
   const { services, unfit } = propose(all, resolver, probe, machine);
-  const told = [...hints, ...unfit];
   const { hostname: node } = machine;
-  const text = render({ node, observe: wishes.observe, services, hints: told, probe });
-  return { found, services, hints: told, probe, text };
+  const text = render({ node, observe: wishes.observe, services, hints: unfit, probe });
+  // A trace of a product comes and goes with what runs: it is told, and does not stand in the file.
+  return { found, services, hints: [...hints, ...unfit], probe, text };
 }
 
 const RESOLVERS = ['bind', 'unbound'];

@@ -154,9 +154,9 @@ function needsOf(root: Section, machine: Machine): readonly Need[] {
   });
 }
 
-/** Where the probe must be made: the first passdb. */
+/** Where the probe must be made: the first passdb that lets anybody in. */
 function accountsOf(root: Section): Accounts {
-  const first = root.sections.find(({ name }) => name === 'passdb');
+  const first = root.sections.find(({ name, values }) => name === 'passdb' && values.get('deny') !== 'yes');
   const args = plain(first?.values.get('args')).split(/\s+/);
   const file = args.flatMap((word) => path(word) ?? []).at(-1) ?? null;
   return { driver: plain(first?.values.get('driver')), file };

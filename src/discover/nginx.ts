@@ -2,7 +2,7 @@
 import { ask } from './ask.ts';
 import { type Directive, named, parseBraces } from './braces.ts';
 import { shownBy } from './certificate.ts';
-import { domain, path, port } from './shape.ts';
+import { domain, host, path, port } from './shape.ts';
 import type { Found, Machine, Overlay, Reading, Value } from './types.ts';
 
 const FROM = 'nginx -T';
@@ -18,10 +18,49 @@ export interface Listen {
 
 /** Every TCP address that a `server` of `http` listens at; null when the text was not understood. */
 export function parseNginx(text: string): readonly Listen[] | null {
-  const root = parseBraces(text);
-  if (!root) return null;
-  const https = named(root, 'http');
-  return https.flatMap(({ block }) => named(block, 'server').flatMap((server) => listensOf(server, block ?? [])));
+  const files = filesOf(text);
+  const main = files?.[0];
+  if (!files || !main) return null;
+  const folder = main.path.replace(/[^/]*$/, '');
+  const https = named(included(main.block, files, folder), 'http');
+  return https.flatMap(({ block }) => {
+    const inner = included(block ?? [], files, folder);
+    return named(inner, 'server').flatMap((server) => listensOf(server, inner));
+  });
+}
+
+interface File {
+  readonly path: string;
+  readonly block: readonly Directive[];
+}
+
+/** `nginx -T` prints each file after a line with its name, and leaves `include` as it is. */
+function filesOf(text: string): readonly File[] | null {
+  const parts = text.split(/^# configuration file (.*):$/m);
+  const pairs = parts.length === 1 ? ['', text] : parts.slice(1);
+  const files: File[] = [];
+  for (let at = 0; at + 1 < pairs.length; at += 2) {
+    const block = parseBraces(pairs[at + 1] ?? '');
+    if (!block) return null;
+    files.push({ path: pairs[at] ?? '', block });
+  }
+  return files;
+}
+
+const DEPTH = 8;
+
+/** What stands in a block, with the files that it includes in the places where it does. */
+function included(block: readonly Directive[], files: readonly File[], folder: string, depth = 0): Directive[] {
+  return block.flatMap((one) => {
+    const [word, pattern = ''] = one.words;
+    if (word !== 'include') return [one];
+    if (depth >= DEPTH) return [];
+    const whole = pattern.startsWith('/') ? pattern : `${folder}${pattern}`;
+    const fits = new RegExp(`^${whole.replace(/[^\w/]/g, '\\$&').replaceAll('\\*', '[^/]*')}$`);
+    return files
+      .filter(({ path: name }) => fits.test(name))
+      .flatMap((file) => included(file.block, files, folder, depth + 1));
+  });
 }
 
 function listensOf({ block }: Directive, outer: readonly Directive[]): readonly Listen[] {
@@ -33,22 +72,25 @@ function listensOf({ block }: Directive, outer: readonly Directive[]): readonly 
   const listens = named(block, 'listen').map(({ words }) => words.slice(1));
   return (listens.length > 0 ? listens : [['80']]).flatMap(([where = '', ...flags]) => {
     if (where.startsWith('unix:')) return [];
-    const [, host = '', number] = /^(?:(\[[^\]]*\]|[^:]*):)?(\d+)$/.exec(where) ?? [];
-    const at = number === undefined ? { host: where, port: 80 } : { host, port: port(number) };
-    if (at.port === null) return [];
-    return [{ host: at.host.replace(/^\*$/, ''), port: at.port, tls: flags.includes('ssl'), names, certificate }];
+    const [, before = '', number] = /^(?:(\[[^\]]*\]|[^:]*):)?(\d+)$/.exec(where) ?? [];
+    const at = number === undefined ? { host: where, port: 80 } : { host: before, port: port(number) };
+    const bare = at.host.replace(/^\*$/, '');
+    if (at.port === null || (bare !== '' && host(bare) === null)) return [];
+    return [{ host: bare, port: at.port, tls: flags.includes('ssl'), names, certificate }];
   });
 }
 
 /** The address that a client of this machine asks. */
-const asked = (host: string): string =>
-  host === '' || host === '0.0.0.0' ? '127.0.0.1' : host === '[::]' ? '[::1]' : host;
+const asked = (address: string): string => {
+  if (address === '' || address === '0.0.0.0') return '127.0.0.1';
+  return address === '[::]' ? '[::1]' : address;
+};
 /** Addresses that take every client come first, IPv4 before IPv6. */
-const rank = ({ host, port: number, tls }: Listen): number =>
+const rank = ({ host: at, port: number, tls }: Listen): number =>
   (tls ? 100 : 0) +
   (number === 80 || number === 443 ? 0 : 10) +
-  (host === '' || host.startsWith('0') ? 0 : 1) +
-  (host.startsWith('[') ? 2 : 0);
+  (at === '' || at.startsWith('0') ? 0 : 1) +
+  (at.startsWith('[') ? 2 : 0);
 
 export async function nginx(_found: Found, machine: Machine): Promise<Reading> {
   const got = await ask(machine, ['nginx', '-T']);

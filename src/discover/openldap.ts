@@ -1,5 +1,5 @@
-// OpenLDAP: what `slapcat -n0` says, which reads the configuration without a server, and what Debian starts it with. The
-// output holds hashed passwords: only the attributes that are named here are looked at.
+// OpenLDAP: what `slapcat -n0` says, which reads the configuration without a server, or slapd.conf where there is one
+// still, and what Debian starts it with. Both hold passwords: only the settings that are named here are looked at.
 import { ask, readFile } from './ask.ts';
 import { shownBy } from './certificate.ts';
 import { dn, hostAndPort, path } from './shape.ts';
@@ -30,32 +30,72 @@ export function parseServices(text: string) {
   });
 }
 
+interface Settings {
+  readonly suffixes: readonly string[];
+  readonly folders: readonly string[];
+  readonly certificates: readonly string[];
+  readonly from: string;
+  readonly notes: readonly string[];
+}
+
+/** Values of a keyword of slapd.conf(5), without their quotes. */
+const wordsOf = (text: string, keyword: string): readonly string[] =>
+  [...text.matchAll(new RegExp(`^${keyword}[ \\t]+(?:"([^"\\n]*)"|(\\S+))[ \\t]*$`, 'gim'))].map(
+    ([, quoted, bare]) => quoted ?? bare ?? '',
+  );
+
+/** slapcat cannot read the configuration of a server that still has a file. */
+function fromFile(file: string, machine: Machine): Settings {
+  const text = readFile(machine, file);
+  const of = (keyword: string): readonly string[] => wordsOf(text ?? '', keyword);
+  return {
+    suffixes: of('suffix'),
+    folders: of('directory'),
+    certificates: of('TLSCertificateFile'),
+    from: file,
+    notes: text === null ? [`${file} cannot be read: nothing was read from it`] : [],
+  };
+}
+
+async function fromFolder(folder: string | null, machine: Machine): Promise<Settings> {
+  const where = folder === null ? [] : ['-F', folder];
+  const got = await ask(machine, ['slapcat', '-n0', '-o', 'ldif-wrap=no', ...where]);
+  const ldif = 'text' in got ? got.text : '';
+  return {
+    suffixes: valuesOf(ldif, 'olcSuffix'),
+    folders: valuesOf(ldif, 'olcDbDirectory'),
+    certificates: valuesOf(ldif, 'olcTLSCertificateFile'),
+    from: 'slapcat -n0',
+    notes: 'note' in got ? [got.note] : [],
+  };
+}
+
 export async function openldap(_found: Found, machine: Machine): Promise<Reading> {
   const defaults = readFile(machine, DEFAULTS) ?? '';
   const conf = path(setting(defaults, 'SLAPD_CONF'));
-  const source = conf === null ? [] : [conf.endsWith('.conf') ? '-f' : '-F', conf];
-  const got = await ask(machine, ['slapcat', '-n0', '-o', 'ldif-wrap=no', ...source]);
-  const ldif = 'text' in got ? got.text : '';
+  const settings = conf?.endsWith('.conf') ? fromFile(conf, machine) : await fromFolder(conf, machine);
+  const { from } = settings;
   const listens = parseServices(setting(defaults, 'SLAPD_SERVICES') || 'ldap:///');
-  const ldap = listens.find(({ scheme }) => scheme === 'ldap');
-  const ldaps = listens.find(({ scheme }) => scheme === 'ldaps');
-  const suffix = valuesOf(ldif, 'olcSuffix').flatMap((text) => dn(text) ?? [])[0];
-  const folder = valuesOf(ldif, 'olcDbDirectory').flatMap((text) => path(text) ?? [])[0];
-  const files = valuesOf(ldif, 'olcTLSCertificateFile').flatMap((text) => path(text) ?? []);
-  const shown = shownBy(machine, files, 'slapcat olcTLSCertificateFile', [machine.hostname]);
-  const base: Value | null = suffix === undefined ? null : { value: suffix, from: 'slapcat olcSuffix' };
-  const from = `${DEFAULTS}, SLAPD_SERVICES`;
+  const port = (wanted: string): Value | null => {
+    const found = listens.find(({ scheme }) => scheme === wanted);
+    return found ? { value: found.port, from: `${DEFAULTS}, SLAPD_SERVICES` } : null;
+  };
+  const suffix = settings.suffixes.flatMap((text) => dn(text) ?? [])[0];
+  const folder = settings.folders.flatMap((text) => path(text) ?? [])[0];
+  const files = settings.certificates.flatMap((text) => path(text) ?? []);
+  const shown = shownBy(machine, files, from, [machine.hostname]);
+  const base: Value | null = suffix === undefined ? null : { value: suffix, from };
   return {
     set: {
-      port: ldap ? { value: ldap.port, from } : null,
-      'ldaps-port': ldaps ? { value: ldaps.port, from } : null,
-      database: folder === undefined ? null : { value: folder, from: 'slapcat olcDbDirectory' },
+      port: port('ldap'),
+      'ldaps-port': port('ldaps'),
+      database: folder === undefined ? null : { value: folder, from },
       base,
       suffix: base,
       'tls-name': shown.name,
     },
     overlays: shown.overlays,
-    notes: [...('note' in got ? [got.note] : []), ...shown.notes],
+    notes: [...settings.notes, ...shown.notes],
     accounts: { driver: 'ldap', file: null },
   };
 }

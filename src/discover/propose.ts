@@ -1,11 +1,11 @@
 // From what was found to services: names as an administrator would give them, the values that differ from the kit, and
 // who stands on whom. Pure, apart from the machine that is asked who holds a port.
 import { programsOf } from './detect.ts';
-import type { Accounts, Found, Machine, Need, Overlay, Reading } from './types.ts';
+import type { Accounts, Found, Machine, Need, Overlay, Reading, Value } from './types.ts';
 
 export interface Setting {
   readonly param: string;
-  readonly value: string | number | readonly number[];
+  readonly value: Value['value'];
   readonly from: string;
   /** Only a comment: what it needs is not there yet. */
   readonly later?: boolean;

@@ -2,11 +2,13 @@
 import { bind } from './bind.ts';
 import { dovecot } from './dovecot.ts';
 import { nginx } from './nginx.ts';
+import { opendkim } from './opendkim.ts';
 import { openldap } from './openldap.ts';
 import { postfix } from './postfix.ts';
+import { postgresql } from './postgresql.ts';
 import type { Found, Machine, Reader, Reading, Value } from './types.ts';
 
-const READERS: Readonly<Record<string, Reader>> = { bind, dovecot, nginx, openldap, postfix };
+const READERS: Readonly<Record<string, Reader>> = { bind, dovecot, nginx, opendkim, openldap, postfix, postgresql };
 
 /** What a product says of itself, and what can be seen of it from outside: its unit, and where it listens. */
 export async function read(found: Found, machine: Machine): Promise<Reading> {

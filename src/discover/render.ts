@@ -1,5 +1,6 @@
 // The proposal as the text of a configuration file, with comments that say where each value was read.
 import { words } from './shape.ts';
+import type { Value } from './types.ts';
 import type { Probe, Service, Setting } from './propose.ts';
 
 export interface Content {
@@ -17,8 +18,8 @@ const comment = (text: string): string => `# ${words(text)}`;
 /** Needs no quotes in YAML, inside of { } neither, and is a text there. */
 const PLAIN = /^(?!(?:true|false|null|yes|no|on|off|y|n)$)[A-Za-z/][\w./@+=-]*(?::[\w./@+=-]+)*$/i;
 
-export function scalar(value: string | number | boolean | readonly number[]): string {
-  if (typeof value === 'object') return `[${value.join(', ')}]`;
+export function scalar(value: Value['value'] | boolean): string {
+  if (typeof value === 'object') return `[${value.map(scalar).join(', ')}]`;
   if (typeof value !== 'string' || (PLAIN.test(value) && !value.endsWith(':'))) return String(value);
   return `'${words(value).replaceAll("'", "''")}'`;
 }
@@ -67,11 +68,11 @@ function settingLines(set: readonly Setting[]): readonly string[] {
   if (set.length === 0) return [];
   const empty = set.every(({ later }) => later);
   return [
-    `    ${empty ? '# ' : ''}set:`,
+    `${empty ? '#' : ''}    set:`,
     ...set.map(({ param, value, from, later }) => {
       const text = `${param}: ${scalar(value)}`;
-      // With the blanks that are right once the mark is taken away.
-      return later ? `    #   ${text}` : `      ${text} ${comment(from)}`;
+      // What is right once the mark is taken away.
+      return later ? `#      ${text}` : `      ${text} ${comment(from)}`;
     }),
   ];
 }
@@ -84,7 +85,7 @@ export function instructions(probe: Probe): readonly string[] {
     `1. (umask 077; openssl rand -base64 18 >${file}) makes its password, for root's eyes only`,
     `2. ${account(probe)}`,
     ...(table === null ? [] : [`   and add it to ${words(table)}, where Postfix looks for mailboxes`]),
-    '3. remove the mark # before probe, user and password above (where nothing else is set, also before set), then:',
+    '3. remove the one # before probe, user and password above (and before set, where one stands there), then:',
     '   watchkeeper config check && watchkeeper reload',
   ];
 }

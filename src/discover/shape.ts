@@ -1,5 +1,5 @@
-// What may come from a product into the configuration: values of a strict shape, and nothing else. A value that does not
-// fit is left out, whatever it holds: it could be a secret, or a text that somebody put there for us.
+// What may come from a product into the configuration: values of a strict shape, and nothing else. A value that does
+// not fit is left out, whatever it holds: it could be a secret, or a text that somebody put there for us.
 import { clean } from '../core/clean.ts';
 
 const fits =
@@ -17,7 +17,8 @@ export const dn = fits(
   /^[A-Za-z][\w.-]*=[^\\"'<>;#\p{C},=]{1,200}(, ?[A-Za-z][\w.-]*=[^\\"'<>;#\p{C},=]{1,200})*$/u,
   400,
 );
-export const user = fits(/^[\w.@+-]+$/, 128);
+/** A name or an address, also one in brackets. */
+export const host = fits(/^(?:[a-z0-9_][a-z0-9_.-]*|\[[0-9a-f:.]+\]|[0-9a-f:.]+)$/i, 253);
 
 export function port(text: string | undefined): number | null {
   const number = /^\d{1,5}$/.test(text ?? '') ? Number(text) : 0;

@@ -46,7 +46,7 @@ export interface Hint {
 
 /** A value of a parameter, and where it was read: `postconf queue_directory`. */
 export interface Value {
-  readonly value: string | number | readonly number[];
+  readonly value: string | number | readonly (string | number)[];
   readonly from: string;
 }
 

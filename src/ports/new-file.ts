@@ -24,6 +24,10 @@ export async function writeNew(path: string, text: string, mode: number): Promis
     rmSync(aside, { force: true });
   }
   const opened = await open(folder, 'r');
-  await opened.sync().finally(() => opened.close());
+  try {
+    await opened.sync();
+  } finally {
+    await opened.close();
+  }
   return 'written';
 }
