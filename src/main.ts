@@ -17,6 +17,18 @@ const io: Io = {
   width: process.stdout.columns ?? 120,
 };
 
+const DEFAULT_CONFIG = '/etc/watchkeeper/watchkeeper.yaml';
+
+/** A question on the terminal; everything but a clear yes is no. */
+async function askPerson(question: string): Promise<boolean> {
+  const { createInterface } = await import('node:readline/promises');
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+  const answer = await Promise.race([lines.question(question), closed]);
+  lines.close();
+  return /^(y|yes)$/i.test(answer.trim());
+}
+
 let exitCode: number = EXIT.done;
 // Who reads us may have seen enough (`| head`): then there is nobody left to tell.
 for (const stream of [process.stdout, process.stderr])
@@ -51,7 +63,7 @@ const verb = (name: string, about: string): Command =>
 program
   .command('run')
   .description('run the daemon')
-  .option('--config <file>', 'the configuration', '/etc/watchkeeper/watchkeeper.yaml')
+  .option('--config <file>', 'the configuration', DEFAULT_CONFIG)
   .option('--live', 'show a live table on the terminal')
   .option('--observe', 'look, alert and record what would be done; repair nothing')
   .addOption(new Option('--log-level <level>', "of the daemon's own log").choices(['debug', 'info', 'warn', 'error']))
@@ -68,6 +80,20 @@ program
         on: (signal, react) => void process.on(signal, react),
       }),
     );
+  });
+
+program
+  .command('init')
+  .description('discover the products of this machine, and write a configuration for them')
+  .option('--config <file>', 'where it goes; a file that is there is only compared', DEFAULT_CONFIG)
+  .option('--yes', 'write it without asking')
+  .option('--dry-run', 'only show it')
+  .addOption(output())
+  .action(async (options: { config: string; output: 'table' | 'json' }) => {
+    const { init } = await import('./commands/init.ts');
+    const { resolve } = await import('node:path');
+    const confirm = io.isTty && process.stdin.isTTY === true ? askPerson : null;
+    end(await init({ ...options, config: resolve(options.config) }, io, { uid: process.getuid?.() ?? null, confirm }));
   });
 
 program

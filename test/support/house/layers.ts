@@ -14,7 +14,7 @@ interface Layer {
 const PLUGIN: Layer = { may: ['define.ts', 'core/', 'dialogues/', 'host/', 'ports/'], npm: true };
 /** Plugins and what they share reach the outside through `context.ports` only: of ports/ they may take types, errors
  *  and pure functions, never a door. */
-const THROUGH_PORTS = ['checks', 'recovery', 'alerts', 'switchover', 'cluster', 'dialogues', 'host'];
+const THROUGH_PORTS = ['checks', 'recovery', 'alerts', 'switchover', 'cluster', 'dialogues', 'host', 'discover'];
 
 export const LAYERS: Readonly<Record<string, Layer>> = {
   core: { may: ['core/'] },
@@ -38,10 +38,19 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     node: true,
     npm: true,
   },
+  // It looks at the products of a machine, and changes nothing.
+  discover: {
+    may: ['discover/', 'core/', 'config/'],
+    types: ['ports/'],
+    node: ['node:crypto', 'node:tls'],
+  },
   daemon: { may: ['daemon/', 'core/', 'config/', 'ports/', 'registry.ts', 'define.ts'], node: true, npm: true },
   api: { may: ['api/', 'core/', 'config/', 'daemon/', 'define.ts'], types: ['ports/'], node: true, npm: true },
   commands: {
-    may: ['commands/', 'contract/', 'core/', 'config/', 'daemon/', 'ports/', 'registry.ts', 'define.ts', 'sandbox/'],
+    may: [
+      ...['commands/', 'contract/', 'core/', 'config/', 'daemon/', 'discover/', 'ports/', 'sandbox/'],
+      ...['registry.ts', 'define.ts'],
+    ],
     node: true,
     npm: true,
   },
@@ -62,6 +71,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['src/daemon/control.ts', 'src/api/'],
   'cli-table3': ['src/commands/'],
   commander: ['src/main.ts', 'src/commands/'],
+  diff: ['src/commands/init.ts'],
   hono: ['src/daemon/control.ts', 'src/api/'],
   'hoodiecrow-imap': ['src/sandbox/hoodiecrow.ts'],
   imapflow: ['src/sandbox/web.ts'],
