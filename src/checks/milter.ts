@@ -9,7 +9,7 @@ import type { Dialogue } from '../ports/net.ts';
 
 const options = z.strictObject({
   ...place(8891),
-  name: opt.host('The name of the client in a DeepCheck.').default('localhost'),
+  'client-name': opt.host('The name of the client in a DeepCheck.').default('localhost'),
   client: z
     .union([z.ipv4(), z.ipv6()])
     .default('127.0.0.1')
@@ -43,7 +43,7 @@ function judge(packet: milter.Packet, step: string, session: Session): CheckResu
 }
 
 async function deep(context: Context, session: Session, dialogue: Dialogue, agreed: milter.Agreed) {
-  const { name, client } = context.options;
+  const { 'client-name': name, client } = context.options;
   for (const step of ['connect', 'helo'] as const) {
     if (agreed.no[step]) continue;
     const tell = (): Promise<void> =>

@@ -71,7 +71,7 @@ test('a mail server as an administrator has it', async () => {
   mail = await makeMailNode(node);
   await more();
   await mail.node.boot(60_000);
-  await awaitServices(node, 60_000);
+  await awaitServices(node, undefined, 60_000);
   await eventually('slapd', () => listens(389), 30_000);
   // It compiles its rules first, for some seconds where nothing else runs.
   await eventually('rspamd', () => listens(11_334), 240_000, 500);

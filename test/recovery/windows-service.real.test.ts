@@ -86,7 +86,7 @@ check('hanging: it stops by TerminateProcess, and starts again', async () => {
   const stopped = await act('stop', fine, SHORT_STOP);
   isOk(stopped);
   assert.match(stopped.detail, /killed pid \d+/);
-  assert.not.is((await inspect(fine)).state, 'running');
+  assert.is.not((await inspect(fine)).state, 'running');
   isOk(await act('start', fine));
   assert.is((await talks()).outcome, 'pass');
 });
