@@ -150,7 +150,7 @@ async function connect(
     if (refused) return refused;
   }
   const { Client: LdapClient } = await import('ldapts');
-  const loan = dialogue.lend(/^0/);
+  const loan = dialogue.lend({ first: /^0/ });
   // The address stands for nothing: the connection is there already.
   const client = new LdapClient({
     url: 'ldap://127.0.0.1',

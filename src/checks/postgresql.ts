@@ -144,7 +144,7 @@ async function login(
     return secret(context.ports, password);
   };
   const { Client: PgClient } = await import('pg');
-  const loan = dialogue.lend(/^[RENv]/);
+  const loan = dialogue.lend({ first: /^[RENv]/ });
   const { socket } = loan;
   // It is connected already, and the library waits to hear so.
   const connect = (): typeof socket => {

@@ -10,6 +10,8 @@ export interface Loan {
   fault(): NetError | null;
   /** Resolves as soon as there is a fault. */
   readonly lost: Promise<NetError>;
+  /** The same guard for what a library hears in another way: inside TLS that it began itself. */
+  guard(listener: (chunk: Buffer) => void): (chunk: Buffer) => void;
 }
 
 type Listener = (...args: never[]) => void;
@@ -53,5 +55,5 @@ export function loan(socket: Socket, maxBytes: number, first?: RegExp): Loan {
   const ended = (): void => lose(new NetError('closed', 'closed by the other side'));
   on('end', ended);
   on('close', ended);
-  return { socket, fault: () => fault, lost };
+  return { socket, fault: () => fault, lost, guard: guarded };
 }

@@ -37,8 +37,9 @@ export interface Dialogue {
   write(data: string | Uint8Array): Promise<void>;
   startTls(options: TlsOptions): Promise<PeerCertificate>;
   /** Hands the connection to a client library, which speaks from here on; nothing but `close` may be called after it.
-   *  `first`: what an answer of this protocol can begin with; anything else is `garbled` at once. */
-  lend(first?: RegExp): Loan;
+   *  `first`: what an answer of this protocol can begin with; anything else is `garbled` at once. `again`: what was read
+   *  here already, and the library must hear too. */
+  lend(how?: { readonly first?: RegExp; readonly again?: Buffer }): Loan;
   /** Ends politely if the other side does, at once if not. Never throws. */
   close(): void;
 }
@@ -236,14 +237,14 @@ class LineDialogue implements Dialogue {
     return this.certificate;
   }
 
-  lend(first?: RegExp): Loan {
+  lend(how: { readonly first?: RegExp; readonly again?: Buffer } = {}): Loan {
     const socket = this.#socket;
     socket.removeAllListeners('data');
     socket.removeAllListeners('end');
-    const early = this.#pending;
+    const early = Buffer.concat([how.again ?? Buffer.alloc(0), this.#pending]);
     this.#pending = Buffer.alloc(0);
     if (early.length > 0) socket.unshift(early);
-    return loan(socket, this.#options.maxBytes ?? MAX_BYTES, first);
+    return loan(socket, this.#options.maxBytes ?? MAX_BYTES, how.first);
   }
 
   close(): void {
