@@ -12,6 +12,7 @@ import type { Scm } from './scm.ts';
 import type { Secrets } from './secrets.ts';
 import type { SysInfo } from './sysinfo.ts';
 import type { SystemLog } from './syslog.ts';
+import type { Udp } from './udp.ts';
 import type { Units } from './units.ts';
 
 export interface Ports {
@@ -28,5 +29,6 @@ export interface Ports {
   readonly secrets: Secrets;
   readonly sysinfo: SysInfo;
   readonly systemLog: SystemLog;
+  readonly udp: Udp;
   readonly units: Units;
 }

@@ -13,6 +13,7 @@ import { scm } from './scm.ts';
 import { secretsFrom } from './secrets.ts';
 import { sysinfo } from './sysinfo.ts';
 import { openSystemLog } from './syslog.ts';
+import { udp } from './udp.ts';
 import { makeUnits } from './units.ts';
 
 export interface RealOptions {
@@ -36,5 +37,6 @@ export const realPorts = ({ env, pid, underSystemd, out, log }: RealOptions): Po
   secrets: secretsFrom(env),
   sysinfo,
   systemLog: openSystemLog({ pid, underSystemd, out }),
+  udp,
   units: makeUnits(exec, clock),
 });
