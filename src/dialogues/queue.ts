@@ -8,6 +8,8 @@ export interface QueuedMessage {
   /** Seconds since 1970. */
   readonly arrival: number;
   readonly reasons: readonly string[];
+  /** Domains of the recipients that wait, each once, in lower case. Not known of a line that was cut. */
+  readonly domains: readonly string[];
 }
 
 /** Longer lines (a mail to thousands) are cut; name, id and time stand at the beginning. */
@@ -43,11 +45,16 @@ export function parseMessage(line: string): QueuedMessage | null {
   }
   const { queue_name: queue, queue_id: id, arrival_time: arrival, recipients } = record ?? {};
   if (typeof queue !== 'string' || typeof id !== 'string' || typeof arrival !== 'number') return null;
-  const reasons = (Array.isArray(recipients) ? recipients.slice(0, MAX_RECIPIENTS) : [])
-    .map((recipient) => (recipient as { delay_reason?: unknown } | null)?.delay_reason)
-    .filter((reason) => typeof reason === 'string');
-  return { queue, id, arrival, reasons };
+  const known = (Array.isArray(recipients) ? recipients.slice(0, MAX_RECIPIENTS) : []) as readonly (Readonly<
+    Record<string, unknown>
+  > | null)[];
+  const reasons = known.map((recipient) => recipient?.['delay_reason']).filter((reason) => typeof reason === 'string');
+  const domains = known.map((recipient) => domainOf(recipient?.['address'])).filter((domain) => domain !== '');
+  return { queue, id, arrival, reasons, domains: [...new Set(domains)] };
 }
+
+const domainOf = (address: unknown): string =>
+  typeof address === 'string' ? address.slice(address.lastIndexOf('@') + 1).toLowerCase() : '';
 
 /** The same from the beginning of a line that was cut. */
 function parseHead(line: string): QueuedMessage | null {
@@ -56,7 +63,7 @@ function parseHead(line: string): QueuedMessage | null {
   const arrival = /"arrival_time": ?(\d{1,12})/.exec(line)?.[1];
   const reason = /"delay_reason": ?"((?:[^"\\]|\\.){1,500})"/.exec(line)?.[1];
   if (!queue || !id || !arrival) return null;
-  return { queue, id, arrival: Number(arrival), reasons: reason ? [reason] : [] };
+  return { queue, id, arrival: Number(arrival), reasons: reason ? [reason] : [], domains: [] };
 }
 
 /** A reason without what differs from message to message, so that equal ones count together. */

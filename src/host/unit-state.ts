@@ -105,8 +105,10 @@ function conditionOf(facts: UnitFacts, living: number, dead: boolean, seen: bool
     case 'reloading':
     case 'refreshing':
       if (living > 0 && !dead) return 'running';
-      if (living === 0 && facts['RemainAfterExit'] === 'yes') return partsOf(facts).length > 0 ? 'wrapper' : 'exited';
-      return 'remains';
+      if (living > 0 || facts['RemainAfterExit'] !== 'yes') return 'remains';
+      // A SysV unit stays active when its daemon has died; a oneshot is meant to.
+      if (dead && facts['Type'] === 'forking') return 'remains';
+      return partsOf(facts).length > 0 ? 'wrapper' : 'exited';
     case 'activating':
       return facts['SubState'] === 'auto-restart' || !job ? 'restarting' : 'starting';
     case 'maintenance': // systemctl clean
@@ -166,6 +168,9 @@ function sentence(unit: string, condition: UnitCondition, facts: UnitFacts, main
 }
 
 const SHOWN = ['ActiveState', 'SubState', 'Result', 'MainPID', 'Job', 'NRestarts', 'ExecMainCode', 'ExecMainStatus'];
+
+/** Did systemd never know a main process of it? Then it takes a crash for an end in good order: SysV units. */
+export const isBlind = (facts: UnitFacts): boolean => Number(facts['ExecMainStartTimestampMonotonic'] ?? 0) === 0;
 
 /** Everything that is known about a unit at this moment, as one reading. */
 export function readUnit(unit: string, facts: UnitFacts, proc: Proc, known: Known | null): UnitReading {

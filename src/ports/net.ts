@@ -4,9 +4,11 @@ import { lookup } from 'node:dns';
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { NetError, netError } from './net-fault.ts';
+import { type Loan, loan } from './net-loan.ts';
 import { type PeerCertificate, peerCertificate, type TlsOptions, tlsSettings } from './net-tls.ts';
 
 export { type NetCode, NetError } from './net-fault.ts';
+export type { Loan } from './net-loan.ts';
 export type { PeerCertificate, TlsOptions } from './net-tls.ts';
 
 export interface OpenOptions {
@@ -31,8 +33,13 @@ export interface Dialogue {
   readLine(): Promise<string>;
   /** Exactly so many bytes, for a literal that a line announced. Beyond `maxBytes`: NetError `too-long`. */
   readBytes(count: number): Promise<Buffer>;
-  write(text: string): Promise<void>;
+  /** Text, or bytes of a protocol that is not in lines. */
+  write(data: string | Uint8Array): Promise<void>;
   startTls(options: TlsOptions): Promise<PeerCertificate>;
+  /** Hands the connection to a client library, which speaks from here on; nothing but `close` may be called after it.
+   *  `first`: what an answer of this protocol can begin with; anything else is `garbled` at once. `again`: what was read
+   *  here already, and the library must hear too. */
+  lend(how?: { readonly first?: RegExp; readonly again?: Buffer }): Loan;
   /** Ends politely if the other side does, at once if not. Never throws. */
   close(): void;
 }
@@ -207,11 +214,11 @@ class LineDialogue implements Dialogue {
     });
   }
 
-  async write(text: string): Promise<void> {
+  async write(data: string | Uint8Array): Promise<void> {
     if (this.#error) throw this.#error;
     const socket = this.#socket;
     await once<void>(socket, 'room to write', this.#options, (done, broken) => {
-      socket.write(text, (error) => (error ? broken(error) : done()));
+      socket.write(data, (error) => (error ? broken(error) : done()));
       return () => undefined;
     });
   }
@@ -228,6 +235,16 @@ class LineDialogue implements Dialogue {
     this.#ended = false;
     this.#listen();
     return this.certificate;
+  }
+
+  lend(how: { readonly first?: RegExp; readonly again?: Buffer } = {}): Loan {
+    const socket = this.#socket;
+    socket.removeAllListeners('data');
+    socket.removeAllListeners('end');
+    const early = Buffer.concat([how.again ?? Buffer.alloc(0), this.#pending]);
+    this.#pending = Buffer.alloc(0);
+    if (early.length > 0) socket.unshift(early);
+    return loan(socket, this.#options.maxBytes ?? MAX_BYTES, how.first);
   }
 
   close(): void {

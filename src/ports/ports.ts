@@ -8,9 +8,11 @@ import type { Http } from './http.ts';
 import type { Log } from './log.ts';
 import type { Net } from './net.ts';
 import type { Proc } from './proc.ts';
+import type { Scm } from './scm.ts';
 import type { Secrets } from './secrets.ts';
 import type { SysInfo } from './sysinfo.ts';
 import type { SystemLog } from './syslog.ts';
+import type { Udp } from './udp.ts';
 import type { Units } from './units.ts';
 
 export interface Ports {
@@ -22,8 +24,11 @@ export interface Ports {
   readonly log: Log;
   readonly net: Net;
   readonly proc: Proc;
+  /** Windows only: elsewhere every answer is that it is not here. */
+  readonly scm: Scm;
   readonly secrets: Secrets;
   readonly sysinfo: SysInfo;
   readonly systemLog: SystemLog;
+  readonly udp: Udp;
   readonly units: Units;
 }

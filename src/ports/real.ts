@@ -9,9 +9,11 @@ import type { Log } from './log.ts';
 import { net } from './net.ts';
 import type { Ports } from './ports.ts';
 import { proc } from './proc.ts';
+import { scm } from './scm.ts';
 import { secretsFrom } from './secrets.ts';
 import { sysinfo } from './sysinfo.ts';
 import { openSystemLog } from './syslog.ts';
+import { udp } from './udp.ts';
 import { makeUnits } from './units.ts';
 
 export interface RealOptions {
@@ -31,8 +33,10 @@ export const realPorts = ({ env, pid, underSystemd, out, log }: RealOptions): Po
   log,
   net,
   proc,
+  scm,
   secrets: secretsFrom(env),
   sysinfo,
   systemLog: openSystemLog({ pid, underSystemd, out }),
+  udp,
   units: makeUnits(exec, clock),
 });

@@ -1,11 +1,20 @@
 // Runs a service as a systemd unit. `systemctl` starts, stops and reloads; /proc and the control group say what really
 // lives, and what has to die does so by SIGKILL, directly: a stop command that blocks on a hung service costs nothing.
-import { type ActionResult, defineRecovery, type Facts, opt, type RecoveryContext, type Step, z } from '../define.ts';
+import {
+  type ActionResult,
+  defineRecovery,
+  type Facts,
+  type Inspection,
+  opt,
+  type RecoveryContext,
+  type Step,
+  z,
+} from '../define.ts';
 import { killUntilGone, leftOver } from '../host/kill.ts';
 import { watchLife } from '../host/life-watch.ts';
 import { freePorts, listenersOf } from '../host/ports-held.ts';
 import { clean, count, troubleLine } from '../host/text.ts';
-import { type Known, livingIn, partsOf, readUnit, type UnitReading } from '../host/unit-state.ts';
+import { isBlind, type Known, livingIn, partsOf, readUnit, type UnitReading } from '../host/unit-state.ts';
 import { validateBy } from '../host/validate.ts';
 import { UNIT, type UnitFacts, unitName } from '../ports/units.ts';
 
@@ -98,6 +107,41 @@ async function lastWords(context: Context, invocation: string): Promise<string> 
   const argv = ['journalctl', '--no-pager', '-q', '-o', 'cat', '-n', '20', `_SYSTEMD_INVOCATION_ID=${invocation}`];
   const got = await context.ports.exec.run(argv, { timeoutMs: 1500 });
   return got.code === 0 ? troubleLine(got.stdout) : '';
+}
+
+/** The log's ids of systemd's own words on a unit: "Started", and "Stopping" when somebody asked for it. */
+const STARTED = '39f53479d3a045ac8e11786248231fbf';
+const STOPPING = 'de5b426a63be47a7b6ac3eaac82e2f6f';
+
+/** Its last word on the unit is that it was started: nobody asked it to stop, so it ended by itself. */
+async function endedByItself(context: Context): Promise<boolean> {
+  const ids = [STARTED, STOPPING].map((id) => `MESSAGE_ID=${id}`);
+  const show = ['-o', 'json', '--output-fields=MESSAGE_ID', '-n', '1'];
+  const argv = ['journalctl', '--no-pager', '-q', '-b', ...show, `UNIT=${unitName(context.options.unit)}`, ...ids];
+  const got = await context.ports.exec.run(argv, { timeoutMs: 1500, signal: context.signal });
+  return got.code === 0 && got.stdout.includes(STARTED);
+}
+
+/** What systemd cannot see of a unit whose main process it never knew: a crash is no end in good order, and a daemon
+ *  that has died has not done its work. */
+async function inspect(context: Context): Promise<Inspection> {
+  const now = await look(context);
+  if (!now) return { state: 'unknown', byHand: false, detail: NO_ANSWER, evidence: {} };
+  const { facts, reading } = now;
+  const { state, byHand, detail, main } = reading;
+  const parts = partsOf(facts).join(' ');
+  const evidence = parts ? { ...reading.evidence, parts } : reading.evidence;
+  const name = unitName(context.options.unit);
+  if (reading.condition === 'stopped' && isBlind(facts) && (await endedByItself(context)))
+    return { state: 'failed', byHand: false, detail: `${name} ended by itself: nobody stopped it`, evidence };
+  if (reading.condition === 'exited' && facts['Type'] === 'forking')
+    return {
+      state: 'failed',
+      byHand: false,
+      detail: `systemd says that ${name} is active, but it has no process`,
+      evidence,
+    };
+  return { state, byHand, detail, ...(main ? { main } : {}), evidence };
 }
 
 async function failedStart(context: Context, stderr: string): Promise<ActionResult> {
@@ -224,13 +268,7 @@ export default defineRecovery({
   about: 'Runs a service as a systemd unit; judges by its processes, not by what systemd believes.',
   options,
   example: { unit: 'dovecot.service', ports: [143, 993], exe: ['/usr/sbin/dovecot', '/usr/lib/dovecot/'] },
-  async inspect(context) {
-    const now = await look(context);
-    if (!now) return { state: 'unknown', byHand: false, detail: NO_ANSWER, evidence: {} };
-    const { state, byHand, detail, main, evidence } = now.reading;
-    const parts = partsOf(now.facts).join(' ');
-    return { state, byHand, detail, ...(main ? { main } : {}), evidence: parts ? { ...evidence, parts } : evidence };
-  },
+  inspect,
   start,
   stop,
   reload,

@@ -177,8 +177,9 @@ test('no password without TLS to another machine, and no command smuggled in an 
         certificate: null,
         readLine: async () => lines.shift() ?? '250 ok',
         readBytes: async () => Buffer.alloc(0),
-        write: async (text: string) => assert.not.match(text, 'AUTH'),
+        write: async (data: string | Uint8Array) => assert.not.match(String(data), 'AUTH'),
         startTls: async () => assert.unreachable() as never,
+        lend: () => assert.unreachable() as never,
         close: () => undefined,
       };
     },

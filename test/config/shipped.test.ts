@@ -91,6 +91,8 @@ const values: Readonly<Record<string, unknown>> = {
   page: 'http://127.0.0.1/',
   expect: '* OK',
   remote: 'example.org',
+  doveadm: '/usr/bin/doveadm',
+  suffixes: ['dc=example,dc=org'],
 };
 const valueOf = (key: string): unknown => values[key] ?? (key.endsWith('port') ? 4321 : 'probe@example.org');
 

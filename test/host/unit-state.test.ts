@@ -65,6 +65,14 @@ test('a disabled unit is forgotten by systemd when it is stopped; having seen it
   assert.is(read({ ActiveState: 'inactive' }, [], known).condition, 'stopped');
 });
 
+test('a SysV unit stays active when its daemon has died; having seen it run tells the difference', () => {
+  const known = { invocation, main: process(7) };
+  const given = { Type: 'forking', RemainAfterExit: 'yes', MainPID: '0' };
+  assert.is(read(given, [], known).condition, 'remains');
+  assert.is(read(given, []).condition, 'exited');
+  assert.is(read({ ...given, Type: 'oneshot' }, [], known).condition, 'exited');
+});
+
 test('systemd does not know the main process: the leader of the group', () => {
   const master = process(7);
   const [pickup, qmgr] = [process(8, { ppid: 7, session: 7 }), process(9, { ppid: 7, session: 7 })];

@@ -230,6 +230,33 @@ test('a start limit is reset once, before or after it is met, and told', async (
   assert.equal(never.asked.filter((verb) => verb === 'start').length, 1);
 });
 
+test('a SysV unit: a crash looks like an end in good order, and the log says whether somebody asked for it', async () => {
+  const [started, stopping] = ['39f53479d3a045ac8e11786248231fbf', 'de5b426a63be47a7b6ac3eaac82e2f6f'];
+  const stopped = { ActiveState: 'inactive', InactiveEnterTimestampMonotonic: '5', ControlGroup: '', MainPID: '0' };
+  for (const [said, state, byHand, main] of [
+    [`{"MESSAGE_ID":"${started}"}\n`, 'failed', false, '0'],
+    [`{"MESSAGE_ID":"${stopping}"}\n`, 'stopped', true, '0'],
+    ['', 'stopped', true, '0'],
+    [`{"MESSAGE_ID":"${started}"}\n`, 'stopped', true, '77'],
+  ] as const) {
+    const world = new World();
+    world.living.clear();
+    world.facts = { ...stopped, ExecMainStartTimestampMonotonic: main };
+    world.verbs['journalctl'] = () => ({ stdout: said });
+    const seen = await recovery.inspect(world.context());
+    assert.equal([seen.state, seen.byHand], [state, byHand], said);
+  }
+});
+
+test('a SysV unit that is active without a process has failed', async () => {
+  const world = new World();
+  world.living.clear();
+  world.facts = { Type: 'forking', RemainAfterExit: 'yes', MainPID: '0' };
+  assert.is((await recovery.inspect(world.context())).state, 'failed');
+  world.facts = { ...world.facts, Type: 'oneshot' };
+  assert.is((await recovery.inspect(world.context())).state, 'running');
+});
+
 test('a unit that systemd takes for active is restarted, not started', async () => {
   const world = new World();
   world.facts = { MainPID: '0', RemainAfterExit: 'yes' };

@@ -10,16 +10,19 @@ export interface Bind extends Server {
   readonly address: string;
 }
 
-/** Serves the zone lab.test from a file; recursion goes to an address where nobody answers. */
-export async function startBind(): Promise<Bind> {
+const START = `$TTL 60
+@ SOA ns.lab.test. admin.lab.test. 1 60 60 60 60
+@ NS ns.lab.test.
+`;
+
+/** Serves the zone lab.test from a file, and what `zones` holds (records by name of the zone); recursion goes to an
+ *  address where nobody answers. */
+export async function startBind(zones: Readonly<Record<string, string>> = {}): Promise<Bind> {
   const folder = newFolder('bind');
   const [port = 0, nobody = 0] = await freePorts(2);
   writeFileSync(
     join(folder, 'zone'),
-    `$TTL 60
-@ SOA ns.lab.test. admin.lab.test. 1 60 60 60 60
-@ NS ns.lab.test.
-@ MX 10 mail.lab.test.
+    `${START}@ MX 10 mail.lab.test.
 @ MX 20 backup.lab.test.
 ns A 127.0.0.1
 mail A 127.0.0.1
@@ -28,6 +31,8 @@ mail AAAA ::1
 text TXT "one " "two"
 `,
   );
+  for (const [name, text] of Object.entries(zones)) writeFileSync(join(folder, name), `${START}${text}\n`);
+  const more = Object.keys(zones).map((name) => `zone "${name}" { type primary; file "${folder}/${name}"; };\n`);
   writeFileSync(
     join(folder, 'named.conf'),
     `options {
@@ -47,7 +52,7 @@ controls {};
 zone "lab.test" { type primary; file "${folder}/zone"; };
 zone "broken.test" { type primary; file "${folder}/away"; };
 zone "closed.test" { type primary; file "${folder}/zone"; allow-query { none; }; };
-`,
+${more.join('')}`,
   );
   const logFile = join(folder, 'log');
   const child = spawn('named', ['-g', '-n', '1', '-c', join(folder, 'named.conf')], {

@@ -7,6 +7,7 @@ import { files } from '../../src/ports/files.ts';
 import { http } from '../../src/ports/http.ts';
 import { net } from '../../src/ports/net.ts';
 import { secretsFrom } from '../../src/ports/secrets.ts';
+import { udp } from '../../src/ports/udp.ts';
 
 export const PASSWORD = 'p"w\\ 1';
 const silentLog = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -22,6 +23,7 @@ export function checkPorts(changes: Partial<Ports> = {}): Ports {
     net,
     log: silentLog,
     secrets: secretsFrom({ PROBE_PASSWORD: PASSWORD, LAB_PASSWORD: 'pw', WRONG_PASSWORD: 'wrong' }),
+    udp,
     ...changes,
   };
   return new Proxy(real as Ports, {

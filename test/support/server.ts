@@ -1,5 +1,5 @@
 // What the starters of real servers share: a folder, free ports, waiting, and an end for every process.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -134,6 +134,15 @@ export function launch(argv: readonly string[], logPath: string): void {
   } finally {
     closeSync(log);
   }
+}
+
+/** Starts a program that stays in the foreground. Its output goes to a file, so that its end cannot break the test. */
+export function spawnTo(argv: readonly string[], logPath: string): number {
+  const log = openSync(logPath, 'a');
+  const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', log, log] });
+  child.on('error', () => undefined);
+  closeSync(log);
+  return child.pid ?? 0;
 }
 
 /** States of all threads of a process (proc(5)). */

@@ -63,7 +63,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   hono: ['src/daemon/control.ts', 'src/api/'],
   'hoodiecrow-imap': ['src/sandbox/hoodiecrow.ts'],
   imapflow: ['src/sandbox/web.ts'],
-  koffi: ['src/ports/libc.ts', 'src/ports/proc-exit.ts'],
+  koffi: ['src/ports/libc.ts', 'src/ports/proc-exit.ts', 'src/ports/win32.ts'],
   libsql: ['src/ports/history-store.ts'],
   // A client library that speaks its own protocol opens its own sockets: one check is its home.
   ldapts: ['src/checks/ldap.ts'],

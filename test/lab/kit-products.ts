@@ -1,0 +1,144 @@
+// The products of the kits as Debian installs them, trimmed to loopback: what each needs in a lab node to run there.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Authority } from './authority.ts';
+import { must } from './command.ts';
+import type { LabNode } from './node.ts';
+
+export interface Product {
+  /** The name of the service, and of its kit. */
+  readonly kit: string;
+  readonly unit: string;
+  /** Values for the parameters of the kit, as YAML. */
+  readonly set?: string;
+  /** systemd itself starts it again after a crash, mostly before the daemon would. */
+  readonly revived?: boolean;
+  /** Writes its configuration; the node is off. */
+  prepare?(node: LabNode): Promise<void> | void;
+}
+
+/** The number of a user or group of the node, which has those of the host. */
+function idOf(node: LabNode, file: 'passwd' | 'group', name: string): number {
+  const line = node
+    .read(`/etc/${file}`)
+    .split('\n')
+    .find((text) => text.startsWith(`${name}:`));
+  return Number(line?.split(':')[2] ?? 0);
+}
+
+async function directory(node: LabNode): Promise<void> {
+  node.remove('/etc/ldap/slapd.d');
+  const text = `include /etc/ldap/schema/core.schema
+pidfile /var/run/slapd/slapd.pid
+modulepath /usr/lib/ldap
+moduleload back_mdb
+database mdb
+suffix "dc=lab,dc=test"
+directory /var/lib/ldap
+access to * by * read
+`;
+  node.put('/etc/ldap/slapd.conf', text, { mode: 0o644 });
+  const services = 'SLAPD_CONF=/etc/ldap/slapd.conf\nSLAPD_USER=openldap\nSLAPD_GROUP=openldap\n';
+  node.put('/etc/default/slapd', `${services}SLAPD_SERVICES="ldap://127.0.0.1:389/ ldapi:///"\n`);
+  await must(['sh', '-c', 'rm -f "$1"/*', 'empty', node.path('/var/lib/ldap')]);
+  const top = 'dn: dc=lab,dc=test\nobjectClass: dcObject\nobjectClass: organization\ndc: lab\no: Lab\n';
+  await must(['chroot', node.root, 'slapadd', '-f', '/etc/ldap/slapd.conf'], { input: top });
+  await must(['chroot', node.root, 'chown', '-R', 'openldap:openldap', '/var/lib/ldap']);
+}
+
+function resolver(node: LabNode): void {
+  const text =
+    'options { directory "/var/cache/bind"; listen-on { 127.0.0.1; }; listen-on-v6 { none; }; recursion no; };\n';
+  node.put('/etc/bind/named.conf.options', text);
+  node.put('/etc/default/named', 'OPTIONS="-u bind -n 1"\n');
+}
+
+async function tunnel(node: LabNode): Promise<void> {
+  const authority = await Authority.open(join(node.dir, 'authority'));
+  const { certificate, key } = await authority.issue('tunnel', ['tunnel.lab.test']);
+  node.put('/etc/ssl/lab/tunnel.pem', Buffer.concat([readFileSync(certificate), readFileSync(key)]), { mode: 0o600 });
+  node.put('/etc/ssl/lab/ca.pem', readFileSync(authority.root));
+  const text = 'pid = /run/stunnel-lab.pid\n[lab]\naccept = 127.0.0.1:8993\nconnect = 127.0.0.1:389\n';
+  node.put('/etc/stunnel/lab.conf', `${text}cert = /etc/ssl/lab/tunnel.pem\n`);
+}
+
+const balancer = `global
+  user haproxy
+  group haproxy
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 5s
+  timeout server 5s
+frontend lab
+  bind 127.0.0.1:8080
+  monitor-uri /alive
+`;
+
+/** What it needs to be clean: the MD5 of the EICAR file, and no condition that there be a database of the real size. */
+function scanner(node: LabNode): void {
+  node.put('/var/lib/clamav/lab.hdb', '44d88612fea8a8f36de82e1278abb02f:68:Lab.Eicar\n', { mode: 0o644 });
+  for (const kind of ['service', 'socket'])
+    node.put(`/etc/systemd/system/clamav-daemon.${kind}.d/lab.conf`, '[Unit]\nConditionPathExistsGlob=\n');
+}
+
+function fetcher(node: LabNode): void {
+  node.put('/etc/default/fetchmail', 'START_DAEMON=yes\n');
+  const owner = idOf(node, 'passwd', 'fetchmail');
+  const text = 'set daemon 300\npoll 127.0.0.1 port 9 protocol imap user probe password probe is root here\n';
+  node.put('/etc/fetchmailrc', text, { mode: 0o600, owner });
+}
+
+/** In the order of what matters for mail. */
+export const products: readonly Product[] = [
+  { kit: 'openldap', unit: 'slapd.service', prepare: directory },
+  { kit: 'bind', unit: 'named.service', revived: true, prepare: resolver },
+  { kit: 'rspamd', unit: 'rspamd.service', revived: true },
+  { kit: 'redis', unit: 'redis-server.service', revived: true },
+  { kit: 'mariadb', unit: 'mariadb.service', revived: true },
+  { kit: 'postgresql', unit: 'postgresql@15-main.service' },
+  {
+    kit: 'apache',
+    unit: 'apache2.service',
+    revived: true,
+    prepare: (node) => node.put('/etc/apache2/ports.conf', 'Listen 127.0.0.1:80\nServerName lab.test\n'),
+  },
+  {
+    kit: 'haproxy',
+    unit: 'haproxy.service',
+    set: '{ port: 8080, page: "http://127.0.0.1:8080/alive" }',
+    revived: true,
+    prepare: (node) => node.put('/etc/haproxy/haproxy.cfg', balancer),
+  },
+  { kit: 'opendkim', unit: 'opendkim.service', revived: true },
+  { kit: 'clamav', unit: 'clamav-daemon.service', set: '{ own-signatures: true }', prepare: scanner },
+  { kit: 'spamassassin', unit: 'spamd.service', revived: true },
+  {
+    kit: 'unbound',
+    unit: 'unbound.service',
+    set: '{ server: "127.0.0.1:5353", port: 5353 }',
+    revived: true,
+    prepare: (node) =>
+      node.put('/etc/unbound/unbound.conf.d/lab.conf', 'server:\n  interface: 127.0.0.1\n  port: 5353\n'),
+  },
+  {
+    kit: 'stunnel',
+    unit: 'stunnel4.service',
+    set: '{ port: 8993, tls-name: tunnel.lab.test, ca: /etc/ssl/lab/ca.pem }',
+    prepare: tunnel,
+  },
+  { kit: 'php-fpm', unit: 'php8.2-fpm.service' },
+  {
+    kit: 'amavis',
+    unit: 'amavis.service',
+    revived: true,
+    prepare: (node) => node.put('/etc/mailname', 'mail.lab.test\n'),
+  },
+  {
+    kit: 'mailman',
+    unit: 'mailman3.service',
+    // It writes tables for Postfix at its start.
+    prepare: (node) => node.put('/etc/postfix/main.cf', 'compatibility_level = 3.6\n'),
+  },
+  { kit: 'fetchmail', unit: 'fetchmail.service', prepare: fetcher },
+];

@@ -1,0 +1,19 @@
+// A context for one way to run a service, as the daemon would make it: options through its schema, real ports.
+import type { Recovery, RecoveryContext } from '../../src/define.ts';
+import type { Ports } from '../../src/ports/ports.ts';
+import { hostPorts } from './host.ts';
+
+/** Options as in the file. */
+export const recoveryContext = (
+  recovery: Recovery,
+  options: unknown,
+  ports: Partial<Ports> = {},
+  stateDir = '/nonexistent',
+): RecoveryContext<never> => ({
+  options: recovery.options.parse(options) as never,
+  ports: hostPorts(ports),
+  signal: new AbortController().signal,
+  service: 'test',
+  memory: new Map<string, unknown>(),
+  stateDir,
+});
