@@ -58,6 +58,8 @@ function read(root: Section, machine: Machine): Reading {
   const ssl = get('ssl') !== 'no';
   const imap = hasImap ? portOf(root, 'imap-login', 'imap') : null;
   const imaps = hasImap && ssl ? portOf(root, 'imap-login', 'imaps') : null;
+  const pop3 = protocols.includes('pop3') ? portOf(root, 'pop3-login', 'pop3') : null;
+  const sieve = protocols.includes('sieve') ? portOf(root, 'managesieve-login', 'sieve') : null;
   const certificate = get('ssl_cert').replace(/^<\s*/, '');
   const files = imaps !== null && path(certificate) !== null ? [certificate] : [];
   const shown = shownBy(machine, files, 'doveconf ssl_cert', [machine.hostname]);
@@ -68,6 +70,8 @@ function read(root: Section, machine: Machine): Reading {
     set: {
       'imap-port': imap ?? imaps,
       'imaps-port': imaps,
+      'pop3-port': pop3,
+      'sieve-port': sieve,
       lmtp,
       store: folder,
       'tls-name': shown.name,

@@ -80,18 +80,16 @@ export async function openldap(_found: Found, machine: Machine): Promise<Reading
     const found = listens.find(({ scheme }) => scheme === wanted);
     return found ? { value: found.port, from: `${DEFAULTS}, SLAPD_SERVICES` } : null;
   };
-  const suffix = settings.suffixes.flatMap((text) => dn(text) ?? [])[0];
+  const suffixes = settings.suffixes.flatMap((text) => dn(text) ?? []);
   const folder = settings.folders.flatMap((text) => path(text) ?? [])[0];
   const files = settings.certificates.flatMap((text) => path(text) ?? []);
   const shown = shownBy(machine, files, from, [machine.hostname]);
-  const base: Value | null = suffix === undefined ? null : { value: suffix, from };
   return {
     set: {
       port: port('ldap'),
       'ldaps-port': port('ldaps'),
       database: folder === undefined ? null : { value: folder, from },
-      base,
-      suffix: base,
+      suffixes: suffixes.length === 0 ? null : { value: suffixes, from },
       'tls-name': shown.name,
     },
     overlays: shown.overlays,

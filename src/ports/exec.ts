@@ -133,7 +133,8 @@ function run(argv: readonly string[], options: ExecOptions): Promise<ExecResult>
     child.on('exit', (code, signal) => {
       // A grandchild in the group may hold the pipes and go on: it ends with its parent.
       timers.push(setTimeout(() => killGroup(child?.pid, 'SIGKILL'), LINGER_MS / 2));
-      timers.push(setTimeout(() => settle(code, signal, null), LINGER_MS));
+      // A loop that was busy for so long has not read the pipes yet: what is in them is read before an immediate.
+      timers.push(setTimeout(() => setImmediate(() => settle(code, signal, null)), LINGER_MS));
     });
     child.on('close', (code, signal) => {
       killGroup(child?.pid, 'SIGKILL');

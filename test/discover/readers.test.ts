@@ -97,6 +97,8 @@ test('doveconf: sections, ports, the folder of the mailboxes', async () => {
   const debian = await dovecot(found(), machine);
   assert.is(debian.set?.['imap-port']?.value, 143);
   assert.is(debian.set?.['imaps-port']?.value, 993);
+  assert.is(debian.set?.['pop3-port']?.value, 110);
+  assert.is(debian.set?.['sieve-port']?.value, 4190);
   assert.is(debian.set?.['store']?.value, '/var/mail');
   assert.is(debian.set?.['lmtp']?.value, '/run/dovecot/lmtp');
   assert.equal(debian.accounts, { driver: 'pam', file: null });
@@ -163,7 +165,7 @@ test('slapd: suffix and folder from cn=config and from slapd.conf, and never a p
   const conf = `suffix "dc=example,dc=org"\ndirectory\t/srv/ldap\nrootpw ${SECRET}\n`;
   const files = { '/etc/default/slapd': 'SLAPD_CONF=/etc/ldap/slapd.conf\n', '/etc/ldap/slapd.conf': conf };
   const reading = await openldap(found(), pretend({ files }));
-  assert.is(reading.set?.['base']?.value, 'dc=example,dc=org');
+  assert.equal(reading.set?.['suffixes']?.value, ['dc=example,dc=org']);
   assert.is(reading.set?.['database']?.value, '/srv/ldap');
   assert.not.match(JSON.stringify(reading), SECRET);
 });

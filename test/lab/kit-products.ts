@@ -41,6 +41,9 @@ access to * by * read
   const services = 'SLAPD_CONF=/etc/ldap/slapd.conf\nSLAPD_USER=openldap\nSLAPD_GROUP=openldap\n';
   node.put('/etc/default/slapd', `${services}SLAPD_SERVICES="ldap://127.0.0.1:389/ ldapi:///"\n`);
   await must(['sh', '-c', 'rm -f "$1"/*', 'empty', node.path('/var/lib/ldap')]);
+  const top = 'dn: dc=lab,dc=test\nobjectClass: dcObject\nobjectClass: organization\ndc: lab\no: Lab\n';
+  await must(['chroot', node.root, 'slapadd', '-f', '/etc/ldap/slapd.conf'], { input: top });
+  await must(['chroot', node.root, 'chown', '-R', 'openldap:openldap', '/var/lib/ldap']);
 }
 
 function resolver(node: LabNode): void {

@@ -35,6 +35,22 @@ test('a grandchild that holds stdout and ignores TERM costs no more than the lim
   assert.is(got.code, null);
 });
 
+test('a loop that is busy when a program ends still reads what it said', async () => {
+  const busy = (ms: number): void => {
+    for (const until = performance.now() + ms; performance.now() < until; );
+  };
+  const word = exec.run(['/bin/sh', '-c', 'sleep 0.3; echo word'], { timeoutMs: 9000 });
+  // Output and end of this one are seen in the same turn of the loop. While its output is taken, the other one speaks and
+  // ends too: its end is seen in that turn, its output only in the next.
+  setTimeout(() => busy(200), 50);
+  const onStdout = (): void => {
+    busy(500);
+    setImmediate(() => busy(200));
+  };
+  await exec.run(['/bin/sh', '-c', 'sleep 0.1; echo first'], { timeoutMs: 9000, onStdout });
+  assert.is((await word).stdout, 'word\n');
+});
+
 test('a parent that leaves a child behind ends with its child', async () => {
   const got = await exec.run(['/bin/sh', '-c', 'sleep 30 & echo $!'], { timeoutMs: 5000 });
   assert.is(got.code, 0);
