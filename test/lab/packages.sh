@@ -10,7 +10,8 @@ wanted=(
   swaks socat rsyslog monit monitoring-plugins-basic e2fsprogs util-linux
   resource-agents supervisor snmpd busybox-static podman runc
 )
-units=(postfix dovecot nginx named rsyslog monit nftables supervisor snmpd podman podman-auto-update podman-restart)
+units=(postfix dovecot nginx named rsyslog monit nftables supervisor snmpd
+  podman podman.socket podman-auto-update podman-auto-update.timer podman-restart)
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get
 
