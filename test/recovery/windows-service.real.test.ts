@@ -94,13 +94,17 @@ check('hanging: it stops by TerminateProcess, and starts again', async () => {
 check('stopped by us is not by hand; stopped by somebody else is', async () => {
   const stopped = await act('stop', fine);
   isOk(stopped);
-  assert.match(stopped.detail, /^stopped in \d+ ms$/);
+  assert.match(stopped.detail, /^stopped in \d+ ms$/, stopped.detail);
   const ours = await inspect(fine);
   assert.equal([ours.state, ours.byHand], ['stopped', false]);
   isOk(await act('start', fine));
   assert.is(await machine.program('net', 'stop', fine), 0);
-  const theirs = await inspect(fine);
-  assert.equal([theirs.state, theirs.byHand], ['stopped', true]);
+  // On its way it is somebody's doing as well.
+  await until('its stop', async () => {
+    const { state, byHand } = await inspect(fine);
+    assert.is(byHand, true);
+    return state === 'stopped';
+  });
   isOk(await act('stop', fine));
 });
 
@@ -109,7 +113,7 @@ check('hanging on its stop: TerminateProcess at the end of its time, and a start
   isOk(await act('start', service));
   const stopped = await act('stop', service, SHORT_STOP);
   isOk(stopped);
-  assert.match(stopped.detail, /did not stop within \d+ ms: .* is stopping .*; killed pid/);
+  assert.match(stopped.detail, /did not stop within \d+ ms: .*(is stopping|stays STOP_PENDING).*; killed pid/);
   assert.is((await inspect(service)).byHand, false);
   isOk(await act('start', service));
   isOk(await act('kill', service));
@@ -144,7 +148,7 @@ check('a service that ends at its start tells its own code', async () => {
 check('disabled: somebody forbade it, and nobody starts it', async () => {
   const service = name('disabled');
   const seen = await inspect(service);
-  assert.equal([seen.state, seen.byHand, seen.evidence['start']], ['stopped', true, 'disabled']);
+  assert.equal([seen.state, seen.byHand, seen.evidence['start']], ['stopped', true, 'disabled'], JSON.stringify(seen));
   for (const verb of ['start', 'validate'] as const) {
     const result = await act(verb, service);
     assert.equal([result.ok, result.cause], [false, 'misconfigured'], verb);

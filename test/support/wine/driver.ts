@@ -1,4 +1,4 @@
-// Runs under Wine, in a Windows Node: the plugin and the checks on the real doors, asked over loopback in lines of JSON.
+// Runs under Wine, in a Windows Node: the plugin and a check on the real doors, asked over loopback in lines of JSON.
 // Its life is the prefix's: when the last program of Wine ends, all services do. argv: PORT.
 import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';

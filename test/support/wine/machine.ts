@@ -1,5 +1,5 @@
-// A Windows machine in a folder: one prefix of Wine with the built project and a Windows Node in it, and the driver that
-// keeps it alive and answers over loopback. Everything of it ends with close().
+// A Windows machine in a folder: one prefix of Wine with the built project and a Windows Node in it, and the driver
+// that keeps it alive and answers over loopback. Everything of it ends with close().
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { closeSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
