@@ -11,6 +11,7 @@ wanted=(
   slapd rspamd redis-server mariadb-server postgresql apache2 haproxy opendkim clamav-daemon spamd unbound stunnel4 php-fpm
   amavisd-new mailman3 fetchmail
   resource-agents supervisor snmpd busybox-static podman runc
+  wine64 wine
 )
 units=(postfix dovecot nginx named rsyslog monit nftables supervisor snmpd podman podman-auto-update podman-restart
   slapd rspamd redis-server mariadb postgresql apache2 haproxy opendkim clamav-daemon clamav-freshclam spamd unbound stunnel4
