@@ -89,7 +89,7 @@ test('milter: OpenDKIM and the proxy of rspamd negotiate, and take a client', as
   await expect(milter, { path: dkim.socket }, {}, 'pass/-', 'milter version 6');
   await expect(milter, { path: dkim.socket }, deep, 'pass/-');
   await expect(milter, { port: spam.milter }, deep, 'pass/-');
-  await expect(milter, { path: dkim.socket, client: '2001:db8::1', name: 'far.test' }, deep, 'pass/-');
+  await expect(milter, { path: dkim.socket, client: '2001:db8::1', 'client-name': 'far.test' }, deep, 'pass/-');
   await stopped(dkim.pid(), async () => {
     await expect(milter, { path: dkim.socket }, { timeoutMs: 1000 }, 'fail/hung');
   });

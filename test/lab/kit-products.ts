@@ -13,6 +13,8 @@ export interface Product {
   readonly set?: string;
   /** systemd itself starts it again after a crash, mostly before the daemon would. */
   readonly revived?: boolean;
+  /** Debian packages that cannot live beside Postfix or Dovecot: they are installed into the disk of a node of their own. */
+  readonly apart?: readonly string[];
   /** Writes its configuration; the node is off. */
   prepare?(node: LabNode): Promise<void> | void;
 }
@@ -89,6 +91,23 @@ function fetcher(node: LabNode): void {
   node.put('/etc/fetchmailrc', text, { mode: 0o600, owner });
 }
 
+/** Installs packages into the node's own disk. It needs the host's resolver for that moment, and starts nothing. */
+export async function installInto(node: LabNode, packages: readonly string[]): Promise<void> {
+  const kept = ['/etc/resolv.conf', '/etc/hosts'].map((path) => [path, node.read(path)] as const);
+  for (const [path] of kept) node.put(path, readFileSync(path));
+  node.put('/usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  const mounted = ['proc', 'dev'].map((name) => join(node.root, name));
+  for (const at of mounted) await must(['mount', '--bind', `/${at.split('/').pop()}`, at]);
+  try {
+    const apt = ['apt-get', '-q', '-y', '--no-install-recommends', 'install', ...packages];
+    await must(['chroot', node.root, 'env', 'DEBIAN_FRONTEND=noninteractive', ...apt], { timeoutMs: 300_000 });
+  } finally {
+    for (const at of mounted) await must(['umount', at]);
+    node.remove('/usr/sbin/policy-rc.d');
+    for (const [path, text] of kept) node.put(path, text);
+  }
+}
+
 /** In the order of what matters for mail. */
 export const products: readonly Product[] = [
   { kit: 'openldap', unit: 'slapd.service', prepare: directory },
@@ -141,4 +160,11 @@ export const products: readonly Product[] = [
     prepare: (node) => node.put('/etc/postfix/main.cf', 'compatibility_level = 3.6\n'),
   },
   { kit: 'fetchmail', unit: 'fetchmail.service', prepare: fetcher },
+  {
+    kit: 'exim',
+    unit: 'exim4.service',
+    apart: ['exim4-daemon-light'],
+    prepare: (node) => node.put('/etc/mailname', 'mail.lab.test\n'),
+  },
+  { kit: 'cyrus', unit: 'cyrus-imapd.service', apart: ['cyrus-imapd'] },
 ];
