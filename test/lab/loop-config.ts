@@ -18,17 +18,12 @@ const beats = `    quick: { every: 1s, timeout: 1s, fall: 2 }
 
 /** What a full node has besides. */
 const neighbours = `  directory:
-    checks:
-      - { type: systemd, unit: slapd.service }
-      - { type: tcp, name: connect, port: 389 }
-      - { type: command, name: search, depth: deep, run: [/usr/bin/ldapsearch, -x, -H, 'ldap://127.0.0.1', -l, '3', -o, nettimeout=3, -b, 'dc=lab,dc=test', '(mail=bob@${DOMAIN})', mail], cause: hung }
-    manager: { type: systemd, unit: slapd.service, ports: [389], exe: [/usr/sbin/slapd] }
+    kit: openldap
+    set: { suffixes: ['dc=lab,dc=test'], database: /srv/ldap }
 ${beats}
   filter:
-    checks:
-      - { type: systemd, unit: opendkim.service }
-      - { type: tcp, name: connect, port: ${FILTER_PORT} }
-    manager: { type: systemd, unit: opendkim.service, ports: [${FILTER_PORT}], exe: [/usr/sbin/opendkim] }
+    kit: opendkim
+    set: { socket: null, port: ${FILTER_PORT} }
 ${beats}
 `;
 
@@ -36,10 +31,8 @@ export const loopConfig = ({ units }: Pick<MailNode, 'units'>): string => `node:
 repairs: { max: 100, window: 10m }
 services:
   resolver:
-    checks:
-      - { type: systemd, unit: named.service }
-      - { type: dns, name: ask, query: mail.${DOMAIN}, server: 127.0.0.1 }
-    manager: { type: systemd, unit: named.service, ports: [53], exe: [/usr/sbin/named] }
+    kit: bind
+    set: { query: mail.${DOMAIN} }
 ${beats}
 ${units.includes('slapd') ? neighbours : ''}  store:
     kit: dovecot
@@ -49,6 +42,7 @@ ${units.includes('slapd') ? neighbours : ''}  store:
       imaps-port: 993
       store: /srv/mail
       store-user: '5000'
+      doveadm: /usr/bin/doveadm
       lmtp: /var/spool/postfix/private/dovecot-lmtp
       probe: probe@${DOMAIN}
       tls-name: mail.${DOMAIN}
