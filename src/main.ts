@@ -149,7 +149,7 @@ guest(
     .option('--socket <path>', 'control socket of the daemon')
     .option('--quick', 'the QuickCheck (default)')
     .addOption(new Option('--deep', 'the DeepCheck, with the steps of its dialogue').conflicts('quick'))
-    .option('--type <check>', 'without a daemon: a single check'),
+    .option('--type <check>', 'without a daemon: a single check, or the file of your own (.js)'),
 ).action(async (service: string | undefined, options) => {
   const depth = options.deep ? 'deep' : 'quick';
   const named = service === undefined ? {} : { service };

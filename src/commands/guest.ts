@@ -17,7 +17,7 @@ import type { Io } from './io.ts';
 export interface GuestWords {
   /** A kit that ships, or the file of one: it has a slash. */
   readonly kit?: string;
-  /** A single check. */
+  /** A single check: one that ships, or the file of a plugin of one's own: it ends in .js. */
   readonly type?: string;
   /** A systemd unit: of the kit, or instead of one. */
   readonly unit?: string;
@@ -77,6 +77,11 @@ function written(words: GuestWords): { readonly name: string; readonly service: 
   }
   if (off.length > 0) throw new GuestError('--skip belongs to --kit');
   if (type !== undefined) {
+    const own = ownFile(type);
+    if (own !== null) {
+      const name = basename(own).replace(/\.m?js$/, '');
+      return { name, service: { checks: [{ type: name, ...valuesOf(words, false) }] }, kitsDir: shippedKits };
+    }
     if (!pluginNames('checks').includes(type)) {
       const hint = suggest(type, pluginNames('checks'));
       throw new GuestError(`there is no check of type ${type}${hint ? `; ${hint}` : ''}`);
@@ -91,6 +96,20 @@ function written(words: GuestWords): { readonly name: string; readonly service: 
     service: { checks: [one], manager: one },
     kitsDir: shippedKits,
   };
+}
+
+const ownFile = (type: string | undefined): string | null =>
+  type !== undefined && /\.m?js$/.test(type) ? resolve(type) : null;
+
+/** A check of one's own beside those that ship. */
+async function withOwn(path: string, shipped: Plugins): Promise<Plugins> {
+  const { beside, isPlugin, loadFile } = await import('../contract/own.ts');
+  const text = files.readText(path, LIMITS.bytes);
+  if (text === null) throw new GuestError(`${path}: there is no such file`);
+  const found = await loadFile('checks', path, text);
+  const bad = found.find((one) => !isPlugin(one));
+  if (bad && 'text' in bad) throw new GuestError(`${path}: ${bad.text}`);
+  return beside(shipped, found.filter(isPlugin));
 }
 
 /** The kinds of plugins that a service needs: the libraries of all the others stay unread. */
@@ -137,7 +156,9 @@ const names = (options: unknown, host: string): boolean =>
 /** Builds the service, or throws a GuestError. */
 export async function makeGuest(words: GuestWords): Promise<Guest> {
   const { name, service, kitsDir } = written(words);
-  const plugins = await somePlugins(neededBy(service, kitsDir));
+  const shipped = await somePlugins(neededBy(service, kitsDir));
+  const own = ownFile(words.type);
+  const plugins = own === null ? shipped : await withOwn(own, shipped);
   const judge = (one: Values): Loaded =>
     load(HERE, {
       ...{ files: withText(JSON.stringify({ services: { [name]: one } })), plugins, kitsDir },

@@ -68,6 +68,19 @@ test('a kit: over the network only what can be asked over it; checks by name lef
   );
 });
 
+test("a check of one's own, from its file", async ({ folder }) => {
+  const text = `import { defineCheck, opt, pass, z } from 'watchkeeper/define';
+export const api = 1;
+export default defineCheck({ about: 'Says a word that it was told.', depth: 'quick',
+  options: z.strictObject({ word: opt.text('The word.') }), example: { word: 'a' },
+  run: async ({ options }) => pass(options.word) });`;
+  const file = folder.write('say-it.js', text);
+  assert.equal(await ask({ type: file, set: ['word=so'] }), { code: 0, out: 'SAY-IT OK - so\n' });
+  const broken = folder.write('broken.js', 'export const api = 3;');
+  assert.match((await ask({ type: broken })).out, /UNKNOWN - .*broken.js: it was written for the contract api 3/);
+  assert.match((await ask({ type: `${folder.path}/none.js` })).out, /UNKNOWN - .*there is no such file/);
+});
+
 test('what cannot be is UNKNOWN for Nagios, and 64 for people', async () => {
   const table: [Partial<CheckOptions>, RegExp][] = [
     [{ kit: 'dovecott' }, /there is no kit "dovecott"; did you mean "dovecot"\?/],

@@ -33,7 +33,7 @@ const must = async (...argv: string[]): Promise<void> => {
 /** What they said belongs to a failure. */
 const log = readLog(join(folder, 'log'));
 const wait = (what: string, ready: () => Promise<boolean>): Promise<void> =>
-  until(what, ready, 60_000).catch((error: Error) => {
+  until(what, ready, 50_000).catch((error: Error) => {
     throw new Error(`${error.message}\n${log()}`);
   });
 const holds = async (): Promise<boolean> => (await inSpace('ip', '-o', 'addr', 'show')).out.includes(VIP);
@@ -83,8 +83,7 @@ function configuration(): string {
       /script "\/etc\/keepalived\/[^"]*"/,
       `script "/usr/bin/env PATH=${join(process.execPath, '..')}:/usr/bin:/bin ${words}"`,
     )
-    .replace('interval 5 ', 'interval 1 ')
-    .replace('timeout 4 ', 'timeout 40 ')
+    .replace('timeout 4 ', 'timeout 60 ')
     .replace('fall 2 ', 'fall 1 ')
     .replace('rise 2 ', 'rise 1 ');
   assert.is.not(changed, example);

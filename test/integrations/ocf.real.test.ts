@@ -1,4 +1,4 @@
-// The OCF agent on a real nginx, called as a cluster calls it, and by resource-agents' own ocf-tester.
+// The OCF agent on a real nginx, called as a cluster calls it. (By ocf-tester: ocf-tester.real.test.ts.)
 import { chmodSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -28,14 +28,6 @@ function act(action: string, more: Readonly<Record<string, string>> = {}): Promi
 const code = async (action: string, more: Readonly<Record<string, string>> = {}): Promise<number | null> =>
   (await act(action, more)).code;
 const LEVEL = { deep: { OCF_CHECK_LEVEL: '10' }, deeper: { OCF_CHECK_LEVEL: '20' } };
-
-test('ocf-tester finds nothing', async () => {
-  const words = ['-n', 'web', '-o', `binary=${watchkeeper}`, '-o', `kit=${web.kit}`];
-  const { code: ended, out, err } = await call(['ocf-tester', ...words, agent], { OCF_ROOT: '/usr/lib/ocf' }, 150_000);
-  assert.is(ended, 0, `${out}\n${err}`);
-  assert.match(out, /passed all tests/);
-  await code('start');
-});
 
 test('runs: 0 at every level; start of what runs is a success', async () => {
   assert.is(await code('start'), 0);
