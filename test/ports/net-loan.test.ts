@@ -69,7 +69,15 @@ test('an end and a reset are told, even when the library takes all listeners awa
     socket.on('error', () => undefined);
   };
   assert.is((await lend('closes', {}, take)).code, 'closed');
-  assert.is((await lend('resets', {}, take)).code, 'closed');
+  const answer = (_line: string, socket: Socket): string => {
+    socket.resetAndDestroy();
+    return '';
+  };
+  const reset = await lend('scripted', { fake: { greeting: '', answer } }, (socket) => {
+    take(socket);
+    socket.write('hello\r\n');
+  });
+  assert.is(reset.code, 'closed');
 });
 
 test.run();
