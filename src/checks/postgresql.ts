@@ -154,7 +154,7 @@ async function login(
   const client = new PgClient({
     stream: () => Object.assign(socket, { connect }),
     // Every word is said: what is left out the library takes from the environment.
-    ...{ host: '127.0.0.1', port: 5432, user, database, password: word, ssl: false, options: '' },
+    ...{ host: '127.0.0.1', port: 5432, user, database, password: word, ssl: false },
     application_name: 'watchkeeper',
     types: { getTypeParser: () => (text: unknown) => text } as never,
   });

@@ -1,5 +1,6 @@
 // The checks of stores and databases against every way in which a server can be bad: a verdict in time, with the right
 // cause, and no word from outside that is not quoted on one line.
+import { Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import ldap from '../../src/checks/ldap.ts';
@@ -9,6 +10,7 @@ import pop3 from '../../src/checks/pop3.ts';
 import postgresql from '../../src/checks/postgresql.ts';
 import redis from '../../src/checks/redis.ts';
 import type { Check } from '../../src/define.ts';
+import type { Net } from '../../src/ports/net.ts';
 import { runCheck } from '../support/check.ts';
 import { closedPort, type HostileMode, hostile } from '../support/hostile.ts';
 
@@ -97,6 +99,48 @@ for (const [name, subject] of Object.entries(subjects)) {
     }
   });
 }
+
+/** A far server that never offers TLS, and keeps what it is sent. */
+function farNet(lines: readonly string[], bytes: string, sent: string[]): Net {
+  return {
+    async open() {
+      const left = [...lines];
+      return {
+        connectMs: 1,
+        certificate: null,
+        readLine: async () => left.shift() ?? '',
+        readBytes: async (count) => Buffer.from(bytes.slice(0, count)),
+        write: async (data) => void sent.push(String(data)),
+        startTls: async () => assert.unreachable() as never,
+        lend: () => ({
+          socket: new Socket(),
+          fault: () => null,
+          lost: new Promise(() => undefined),
+          guard: (hear) => hear,
+        }),
+        close: () => undefined,
+      };
+    },
+  };
+}
+
+test('no password goes to a far server without TLS', async () => {
+  const told: Readonly<Record<string, readonly string[]>> = {
+    pop3: ['+OK', '+OK', 'USER', 'SASL PLAIN', '.'],
+    managesieve: ['"SIEVE" "x"', '"SASL" "PLAIN"', 'OK'],
+  };
+  for (const name of ['pop3', 'managesieve', 'redis', 'ldap', 'postgresql']) {
+    const sent: string[] = [];
+    const options = { host: '192.0.2.1', ...subjects[name]?.options, tls: name === 'redis' ? 'off' : 'offered' };
+    const answer = name === 'ldap' ? '' : 'N';
+    const ports = { net: farNet(told[name] ?? [], answer, sent) };
+    const plain = name === 'ldap' ? { ...options, tls: 'off' } : options;
+    const result = await runCheck(subjects[name]?.check as Check, plain, { depth: 'deep', timeoutMs: 1000, ports });
+    assert.is(result.outcome, 'unknown', `${name}: ${result.detail}`);
+    assert.match(result.detail, 'sends no password', name);
+    assert.not.match(sent.join(''), /pw|AHByb2JlAHB3|PASS|AUTH/, name);
+  }
+});
 
 test('a check that is not wanted any more ends at once', async () => {
   const server = await hostile('silent');
