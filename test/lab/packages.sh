@@ -8,8 +8,9 @@ wanted=(
   systemd systemd-sysv dbus iproute2 nftables procps psmisc iputils-ping openssl faketime
   postfix dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pop3d nginx-light bind9 bind9-dnsutils
   swaks socat rsyslog monit monitoring-plugins-basic e2fsprogs util-linux
+  clamav-daemon rspamd opendkim libgnutls-dane0 libidn12 libnsl2
 )
-units=(postfix dovecot nginx named rsyslog monit nftables)
+units=(postfix dovecot nginx named rsyslog monit nftables clamav-daemon clamav-freshclam rspamd opendkim)
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get
 
