@@ -58,6 +58,14 @@ test('hops that greet, one that is away, one that says no; a goodbye for each', 
   }
 });
 
+test('nothing to look at is no configuration', () => {
+  assert.not.ok(check.options.safeParse({}).success);
+  assert.ok(check.options.safeParse({ queue: true }).success);
+  for (const hop of ['', 'a b', 'x:99999999', 'x:99999', '[::1', 'http://x']) {
+    assert.not.ok(check.options.safeParse({ hops: [hop] }).success, hop);
+  }
+});
+
 test('deferred mail by domain', async () => {
   const far = line('deferred', 'x@Far.Test', 'y@far.test').repeat(3);
   const rest = line('deferred', 'a@b.test') + line('active', 'a@far.test').repeat(9);
