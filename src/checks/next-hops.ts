@@ -13,18 +13,27 @@ import { NetError } from '../ports/net.ts';
 
 const HOP = /^(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{1,255})(?::(\d{1,5}))?$/;
 
-const options = z.strictObject({
-  hops: z
-    .array(z.string().regex(HOP, 'expected HOST, HOST:PORT or [ADDRESS]:PORT'))
-    .max(20)
-    .default([])
-    .describe('Relay hosts and targets of transports: `relay.example.org:25`, `[2001:db8::1]:587`. Default port: 25.'),
-  queue: opt.flag('Count the deferred mail of each domain with `postqueue -j`.').default(false),
-  postqueue: opt.path('The program.').default('/usr/sbin/postqueue'),
-  config: opt.path('Configuration directory, if it is not the usual one (`postqueue -c`).').optional(),
-  least: opt.count('A domain counts only with so many deferred messages.').default(20),
-  share: opt.percent('Degraded when more of all deferred mail than this waits for one domain.').default(50),
-});
+const options = z
+  .strictObject({
+    hops: z
+      .array(
+        z
+          .string()
+          .regex(HOP, 'expected HOST, HOST:PORT or [ADDRESS]:PORT')
+          .refine((hop) => Number(HOP.exec(hop)?.[2] ?? 25) <= 65_535, 'expected a port up to 65535'),
+      )
+      .max(20)
+      .default([])
+      .describe(
+        'Relay hosts and targets of transports: `relay.example.org:25`, `[2001:db8::1]:587`. Default port: 25.',
+      ),
+    queue: opt.flag('Count the deferred mail of each domain with `postqueue -j`.').default(false),
+    postqueue: opt.path('The program.').default('/usr/sbin/postqueue'),
+    config: opt.path('Configuration directory, if it is not the usual one (`postqueue -c`).').optional(),
+    least: opt.count('A domain counts only with so many deferred messages.').default(20),
+    share: opt.percent('Degraded when more of all deferred mail than this waits for one domain.').default(50),
+  })
+  .refine(({ hops, queue }) => hops.length > 0 || queue, 'expected `hops`, or `queue: true`');
 type Context = CheckContext<z.output<typeof options>>;
 
 /** What is wrong with a hop, or null; `own` when it is our own trouble. */

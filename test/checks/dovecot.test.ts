@@ -84,6 +84,8 @@ test('a service that fails at every start, one that is full, one that was stoppe
     [{ listening: 'n', throttle: 8 }, 'fail/refusing/imap-login'],
     [{ count: 100, dropped: seconds - 5 }, 'degraded/overloaded/imap-login'],
     [{ count: 100, dropped: seconds - 500 }, 'pass/-/-'],
+    [{ count: 100, avail: 3, dropped: seconds - 5 }, 'pass/-/-'],
+    [{ stopped: 'y', listening: 'n', throttle: 8 }, 'pass/-/-'],
     [{ stopped: 'y', listening: 'n' }, 'pass/-/-'],
     [{ stopped: 'y', listening: 'n' }, 'degraded/dead/imap-login', { services: ['imap-login'] }],
     [{}, 'fail/misconfigured/-', { services: ['lmtp'] }],

@@ -53,7 +53,8 @@ test('clamd: what it says of the stream', async () => {
   assert.is(await ofStream('stream: Lab.Test FOUND'), 'pass/-');
   assert.is(await ofStream('stream: OK'), 'fail/misconfigured');
   assert.is(await ofStream("stream: Can't write to temporary file ERROR"), 'fail/no-space');
-  assert.is(await ofStream('INSTREAM size limit exceeded. ERROR'), 'fail/refusing');
+  assert.is(await ofStream('INSTREAM size limit exceeded. ERROR'), 'fail/misconfigured');
+  assert.is(await ofStream('COMMAND READ TIMED OUT ERROR'), 'fail/refusing');
   assert.is(await ofStream('stream: \u001b[2J FOUND?'), 'fail/misconfigured');
   // Blind is worse than old.
   assert.is(said(await scanner('ClamAV 1.4.3', 'stream: OK')), 'fail/misconfigured');
@@ -165,6 +166,7 @@ test('milter: no answer to the negotiation is no milter', async () => {
   assert.is(await said(agreed(0, 1)), 'fail/misconfigured');
   assert.is(await said(packet('c')), 'fail/misconfigured');
   assert.is(await said(Buffer.from([0, 0, 0, 0])), 'fail/misconfigured');
+  assert.is(await said(Buffer.from([0, 1, 0x86, 0xa0])), 'fail/misconfigured');
   assert.is(await said(Buffer.from([0xff, 0xff, 0xff, 0xff])), 'fail/misconfigured');
   assert.is(await said(Buffer.concat(Array.from({ length: 200 }, () => packet('p')))), 'fail/misconfigured');
 });
