@@ -29,7 +29,8 @@ export type SntpReading =
   /** It says itself that it does not know the time, or will not be asked. */
   | { readonly is: 'refusal'; readonly why: string };
 
-/** `sentMs`, `receivedMs`: our clock when the question left and when the answer came. A positive offset: ours is slow. */
+/** `sentMs`, `receivedMs`: our clock when the question left and when the answer came. A positive offset: ours is
+ *  slow. */
 export function readSntp(packet: Buffer, sentMs: number, receivedMs: number): SntpReading {
   const stratum = packet[1] ?? 0;
   const kiss = packet.toString('latin1', 12, 16).replace(/[^A-Z0-9]/g, '');

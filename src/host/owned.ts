@@ -63,9 +63,14 @@ export function familyOf(owner: Owner): readonly ProcessFacts[] {
   return main ? [main, ...proc.tree(main.pid).flatMap((pid) => (pid === main.pid ? [] : (proc.facts(pid) ?? [])))] : [];
 }
 
+const mainAlone = (owner: Owner): readonly ProcessFacts[] => {
+  const main = mainOf(owner);
+  return main ? [main] : [];
+};
+
 /** SIGKILL for all that is its own: this family, what it forks meanwhile, and its executables. By identity, so that a
  *  number that is used again while we kill is left alone. */
-export async function killOwned(owner: Owner, family = familyOf(owner)): Promise<ActionResult> {
+export async function killOwned(owner: Owner, family = mainAlone(owner)): Promise<ActionResult> {
   const { proc } = owner.ports;
   const main = family[0];
   const known = new Map(family.map((one) => [one.pid, one]));

@@ -9,7 +9,7 @@ import { runCheck } from '../support/check.ts';
 import { type HostileMode, hostile } from '../support/hostile.ts';
 
 const test = suite('hostile health pages');
-const TIMEOUT_MS = 600;
+const TIMEOUT_MS = 2500;
 const subjects: Readonly<Record<string, { check: Check; cause: Partial<Record<HostileMode, string>>; own?: boolean }>> =
   {
     latency: {
@@ -35,21 +35,32 @@ const MODES: HostileMode[] = [
   'resets',
 ];
 
-for (const [name, { check, cause, own }] of Object.entries(subjects))
-  for (const mode of MODES)
-    test(`${name}: ${mode}`, async () => {
-      const server = await hostile(mode, { greeting: 'HTTP/1.1 200 OK\r\n\r\n' });
-      const before = process.memoryUsage().rss;
-      const started = performance.now();
-      const url = `http://127.0.0.1:${server.port}/`;
-      const result = await runCheck(check, { url, ...(own ? { own } : {}) }, { timeoutMs: TIMEOUT_MS });
-      const ms = performance.now() - started;
-      await server.stop();
-      assert.ok(ms < TIMEOUT_MS, `its verdict came after ${ms} ms`);
-      assert.is(result.outcome, own ? 'fail' : 'degraded', result.detail);
-      if (cause[mode]) assert.is(result.cause, cause[mode], result.detail);
-      assert.not.match(result.detail, /[\p{Cc}\p{Cf}]/u);
-      assert.ok(process.memoryUsage().rss - before < 80_000_000, 'memory');
-    });
+const SLOW: readonly HostileMode[] = ['silent', 'half-line', 'late', 'drips'];
+
+async function meet(check: Check, own: boolean, mode: HostileMode, cause: string | undefined): Promise<void> {
+  const server = await hostile(mode, { greeting: 'HTTP/1.1 200 OK\r\n\r\n' });
+  const url = `http://127.0.0.1:${server.port}/`;
+  // Whatever comes after its time is thrown away by the daemon, so its own limit must be the shorter one.
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+  }, TIMEOUT_MS);
+  const result = await runCheck(check, { url, ...(own ? { own } : {}) }, { timeoutMs: TIMEOUT_MS });
+  clearTimeout(timer);
+  await server.stop();
+  assert.not.ok(late, `${mode}: its verdict came too late`);
+  assert.is(result.outcome, own ? 'fail' : 'degraded', `${mode}: ${result.detail}`);
+  if (cause) assert.is(result.cause, cause, `${mode}: ${result.detail}`);
+  assert.not.match(result.detail, /[\p{Cc}\p{Cf}]/u, mode);
+  assert.ok(result.detail.length < 500, mode);
+}
+
+for (const [name, { check, cause, own = false }] of Object.entries(subjects))
+  test(name, async () => {
+    const before = process.memoryUsage().rss;
+    await Promise.all(SLOW.map((mode) => meet(check, own, mode, cause[mode])));
+    for (const mode of MODES.filter((one) => !SLOW.includes(one))) await meet(check, own, mode, cause[mode]);
+    assert.ok(process.memoryUsage().rss - before < 80_000_000, 'memory');
+  });
 
 test.run();

@@ -77,7 +77,7 @@ test('one that does not come back waits for its service', async () => {
   agent('sleep 30');
   const started = performance.now();
   assert.is(short(await run({}, 'quick', 600)), 'fail hung');
-  assert.ok(performance.now() - started < 600);
+  assert.ok(performance.now() - started < 10_000);
 });
 
 test('what cannot or must not be run says nothing', async () => {

@@ -7,7 +7,7 @@ import { GARBAGE } from '../support/hostile.ts';
 import { closedUdpPort, udpServer } from '../support/udp-server.ts';
 
 const test = suite('check snmp-get');
-const TIMEOUT_MS = 700;
+const TIMEOUT_MS = 1500;
 const OID = '1.3.6.1.2.1.1.3.0';
 const short = (got: CheckResult): string => [got.outcome, got.cause].filter(Boolean).join(' ');
 const login = { 2: { community: 'env:LAB_PASSWORD' }, 3: { version: '3', user: 'u', 'auth-key': 'env:LAB_PASSWORD' } };
