@@ -53,6 +53,7 @@ const ERRORS: Readonly<Record<number, readonly [text: string, cause?: Cause]>> =
   2: ['its program file is not there', 'misconfigured'],
   3: ['the folder of its program is not there', 'misconfigured'],
   5: ['access is denied to the account of this daemon', 'misconfigured'],
+  6: ['the service manager lost our handle'],
   39: ['the disk is full', 'no-space'],
   112: ['the disk is full', 'no-space'],
   123: ['this is not the name of a service', 'misconfigured'],

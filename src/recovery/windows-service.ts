@@ -101,6 +101,9 @@ async function untilRunning(one: ServiceCase, begun: number): Promise<ActionResu
   }
 }
 
+/** 1055: another start is under way. 6: it had not yet put away the process that was killed (seen under Wine). */
+const PASSING: ReadonlySet<number> = new Set([6, 1055]);
+
 /** Asks for the start until it is accepted. Null: now it is to be waited for. */
 async function askToStart(one: ServiceCase, begun: number): Promise<ActionResult | null> {
   const { clock, scm } = one.ports;
@@ -114,8 +117,8 @@ async function askToStart(one: ServiceCase, begun: number): Promise<ActionResult
       const now = await look(one);
       if (!isRefused(now) && now.condition === 'running') return good(`${now.detail} already`);
       if (!isRefused(now) && now.condition === 'starting') return null;
-    } else if (got.error !== 1055) return sayNo(one.service, 'was not started', got);
-    // 1056 of a service that is stopping, or whose death is not noticed yet; 1055: another start is under way.
+    } else if (!PASSING.has(got.error)) return sayNo(one.service, 'was not started', got);
+    // 1056 of a service that is stopping, or whose death is not noticed yet.
     if (await again(one, end)) continue;
     return bad(`${one.service} was not started within ${one.startMs} ms: ${errorText(got.error)}`, 'hung');
   }
@@ -162,7 +165,7 @@ const LOOK_MS = 1000;
 
 /** Looks at the handle ten times a second, which costs microseconds, and asks the manager once a second: a service
  *  that shares its process can stop without a death, and a start by others has to be seen. */
-function watch(context: Context, onChange: (change: LifeChange) => void): { close(): void } {
+async function watch(context: Context, onChange: (change: LifeChange) => void): Promise<{ close(): void }> {
   // It outlives the call that began it, and with it that call's signal.
   const one: ServiceCase = { ...caseOf(context), memory: new Map(), signal: new AbortController().signal };
   const { clock } = one.ports;
@@ -190,7 +193,7 @@ function watch(context: Context, onChange: (change: LifeChange) => void): { clos
     if (clock.monotonic() - lookedAt >= LOOK_MS) await ask().catch(() => undefined);
     if (!closed) cancel = clock.after(GLANCE_MS, () => void glance());
   };
-  void glance();
+  await glance();
   return {
     close() {
       closed = true;
@@ -208,6 +211,6 @@ export default defineRecovery({
   start,
   stop,
   validate,
-  watch: (context, onChange) => Promise.resolve(watch(context, onChange)),
+  watch,
   release: (context) => Promise.resolve(letGo(context.memory)),
 });

@@ -1,11 +1,14 @@
 // Windows services through the real plugin in a real Windows Node, on Wine's service control manager. Wine lacks what
 // windows-service.test.ts plays on a fake one: crashes that the manager notices, dependents, deletion, failure actions.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ActionResult, CheckResult, Inspection, LifeChange } from '../../src/define.ts';
 import { freePorts, until } from '../support/server.ts';
 import type { Question } from '../support/wine/driver.ts';
 import { openMachine, whyNoMachine, type WindowsMachine } from '../support/wine/machine.ts';
+import { KOFFI, root } from '../support/wine/parts.ts';
 
 const test = suite('windows-service real');
 const reason = await whyNoMachine();
@@ -42,6 +45,13 @@ test.before(async () => {
 });
 test.after(() => machine?.close());
 
+test('the Windows binary of koffi is that of the koffi that we use', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  assert.is(dependencies['koffi'], KOFFI.version);
+});
+
 check('no such service: nothing is known of it, and no start can help', async () => {
   const seen = await inspect('WkNobody');
   assert.equal([seen.state, seen.evidence['error']], ['unknown', '1060']);
@@ -66,7 +76,6 @@ check('never started, started, asked, started once more', async () => {
 
 check('killed: its handle tells the death, whatever the manager says, and a start heals it', async () => {
   await machine.ask('watch', fine);
-  await new Promise((done) => setTimeout(done, 2500));
   process.kill(machine.linuxPid(fine), 'SIGKILL');
   const told = async (kind: string): Promise<boolean> =>
     (await machine.ask<LifeChange[]>('changes', fine)).some((change) => change.kind === kind);

@@ -223,6 +223,15 @@ test('runs already (1056): fine when it does, waited for when it is dying or sta
   assert.ok((await starting.start()).ok);
 });
 
+test('a refusal that passes (6, 1055) is asked again', async () => {
+  for (const error of [6, 1055]) {
+    const { start, clock, mail } = world({ state: STATE.stopped, startError: error });
+    clock.after(700, () => Object.assign(mail, { startError: 0 }));
+    const started = await start();
+    assert.ok(started.ok, started.detail);
+  }
+});
+
 test('failure actions that restart it behind our back: the kill counts, and the start finds it running', async () => {
   const { stop, start, inspect } = world({ failureAction: true });
   assert.ok((await stop(true)).ok);

@@ -25,13 +25,13 @@ const NODE: Part = {
   version: '22.23.3',
   sum: 'lJNBVsNw5Zf+VEHAwatmQxF8eY5hHVEd1ufVYn+5XVrSNB0x55V1cd/rJyOeElCnY2cRebGq//siePEGRZKYjg==',
 };
-/** As in the lock file: the same version as koffi itself. */
-const KOFFI: Part = {
+/** Of the same version as koffi itself, which asks for it. */
+export const KOFFI: Part = {
   name: '@koromix/koffi-win32-x64',
   version: '3.3.4',
   sum: '/SpehfYrO9DtkoB0ZOgGyco4GH4zwhEyFqgCm0x8lbzXnrKiwnHXWmPpfuXhFYohFvoSO5jlLQz/hc1fJ5G0AQ==',
 };
-const LIMIT_MS = 90_000;
+const LIMIT_MS = 60_000;
 
 /** The folder of the unpacked package. Throws when it cannot be had. */
 async function take({ name, version, sum }: Part): Promise<string> {
