@@ -79,7 +79,8 @@ function settingLines(set: readonly Setting[]): readonly string[] {
 
 /** How a person makes the account of the probe, for the accounts that were found. */
 export function instructions(probe: Probe): readonly string[] {
-  const { address, file, table } = probe;
+  const { address, table } = probe;
+  const file = words(probe.file);
   return [
     `The deepest checks send a mail to an account of their own, log in, read it and remove it. Make ${words(address)}:`,
     `1. (umask 077; openssl rand -base64 18 >${file}) makes its password, for root's eyes only`,

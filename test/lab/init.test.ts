@@ -4,7 +4,7 @@ import { appendFileSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { eventually } from './command.ts';
+import { eventually, must } from './command.ts';
 import { Lab } from './lab.ts';
 import { PASSWORD } from './mail-files.ts';
 import { awaitServices, makeMailNode, type MailNode } from './mail-node.ts';
@@ -45,6 +45,9 @@ async function more(): Promise<void> {
   node.put('/etc/ldap/slapd.conf', slapdConf, { mode: 0o644 });
   node.put('/etc/default/slapd', slapdDefaults);
   for (const name of ['data.mdb', 'lock.mdb']) node.remove(`/var/lib/ldap/${name}`);
+  const top = 'dn: dc=lab,dc=test\nobjectClass: dcObject\nobjectClass: organization\no: Lab\ndc: lab\n';
+  await must(['chroot', node.root, 'slapadd', '-f', '/etc/ldap/slapd.conf'], { input: top });
+  await must(['chroot', node.root, 'chown', '-R', 'openldap:openldap', '/var/lib/ldap']);
   for (const level of [2, 3, 4, 5]) {
     mkdirSync(node.path(`/etc/rc${level}.d`), { recursive: true });
     symlinkSync('../init.d/slapd', node.path(`/etc/rc${level}.d/S01slapd`));
@@ -84,6 +87,24 @@ test('without a terminal and without --yes it only shows', async () => {
   assert.match(shown.stderr, 'there is no terminal to ask');
   assert.match(shown.stdout, '\nservices:\n');
   assert.is((await node.attempt(['test', '-e', FILE])).code, 1);
+});
+
+test('on a terminal it asks, and only a yes writes', async () => {
+  const other = '/etc/other/watchkeeper.yaml';
+  // script(1) gives it a terminal of its own.
+  const onTerminal = (answer: string) =>
+    node.attempt(['script', '-qec', `watchkeeper init --config ${other}`, '/dev/null'], {
+      timeoutMs: 90_000,
+      input: answer,
+    });
+  const no = await onTerminal('\n');
+  assert.is(no.code, 1, no.stdout);
+  assert.match(no.stdout, `Write this to ${other}? [y/N]`);
+  assert.is((await node.attempt(['test', '-e', other])).code, 1);
+  const yes = await onTerminal('y\n');
+  assert.is(yes.code, 0, yes.stdout);
+  assert.match(node.read(other), '\nservices:\n');
+  node.remove('/etc/other');
 });
 
 test('--yes writes a file that is accepted without a warning', async () => {
