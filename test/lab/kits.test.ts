@@ -4,11 +4,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { parse } from 'yaml';
+import { validateBy } from '../../src/host/validate.ts';
+import type { Ports } from '../../src/ports/ports.ts';
 import { eventually, poll } from './command.ts';
 import { installInto, type Product, products } from './kit-products.ts';
 import { Lab } from './lab.ts';
 import type { LabNode } from './node.ts';
 import { type NodeProcess, signal } from './processes.ts';
+import { repository } from './repository.ts';
 import { Watch } from './watch.ts';
 import { askJson, startWatchkeeper } from './watchkeeper.ts';
 
@@ -32,6 +36,9 @@ const groups = {
   apart: wanted.filter((one) => one.apart !== undefined),
 };
 let lab: Lab;
+
+/** What a validator says that does not repeat the bad word. */
+const WORDS: Readonly<Record<string, RegExp>> = {};
 
 /** The kits as shipped; only beats are short, and budgets wide. */
 const config = (some: readonly Product[]): string => `node: lab
@@ -200,6 +207,34 @@ for (const [name, some] of Object.entries(groups))
           if (result) throw result;
         });
     }
+
+/** What the kit reads the configuration with, its parameters as they are by default. */
+function validatorOf(kit: string): readonly string[] {
+  const written = parse(readFileSync(join(repository, `config/kits/${kit}.yaml`), 'utf8')) as {
+    params: Record<string, { default?: unknown }>;
+    manager: { validate: unknown };
+  };
+  const { validate } = written.manager;
+  return (typeof validate === 'string' ? written.params[validate.slice(1)]?.default : validate) as readonly string[];
+}
+
+for (const [name, some] of Object.entries(groups))
+  for (const { kit, spoil } of some.filter((one) => one.spoil !== undefined))
+    test(`${kit}: a bad configuration is seen, and its line is named, before a start`, async () => {
+      const [path, line] = spoil ?? ['', ''];
+      const { node } = fields.get(name) as Field;
+      const run = (argv: readonly string[]) => node.attempt(argv, { timeoutMs: 60_000 });
+      const ask = () =>
+        validateBy({ exec: { run } } as unknown as Ports, validatorOf(kit), AbortSignal.timeout(60_000));
+      const good = await ask();
+      assert.ok(good.ok && good.detail.endsWith('found nothing wrong'), good.detail);
+      const text = node.read(path);
+      node.put(path, `${text}${line}\n`);
+      const bad = await ask();
+      node.put(path, text);
+      assert.equal([bad.ok, bad.cause], [false, 'misconfigured'], bad.detail);
+      assert.match(bad.detail, WORDS[kit] ?? /nonsense/i);
+    });
 
 test('none was given up, and none of them is forgotten', async () => {
   for (const { watch } of fields.values()) await watch.well(WELL_MS);
