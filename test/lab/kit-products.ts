@@ -15,7 +15,7 @@ export interface Product {
   readonly spoil?: readonly [path: string, line: string];
   /** systemd itself starts it again after a crash, mostly before the daemon would. */
   readonly revived?: boolean;
-  /** Debian packages that cannot live beside Postfix or Dovecot: they are installed into the disk of a node of their own. */
+  /** Debian packages that cannot live beside Postfix or Dovecot: they go into the disk of a node of their own. */
   readonly apart?: readonly string[];
   /** Writes its configuration; the node is off. */
   prepare?(node: LabNode): Promise<void> | void;
