@@ -114,29 +114,28 @@ for (const [name, some] of Object.entries(groups).filter(([, each]) => each.leng
 test.after(() => lab?.close());
 
 interface Told {
-  readonly seq: number;
-  readonly service: string | null;
-  readonly rule: string;
-  readonly text: string;
+  readonly wall: number;
+  readonly detail: string;
 }
 
-async function storyOf(node: LabNode, kit: string, after: number): Promise<readonly Told[]> {
-  const { story } = await askJson<{ story: readonly Told[] }>(node, ['explain', kit]);
-  return story.filter((told) => told.service === kit && told.seq > after);
+/** What the daemon said of a service since a moment, from its history: the story of `explain` is a short one. */
+async function storyOf(node: LabNode, kit: string, since: number): Promise<readonly Told[]> {
+  const { rows } = await askJson<{ rows: readonly Told[] }>(node, ['history', kit, '--limit', '500']);
+  return rows.filter((told) => told.wall > since && told.detail.startsWith('[')).reverse();
 }
+const isRepair = (told: Told): boolean => told.detail.startsWith('[repair]');
 
 interface Case {
   readonly field: Field;
   readonly product: Product;
   readonly before: NodeProcess;
-  readonly after: number;
+  readonly since: number;
 }
 
 async function begin(field: Field, product: Product): Promise<Case> {
   const before = await mainOf(field.node, product.unit);
   if (!before) throw new Error(`${product.unit} has no process`);
-  const seqs = (await storyOf(field.node, product.kit, 0)).map((told) => told.seq);
-  return { field, product, before, after: Math.max(0, ...seqs) };
+  return { field, product, before, since: Date.now() };
 }
 
 /** Another main process, and both questions answered well since. */
@@ -152,15 +151,13 @@ const CAUSE = /\((dead|hung|refusing|misconfigured|no-space|dependency|expired|c
 
 async function judge(one: Case, cause: 'dead' | 'hung'): Promise<void> {
   const { kit, revived } = one.product;
-  const story = await storyOf(one.field.node, kit, one.after);
-  const done = story.filter((told) => told.rule === 'repair');
-  // What is said after the repair is about the start: it may still be refusing then.
-  const until = done[0]?.seq ?? Number.POSITIVE_INFINITY;
-  const early = story.filter((told) => told.seq <= until);
-  const causes = new Set(early.flatMap((told) => CAUSE.exec(told.text)?.[1] ?? []));
-  if (cause === 'dead' && revived && done.length === 0) return; // systemd was first.
-  assert.equal([...causes], [cause], 'its cause');
-  assert.ok(done.length > 0, 'it is repaired');
+  const story = await storyOf(one.field.node, kit, one.since);
+  const repaired = story.findIndex(isRepair);
+  if (cause === 'dead' && revived && repaired < 0) return; // systemd was first.
+  assert.ok(repaired >= 0, 'it is repaired');
+  // What is said after that is about the start: it may refuse for a while then.
+  const causes = story.slice(0, repaired + 1).flatMap((told) => CAUSE.exec(told.detail)?.[1] ?? []);
+  assert.equal([...new Set(causes)], [cause], 'its cause');
 }
 
 /** Breaks some products at once; gives for each what became of it. */
@@ -182,7 +179,7 @@ async function round(
       await judge(one, cause);
       results.set(kit, null);
     } catch (error) {
-      const story = (await storyOf(node, kit, one.after)).map((told) => `  [${told.rule}] ${told.text}`).join('\n');
+      const story = (await storyOf(node, kit, one.since)).map((told) => `  ${told.detail}`).join('\n');
       results.set(kit, new Error(`${(error as Error).message}; it said:\n${story}`));
       await node.attempt(['systemctl', 'restart', unit], { timeoutMs: 60_000 });
     }
