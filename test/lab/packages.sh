@@ -12,6 +12,7 @@ wanted=(
   stunnel4 php-fpm amavisd-new mailman3 fetchmail
   resource-agents supervisor snmpd busybox-static podman runc
   wine64 wine
+  dovecot-managesieved dovecot-sieve ldap-utils redis-tools mariadb-client
 )
 units=(postfix dovecot nginx named rsyslog monit nftables supervisor snmpd podman podman-auto-update podman-restart
   slapd rspamd redis-server mariadb postgresql apache2 haproxy opendkim clamav-daemon clamav-freshclam spamd unbound
