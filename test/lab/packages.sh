@@ -13,6 +13,7 @@ wanted=(
   resource-agents supervisor snmpd busybox-static podman runc
   wine64 wine
   dovecot-managesieved dovecot-sieve ldap-utils redis-tools mariadb-client
+  libgnutls-dane0 libidn12 libnsl2
 )
 units=(postfix dovecot nginx named rsyslog monit nftables supervisor snmpd podman podman-auto-update podman-restart
   slapd rspamd redis-server mariadb postgresql apache2 haproxy opendkim clamav-daemon clamav-freshclam spamd unbound
