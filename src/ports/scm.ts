@@ -90,7 +90,7 @@ const refused = (call: string, error: number): Refused => ({ error, text: `${cal
 const failed = (call: string, { got, error }: Answer): Refused | null =>
   got === 0 || got === null || got === 0n ? refused(call, error) : null;
 
-/** Opens the service, works, and closes: an open handle would keep a service half alive that somebody deletes (1072). */
+/** Opens the service, works, and closes: an open handle would keep a service half alive that somebody deleted. */
 async function onService<T>(
   api: Win32,
   service: string,

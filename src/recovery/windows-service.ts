@@ -162,7 +162,7 @@ const LOOK_MS = 1000;
 
 /** Looks at the handle ten times a second, which costs microseconds, and asks the manager once a second: a service
  *  that shares its process can stop without a death, and a start by others has to be seen. */
-function watch(context: Context, onChange: (change: LifeChange) => void): { close(): void } {
+async function watch(context: Context, onChange: (change: LifeChange) => void): Promise<{ close(): void }> {
   // It outlives the call that began it, and with it that call's signal.
   const one: ServiceCase = { ...caseOf(context), memory: new Map(), signal: new AbortController().signal };
   const { clock } = one.ports;
@@ -190,7 +190,7 @@ function watch(context: Context, onChange: (change: LifeChange) => void): { clos
     if (clock.monotonic() - lookedAt >= LOOK_MS) await ask().catch(() => undefined);
     if (!closed) cancel = clock.after(GLANCE_MS, () => void glance());
   };
-  void glance();
+  await glance();
   return {
     close() {
       closed = true;
@@ -208,6 +208,6 @@ export default defineRecovery({
   start,
   stop,
   validate,
-  watch: (context, onChange) => Promise.resolve(watch(context, onChange)),
+  watch,
   release: (context) => Promise.resolve(letGo(context.memory)),
 });

@@ -66,7 +66,6 @@ check('never started, started, asked, started once more', async () => {
 
 check('killed: its handle tells the death, whatever the manager says, and a start heals it', async () => {
   await machine.ask('watch', fine);
-  await new Promise((done) => setTimeout(done, 2500));
   process.kill(machine.linuxPid(fine), 'SIGKILL');
   const told = async (kind: string): Promise<boolean> =>
     (await machine.ask<LifeChange[]>('changes', fine)).some((change) => change.kind === kind);
