@@ -17,8 +17,7 @@ wanted=(
 )
 units=(postfix dovecot nginx named rsyslog monit nftables supervisor snmpd podman podman-auto-update podman-restart
   slapd rspamd redis-server mariadb postgresql apache2 haproxy opendkim clamav-daemon clamav-freshclam spamd unbound
-  stunnel4 php8.2-fpm amavis mailman3 fetchmail)
-  podman podman.socket podman-auto-update podman-auto-update.timer podman-restart)
+  stunnel4 php8.2-fpm amavis mailman3 fetchmail podman.socket podman-auto-update.timer)
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get
 
