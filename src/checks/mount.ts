@@ -7,7 +7,7 @@ import { clean } from '../host/text.ts';
 
 const options = z.strictObject({
   path: opt.path('The mount point'),
-  type: z
+  kinds: z
     .array(z.string().regex(/^[a-z0-9._-]{1,40}$/i, 'expected the name of a file system, such as nfs4'))
     .max(20)
     .default([])
@@ -21,12 +21,12 @@ const withoutSlash = (path: string): string => path.replace(/(.)\/+$/, '$1');
 
 /** What the kernel's table says against it, or null. */
 function tableTrouble(context: Context, mount: Mount | null): CheckResult | null {
-  const { path, type, source, 'read-only': mayBeReadOnly } = context.options;
+  const { path, kinds, source, 'read-only': mayBeReadOnly } = context.options;
   // What should be there is at fault, not the service that writes into an empty folder.
   if (!mount) return fail('dependency', `nothing is mounted at ${path}`);
   const what = `${clean(mount.kind)} on ${clean(mount.source)}`;
-  if (type.length > 0 && !type.includes(mount.kind))
-    return fail('dependency', `${path} is ${what}, expected ${type.join(' or ')}`);
+  if (kinds.length > 0 && !kinds.includes(mount.kind))
+    return fail('dependency', `${path} is ${what}, expected ${kinds.join(' or ')}`);
   if (source !== undefined && mount.source !== source)
     return fail('dependency', `${path} is ${what}, expected ${clean(source)}`);
   if (mount.readOnly && !mayBeReadOnly) return fail('no-space', `${path} is mounted read-only (${what})`);
@@ -44,7 +44,7 @@ export default defineCheck({
   about: 'Is the path mounted, of the right type, writable, and does it answer in time?',
   depth: 'both',
   options,
-  example: { path: '/var/vmail', type: ['nfs4'] },
+  example: { path: '/var/vmail', kinds: ['nfs4'] },
   async run(context) {
     const { path } = context.options;
     const table = context.ports.files.readText('/proc/self/mountinfo', 4_194_304);

@@ -39,8 +39,8 @@ test.after(() => {
 test('away, there, of another kind, read-only', async () => {
   assert.is(await look(), 'fail dependency');
   run('mount', '-t', 'tmpfs', '-o', 'size=64k', 'wk-mount', point);
-  assert.is(await look({ type: ['tmpfs'], source: 'wk-mount' }), 'pass');
-  assert.is(await look({ type: ['nfs4'] }), 'fail dependency');
+  assert.is(await look({ kinds: ['tmpfs'], source: 'wk-mount' }), 'pass');
+  assert.is(await look({ kinds: ['nfs4'] }), 'fail dependency');
   run('mount', '-o', 'remount,ro', point);
   assert.is(await look(), 'fail no-space');
   assert.is(await look({ 'read-only': true }), 'pass');

@@ -26,11 +26,11 @@ const NFS = '/var/vmail rw,relatime shared:5 - nfs4 nas:/mail rw,vers=4.2';
 test('the table and the answer decide', async () => {
   assert.is(short(await run({}, NFS)), 'pass');
   assert.is(short(await run({ path: '/var/vmail/' }, NFS)), 'pass');
-  assert.is(short(await run({ type: ['nfs', 'nfs4'], source: 'nas:/mail' }, NFS)), 'pass');
+  assert.is(short(await run({ kinds: ['nfs', 'nfs4'], source: 'nas:/mail' }, NFS)), 'pass');
   const away = await run({ path: '/var/mail' }, NFS);
   assert.is(short(away), 'fail dependency');
   assert.is(away.detail, 'nothing is mounted at /var/mail');
-  assert.is((await run({ type: ['ext4'] }, NFS)).detail, '/var/vmail is nfs4 on nas:/mail, expected ext4');
+  assert.is((await run({ kinds: ['ext4'] }, NFS)).detail, '/var/vmail is nfs4 on nas:/mail, expected ext4');
   assert.is(short(await run({ source: 'nas:/other' }, NFS)), 'fail dependency');
 });
 
@@ -43,7 +43,7 @@ test('read-only is no space to write, unless it may be', async () => {
 
 test('the newest mount at a point is the one that shows', async () => {
   const two = `/var/vmail rw - nfs4 nas:/mail rw\n31 30 0:41 / /var/vmail rw - tmpfs tmpfs rw`;
-  assert.is(short(await run({ type: ['nfs4'] }, two)), 'fail dependency');
+  assert.is(short(await run({ kinds: ['nfs4'] }, two)), 'fail dependency');
 });
 
 test('a server that is gone: stale handles, errors, silence', async () => {

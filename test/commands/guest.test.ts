@@ -59,7 +59,10 @@ test('a kit: over the network only what can be asked over it; checks by name lef
   const kit = { kit: 'postfix', set: [`port=${port}`] };
   const far = await ask({ ...kit, host: '127.0.0.1', output: 'json' });
   const told = JSON.parse(far.out) as { leftOut: string[]; checks: { name: string }[] };
-  assert.equal([told.leftOut, told.checks.map(({ name }) => name)], [['systemd', 'postfix-queue', 'disk', 'incoming'], ['smtp']]);
+  assert.equal(
+    [told.leftOut, told.checks.map(({ name }) => name)],
+    [['systemd', 'postfix-queue', 'disk', 'incoming'], ['smtp']],
+  );
   assert.is(far.code, 0);
   const near = await ask({ ...kit, skip: ['systemd', 'disk', 'postfix-queue', 'incoming'], output: 'json' });
   assert.equal(

@@ -10,16 +10,16 @@ wanted=(
   swaks socat rsyslog monit monitoring-plugins-basic e2fsprogs util-linux
   # What the checks ask: directories, databases, filters, sieve.
   slapd ldap-utils postfix-ldap opendkim rspamd clamav-daemon redis-server mariadb-server postgresql
-  dovecot-managesieved snmpd
+  dovecot-managesieved dovecot-sieve redis-tools mariadb-client snmpd libgnutls-dane0 libidn12 libnsl2
   # The other products of the kits.
   apache2 haproxy spamd unbound stunnel4 php-fpm amavisd-new mailman3 fetchmail
   # Other ways to run services, other houses, other systems.
-  resource-agents supervisor busybox-static podman crun keepalived libxml2-utils wine64 wine
+  resource-agents supervisor busybox-static podman runc keepalived libxml2-utils wine64 wine
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
   redis-server mariadb postgresql snmpd apache2 haproxy spamd unbound stunnel4 php8.2-fpm amavis mailman3 fetchmail
-  supervisor podman podman-auto-update podman-restart keepalived logd
+  supervisor podman podman.socket podman-auto-update podman-auto-update.timer podman-restart keepalived logd
 )
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get
