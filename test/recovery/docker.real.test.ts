@@ -1,5 +1,5 @@
 // A real podman of Debian, with a root of nothing but busybox, in a store of the test's own. Needs root.
-import { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -29,6 +29,17 @@ const context = (more: object = {}, container = name, ports: Partial<Ports> = {}
   recoveryContext(recovery, { container, engine: 'podman', ...more }, { exec: { run }, ...ports });
 const stateNow = async (): Promise<string> => (await recovery.inspect(context())).state;
 
+/** The control groups that podman made for this test, in every hierarchy. */
+function removeGroups(): void {
+  for (const hierarchy of ['.', ...readdirSync('/sys/fs/cgroup')]) {
+    const parent = join('/sys/fs/cgroup', hierarchy, name);
+    if (!existsSync(parent)) continue;
+    const below = readdirSync(parent, { withFileTypes: true }).filter((one) => one.isDirectory());
+    for (const one of below) rmdirSync(join(parent, one.name));
+    rmdirSync(parent);
+  }
+}
+
 test.before(async () => {
   const root = join(folder, 'root');
   mkdirSync(join(root, 'bin'), { recursive: true });
@@ -36,7 +47,7 @@ test.before(async () => {
   for (const one of ['sh', 'sleep']) symlinkSync('busybox', join(root, 'bin', one));
   // It ignores its stop signal.
   const body = "trap '' TERM; sleep 301 & while :; do sleep 1; done";
-  const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000'];
+  const limits = ['--cgroup-parent', `/${name}`, '--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000'];
   const made = await podman(
     'create',
     '--name',
@@ -58,6 +69,7 @@ test.after(async () => {
     await until(() => !existsSync('/proc') || proc.byArgv(new RegExp(`conmon .*${folder}`)).length === 0, 20_000),
   );
   rmSync(folder, { recursive: true, force: true });
+  removeGroups();
 });
 
 test('created, started, seen, killed for not stopping, started and killed by force', async () => {
