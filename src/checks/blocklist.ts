@@ -1,4 +1,4 @@
-// Is an address of ours on a DNS block list? Others turn our mail away then, and nothing here can be restarted against it.
+// Is an address of ours on a DNS block list? Others turn our mail away then, and no restart here helps against that.
 //
 // A list that is gone answers for everything, or for nothing: it is believed only while its test points are right
 // (RFC 5782 section 5: 127.0.0.2 is always listed, 127.0.0.1 never).

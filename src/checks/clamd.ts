@@ -64,7 +64,7 @@ async function findsVirus(context: Context, session: Session): Promise<CheckResu
   if (/^stream: OK$/.test(line)) return fail('misconfigured', 'it does not find the EICAR test text', seen);
   const said = `INSTREAM: ${quote(line)}`;
   if (/no space|disk full|temporary/i.test(line)) return fail('no-space', said, seen);
-  return fail(/ERROR$/.test(line) ? 'refusing' : 'misconfigured', said, seen);
+  return fail(line.endsWith('ERROR') ? 'refusing' : 'misconfigured', said, seen);
 }
 
 async function deep(context: Context, session: Session): Promise<CheckResult | null> {

@@ -229,7 +229,7 @@ async function csnOf(on: Directory, suffix: string, step: string): Promise<reado
   return isVerdict(found) ? found : valuesOf(found[0], 'contextCSN');
 }
 
-/** For how long the newest change of the provider is missing here: at least since it was made, and since it was seen. */
+/** For how long the newest change of the provider is missing here: since it was made, or since that was seen first. */
 function behindMs(context: Context, suffix: string, theirs: readonly string[], ours: readonly string[]): number {
   const { memory, ports } = context;
   const key = `behind ${suffix}`;

@@ -62,39 +62,39 @@ async function call<T>(
   }
 }
 
-type Row = Readonly<Record<string, string | null>>;
+type Row = readonly (string | null)[];
+type Named = Readonly<Record<string, string | null>>;
 
-function run(connection: Connection, sql: string): Promise<readonly Row[]> {
+/** All values as texts; rows as lists, because an own question may give its columns any names. */
+function run<T extends Row | Named>(connection: Connection, sql: string, rowsAsArray: boolean): Promise<readonly T[]> {
   return new Promise((resolve, reject) => {
-    connection.query({ sql, typeCast: (field) => field.string() }, (error, rows) =>
-      error ? reject(error) : resolve(Array.isArray(rows) ? (rows as Row[]) : []),
+    connection.query({ sql, rowsAsArray, typeCast: (field) => field.string() }, (error, rows) =>
+      error ? reject(error) : resolve(Array.isArray(rows) ? (rows as unknown as T[]) : []),
     );
   });
 }
 
-/** The first row, its values as texts. */
+/** The first row. */
 async function ask(on: Database, step: string, sql: string): Promise<Row | CheckResult> {
-  const asked = await call(on, step, () => run(on.connection, sql));
-  return 'answer' in asked ? (asked.answer[0] ?? {}) : asked.bad;
+  const asked = await call(on, step, () => run<Row>(on.connection, sql, true));
+  return 'answer' in asked ? (asked.answer[0] ?? []) : asked.bad;
 }
 
-/** A column could have any name; only a verdict has its metrics beside its outcome. */
-const isVerdict = (found: Row | CheckResult): found is CheckResult => Array.isArray((found as CheckResult).steps);
-
-const first = (row: Row): string | null | undefined => Object.values(row)[0];
+const isVerdict = (found: Row | CheckResult): found is CheckResult => 'outcome' in found;
 
 /** The rows of SHOW SLAVE STATUS under the names of either age, or null for a primary. */
-async function replicaOf(on: Database): Promise<Row | null | CheckResult> {
-  let shown = await call(on, 'replica status', () => run(on.connection, 'SHOW SLAVE STATUS'));
+async function replicaOf(on: Database): Promise<{ readonly row: Named | null } | CheckResult> {
+  const show = (word: string) => () => run<Named>(on.connection, `SHOW ${word} STATUS`, false);
+  let shown = await call(on, 'replica status', show('SLAVE'));
   if ('bad' in shown && shown.number === 1064) {
-    shown = await call(on, 'replica status', () => run(on.connection, 'SHOW REPLICA STATUS'));
+    shown = await call(on, 'replica status', show('REPLICA'));
   }
-  return 'answer' in shown ? (shown.answer[0] ?? null) : shown.bad;
+  return 'answer' in shown ? { row: shown.answer[0] ?? null } : shown.bad;
 }
 
-const value = (row: Row, name: RegExp): string => Object.entries(row).find(([key]) => name.test(key))?.[1] ?? '';
+const value = (row: Named, name: RegExp): string => Object.entries(row).find(([key]) => name.test(key))?.[1] ?? '';
 
-function judgeReplica(context: Context, on: Database, row: Row): CheckResult | null {
+function judgeReplica(context: Context, on: Database, row: Named): CheckResult | null {
   const { seen } = on.session;
   const primary = plain(value(row, /^(Master|Source)_Host$/), 60);
   for (const [part, name] of [
@@ -116,8 +116,9 @@ function judgeReplica(context: Context, on: Database, row: Row): CheckResult | n
 /** Is it a replica? And is it what it must be? Not everybody may ask: then only a wanted role makes that a verdict. */
 async function state(context: Context, on: Database, readOnly: boolean): Promise<boolean | CheckResult> {
   const { role } = context.options;
-  const row = await replicaOf(on);
-  if (row !== null && isVerdict(row)) return role === 'any' && row.cause === 'credentials' ? false : row;
+  const found = await replicaOf(on);
+  if ('outcome' in found) return role === 'any' && found.cause === 'credentials' ? false : found;
+  const { row } = found;
   const { seen } = on.session;
   if (role === 'replica' && row === null) return fail('misconfigured', 'it is no replica', seen);
   if (role === 'primary' && row !== null) return fail('misconfigured', 'it is a replica, not a primary', seen);
@@ -134,8 +135,8 @@ async function own(context: Context, on: Database): Promise<CheckResult | null> 
   if (isVerdict(row)) return row;
   const over = await ask(on, 'ROLLBACK', 'ROLLBACK');
   if (isVerdict(over)) return over;
-  if (expect === undefined || first(row) === expect) return null;
-  const got = first(row) === undefined ? 'no row' : quote(first(row) ?? 'NULL', 60);
+  if (expect === undefined || row[0] === expect) return null;
+  const got = row.length === 0 ? 'no row' : quote(row[0] ?? 'NULL', 60);
   return fail('misconfigured', `the query gives ${got}, not ${quote(expect, 60)}`, on.session.seen);
 }
 
@@ -152,7 +153,7 @@ async function write(on: Database): Promise<CheckResult | null> {
   if (isVerdict(row)) return row;
   const gone = await ask(on, 'DROP', 'DROP TEMPORARY TABLE watchkeeper_probe');
   if (isVerdict(gone)) return gone;
-  if (first(row) === token) return null;
+  if (row[0] === token) return null;
   return fail('misconfigured', 'the row that was just written is not there', on.session.seen);
 }
 
@@ -229,11 +230,11 @@ async function limit(on: Database, version: string): Promise<CheckResult | null>
 }
 
 async function deep(context: Context, on: Database): Promise<CheckResult | null> {
-  const row = await ask(on, 'SELECT 1', 'SELECT 1 AS one, VERSION() AS version, @@read_only AS closed');
+  const row = await ask(on, 'SELECT 1', 'SELECT 1, VERSION(), @@read_only');
   if (isVerdict(row)) return row;
-  const limited = await limit(on, row['version'] ?? '');
+  const limited = await limit(on, row[1] ?? '');
   if (limited) return limited;
-  const replica = await state(context, on, row['closed'] === '1');
+  const replica = await state(context, on, row[2] === '1');
   if (typeof replica !== 'boolean') return replica;
   return (await own(context, on)) ?? (context.options.write && !replica ? await write(on) : null);
 }

@@ -149,7 +149,7 @@ async function look(session: Session, dialogue: Dialogue): Promise<CheckResult |
   return fail('misconfigured', `STAT says ${count} messages, LIST shows ${listed}`, session.seen);
 }
 
-/** Silence at this point, after a login that was answered, is the storage's: no restart of what stands before it helps. */
+/** Silence at this point, after a login that was answered, is the storage's: no restart in front of it helps. */
 async function inStore(session: Session, work: () => Promise<CheckResult | null>): Promise<CheckResult | null> {
   try {
     return await work();

@@ -82,8 +82,8 @@ async function inTransaction(
   return bad ?? (isVerdict(over) ? over : null);
 }
 
-/** Seconds behind: none if all that came is done and somebody sends; else since the last change that was done, or since its
- *  start. */
+/** Seconds behind: none if all that came is done and somebody sends; else since the last change that was done, or since
+ *  its start. */
 const STATE = `SELECT pg_is_in_recovery(), CASE WHEN NOT pg_is_in_recovery() THEN NULL
   WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AND EXISTS (SELECT FROM pg_stat_wal_receiver) THEN 0
   ELSE extract(epoch FROM clock_timestamp() - coalesce(pg_last_xact_replay_timestamp(), pg_postmaster_start_time())) END`;

@@ -51,7 +51,7 @@ function judge(answer: Answer, step: string, session: Session): CheckResult {
   const { seen } = session;
   if (answer.kind !== '-') return fail('misconfigured', said, seen);
   const word = /^[A-Z]+/.exec(answer.text)?.[0] ?? '';
-  // MISCONF: it cannot write its snapshot, so it takes no more writes. OOM: above maxmemory, and nothing may be evicted.
+  // MISCONF: it cannot write its snapshot, so it takes no writes. OOM: above maxmemory, and nothing may be evicted.
   if (word === 'MISCONF' || word === 'OOM') return fail('no-space', said, seen);
   if (/^(NOAUTH|WRONGPASS|NOPERM)$/.test(word) || /invalid password|without any password/i.test(answer.text)) {
     return degraded('credentials', said, seen);

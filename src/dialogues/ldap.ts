@@ -61,8 +61,8 @@ export async function askStartTls(dialogue: Dialogue): Promise<LdapAnswer> {
 export const onlyForUsers = (code: number): boolean => [1, 8, 48, 50, 53].includes(code);
 
 const NO_SPACE = /no space|MDB_MAP_FULL|disk full|quota|read-only file system/i;
-/** What OpenLDAP's own database says, and all that it says, when a change cannot be put down: it is full (`maxsize`), or
- *  its disk is. */
+/** What OpenLDAP's own database says, and all that it says, when a change cannot be put down: it is full (`maxsize`),
+ *  or its disk is. */
 const NOT_STORED = /\b(entry (update|store)|index (add|update|delete|generation)|txn_\w+) failed/i;
 
 /** What a result code that is not success says. `step` names what was asked for. */

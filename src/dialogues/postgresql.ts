@@ -87,7 +87,7 @@ export function judgeSql(error: SqlError, step: string, session: Session): Check
   }
   // 42501: it is the probe that may not.
   if (code.startsWith('28') || code === '42501') return degraded('credentials', said, seen);
-  // Starting up, shutting down, or a standby that takes no questions; too many connections; a statement that took too long.
+  // Starting up, shutting down, or a standby that takes no questions; too many connections; a statement too slow.
   if (code === '57P03' || code.startsWith('53') || code === '57014' || code === '55P03') {
     return degraded('overloaded', said, seen);
   }

@@ -29,10 +29,12 @@ export type SntpReading =
   /** It says itself that it does not know the time, or will not be asked. */
   | { readonly is: 'refusal'; readonly why: string };
 
-/** `sentMs`, `receivedMs`: our clock when the question left and when the answer came. A positive offset: ours is slow. */
+/** `sentMs`, `receivedMs`: our clock when the question left and when the answer came. A positive offset: ours is
+ *  slow. */
 export function readSntp(packet: Buffer, sentMs: number, receivedMs: number): SntpReading {
   const stratum = packet[1] ?? 0;
-  if (stratum === 0) return { is: 'refusal', why: packet.toString('latin1', 12, 16).replace(/[^A-Z0-9]/g, '') || 'no' };
+  const kiss = packet.toString('latin1', 12, 16).replace(/[^A-Z0-9]/g, '');
+  if (stratum === 0) return { is: 'refusal', why: kiss || 'no' };
   if ((packet[0] ?? 0) >> 6 === 3 || stratum > 15) return { is: 'refusal', why: 'its own clock is not set' };
   const [theirs, sent] = [readTime(packet, 32), readTime(packet, 40)];
   const offsetMs = (theirs - sentMs + (sent - receivedMs)) / 2;

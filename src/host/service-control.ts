@@ -42,7 +42,7 @@ export const sayNo = (service: string, what: string, { error, text }: Refused): 
 export async function again(one: ServiceCase, end: number): Promise<boolean> {
   const { clock } = one.ports;
   if (one.signal.aborted || clock.monotonic() >= end) return false;
-  await clock.sleep(STEP_MS, one.signal).catch(() => undefined);
+  await clock.sleep(STEP_MS);
   return !one.signal.aborted;
 }
 

@@ -37,8 +37,8 @@ export interface Dialogue {
   write(data: string | Uint8Array): Promise<void>;
   startTls(options: TlsOptions): Promise<PeerCertificate>;
   /** Hands the connection to a client library, which speaks from here on; nothing but `close` may be called after it.
-   *  `first`: what an answer of this protocol can begin with; anything else is `garbled` at once. `again`: what was read
-   *  here already, and the library must hear too. */
+   *  `first`: what an answer of this protocol can begin with; anything else is `garbled` at once. `again`: what was
+   *  read here already, and the library must hear too. */
   lend(how?: { readonly first?: RegExp; readonly again?: Buffer }): Loan;
   /** Ends politely if the other side does, at once if not. Never throws. */
   close(): void;

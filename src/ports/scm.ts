@@ -90,7 +90,7 @@ const refused = (call: string, error: number): Refused => ({ error, text: `${cal
 const failed = (call: string, { got, error }: Answer): Refused | null =>
   got === 0 || got === null || got === 0n ? refused(call, error) : null;
 
-/** Opens the service, works, and closes: an open handle would keep a service half alive that somebody deletes (1072). */
+/** Opens the service, works, and closes: an open handle would keep a service half alive that somebody deleted. */
 async function onService<T>(
   api: Win32,
   service: string,
@@ -114,21 +114,20 @@ async function onService<T>(
   }
 }
 
-/** What has been asked and not answered yet. A thread that hangs in a call is never joined by a second one. */
+/** What has been asked and not answered yet: of each question one at most, so that a manager that hangs costs one
+ *  thread for each and no more. */
 const underWay = new Map<string, Promise<unknown>>();
 
-function once<T>(key: string, work: () => Promise<T>): Promise<T> {
+/** One that was put earlier is waited for, and not joined: its answer may be of the past. `over`: nobody wants the
+ *  answer any more, so nothing is begun. */
+async function afresh<T>(key: string, over: () => boolean, work: () => Promise<T>): Promise<T | Refused> {
+  await underWay.get(key)?.catch(() => undefined);
+  if (over()) return { error: null, text: 'it was given up' };
   const before = underWay.get(key) as Promise<T> | undefined;
   if (before) return before;
   const now = work().finally(() => underWay.delete(key));
   underWay.set(key, now);
   return now;
-}
-
-/** The same for a question: one that was put earlier may tell what is past by now, so its end is waited for. */
-async function afresh<T>(key: string, work: () => Promise<T>): Promise<T> {
-  await underWay.get(key)?.catch(() => undefined);
-  return once(key, work);
 }
 
 /** The answer, or a refusal when the time or the interest is over. The call itself cannot be taken back. */
@@ -154,12 +153,23 @@ async function within<T>(what: string, { timeoutMs, signal }: Limits, work: Prom
 
 type Ask<T> = (api: Win32, handle: Handle) => Promise<T | Refused>;
 
-function ask<T>(verb: string, service: string, access: number, limits: Limits, work: Ask<T>): Promise<T | Refused> {
+async function ask<T>(
+  verb: string,
+  service: string,
+  access: number,
+  limits: Limits,
+  work: Ask<T>,
+): Promise<T | Refused> {
   const api = win32();
-  if (!api) return Promise.resolve({ error: null, text: whyNoWin32() });
+  if (!api) return { error: null, text: whyNoWin32() };
+  let over = false;
+  const isOver = (): boolean => over;
   const call = (): Promise<T | Refused> => onService(api, service, access, (handle) => work(api, handle));
-  const changes = access === ACCESS.start || access === ACCESS.stop;
-  return within(verb, limits, (changes ? once : afresh)(`${verb} ${service}`, call));
+  try {
+    return await within(verb, limits, afresh(`${verb} ${service}`, isOver, call));
+  } finally {
+    over = true;
+  }
 }
 
 async function readStatus(api: Win32, handle: Handle): Promise<ServiceStatus | Refused> {

@@ -1,5 +1,5 @@
-// One question and one answer by UDP, from a socket that is connected: only the one who was asked can answer, and a port
-// where nobody listens says so.
+// One question and one answer by UDP, from a socket that is connected: only who was asked can answer, and a port where
+// nobody listens says so.
 import { createSocket, type Socket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { tracedLookup } from './net.ts';

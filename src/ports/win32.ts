@@ -1,5 +1,5 @@
 // The calls of kernel32 and advapi32 that the service control manager needs, through koffi: loaded at the first use, on
-// Windows only. What asks the manager goes over RPC and may block: such calls run in Node's threads. It decides nothing.
+// Windows only. What asks the manager may block, so such calls run in Node's threads. It decides nothing.
 import { createRequire } from 'node:module';
 import type { KoffiFunc } from 'koffi';
 

@@ -15,13 +15,13 @@ const options = z.strictObject({
 });
 type Context = RecoveryContext<z.output<typeof options>>;
 
-/** One action; only what leaves a service behind gets a session of its own. */
+/** One action; what may leave a process behind gets a session of its own. */
 async function ask(context: Context, action: Action, timeoutMs: number): Promise<ExecResult | { refused: string }> {
   const { options: agent, ports, service } = context;
   const level = action === 'monitor' ? { level: 0 } : {};
   const call = agentCall(ports, agent, action, { service, timeoutMs, ...level });
   if ('refused' in call) return call;
-  const run = action === 'start' ? launch : runOut;
+  const run = action === 'start' || action === 'reload' ? launch : runOut;
   return run(context, call.argv, timeoutMs, { env: call.env });
 }
 

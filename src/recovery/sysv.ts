@@ -104,7 +104,7 @@ export default defineRecovery({
   inspect,
   start,
   stop,
-  reload: (context) => act(context, 'reload', ASK_MS),
+  reload: (context) => act(context, 'reload', ASK_MS, launch),
   sweep: sweepOwned,
   validate: (context) => validateBy(context.ports, context.options.validate, context.signal),
   watch: watchOwned,

@@ -14,6 +14,7 @@ import {
   stopInOrder,
   terminate,
 } from '../host/service-control.ts';
+import { clean } from '../host/text.ts';
 import { endingOf, errorCause, errorText, type ServiceReading } from '../host/windows-service.ts';
 import { DISABLED, type HeldProcess, isRefused, STATE } from '../ports/scm.ts';
 
@@ -47,10 +48,6 @@ const caseOf = ({ options: wanted, ports, signal, memory }: Context): ServiceCas
 /** In the memory: it is down because we stopped it, or could not start it. A stop that is not ours is somebody's. */
 const OURS = 'down-by-us';
 
-async function isDisabled(one: ServiceCase): Promise<boolean> {
-  return (await one.ports.scm.startType(one.service, limits(one))) === DISABLED;
-}
-
 /** Somebody's will, seen in what the service control manager says. */
 function byHand({ condition }: ServiceReading, memory: Map<string, unknown>): boolean {
   if (condition === 'paused') return true;
@@ -66,14 +63,21 @@ async function inspect(context: Context) {
   }
   if (now.condition === 'running') context.memory.delete(OURS);
   const { state, detail, process, evidence } = now;
-  const down = state === 'stopped' || now.status.state === STATE.stopped;
-  if (down && (await isDisabled(one)))
+  const type = now.status.state === STATE.stopped ? await one.ports.scm.startType(one.service, limits(one)) : null;
+  if (type === DISABLED)
     return {
       ...{ state, byHand: true, detail: `${detail}, and is disabled: somebody forbade to start it` },
       evidence: { ...evidence, start: 'disabled' },
     };
+  const start = isRefused(type) ? { start: clean(type.text) } : {};
   const main = process && !process.ended() ? { pid: process.pid, startTicks: process.born, exe: null } : null;
-  return { state, byHand: byHand(now, context.memory), detail, ...(main ? { main } : {}), evidence };
+  return {
+    state,
+    byHand: byHand(now, context.memory),
+    detail,
+    ...(main ? { main } : {}),
+    evidence: { ...evidence, ...start },
+  };
 }
 
 /** After StartServiceW has said yes: until it says RUNNING with a living process, or has ended, or the time is over. */
@@ -158,7 +162,7 @@ const LOOK_MS = 1000;
 
 /** Looks at the handle ten times a second, which costs microseconds, and asks the manager once a second: a service
  *  that shares its process can stop without a death, and a start by others has to be seen. */
-function watch(context: Context, onChange: (change: LifeChange) => void): { close(): void } {
+async function watch(context: Context, onChange: (change: LifeChange) => void): Promise<{ close(): void }> {
   // It outlives the call that began it, and with it that call's signal.
   const one: ServiceCase = { ...caseOf(context), memory: new Map(), signal: new AbortController().signal };
   const { clock } = one.ports;
@@ -186,7 +190,7 @@ function watch(context: Context, onChange: (change: LifeChange) => void): { clos
     if (clock.monotonic() - lookedAt >= LOOK_MS) await ask().catch(() => undefined);
     if (!closed) cancel = clock.after(GLANCE_MS, () => void glance());
   };
-  void glance();
+  await glance();
   return {
     close() {
       closed = true;
@@ -204,6 +208,6 @@ export default defineRecovery({
   start,
   stop,
   validate,
-  watch: (context, onChange) => Promise.resolve(watch(context, onChange)),
+  watch,
   release: (context) => Promise.resolve(letGo(context.memory)),
 });

@@ -1,5 +1,5 @@
-// A real chronyd of Debian on a loopback port, which leaves the machine's clock alone; run with chroot(8), because it and
-// the host's own time daemon exclude each other as packages. Needs root.
+// A real chronyd of Debian on a loopback port, which leaves the machine's clock alone; run with chroot(8), because it
+// and the host's own time daemon exclude each other as packages. Needs root.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -92,6 +92,9 @@ const values: Readonly<Record<string, unknown>> = {
   expect: '* OK',
   remote: 'example.org',
   doveadm: '/usr/bin/doveadm',
+  hops: ['relay.example.org:25'],
+  certificate: '/etc/ssl/mail.pem',
+  key: '/etc/ssl/mail.key',
   suffixes: ['dc=example,dc=org'],
 };
 const valueOf = (key: string): unknown => values[key] ?? (key.endsWith('port') ? 4321 : 'probe@example.org');

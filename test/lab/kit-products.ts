@@ -11,8 +11,12 @@ export interface Product {
   readonly unit: string;
   /** Values for the parameters of the kit, as YAML. */
   readonly set?: string;
+  /** A file of its configuration, and a line that makes it bad. Without it nothing can be validated. */
+  readonly spoil?: readonly [path: string, line: string];
   /** systemd itself starts it again after a crash, mostly before the daemon would. */
   readonly revived?: boolean;
+  /** Debian packages that cannot live beside Postfix or Dovecot: they go into the disk of a node of their own. */
+  readonly apart?: readonly string[];
   /** Writes its configuration; the node is off. */
   prepare?(node: LabNode): Promise<void> | void;
 }
@@ -89,33 +93,86 @@ function fetcher(node: LabNode): void {
   node.put('/etc/fetchmailrc', text, { mode: 0o600, owner });
 }
 
+const store = `START {
+  recover cmd="/usr/sbin/cyrus ctl_cyrusdb -r"
+}
+SERVICES {
+  imap cmd="imapd -U 30" listen="127.0.0.1:imap" prefork=1 maxchild=10
+  lmtpunix cmd="lmtpd" listen="/run/cyrus/socket/lmtp" prefork=0 maxchild=10
+}
+EVENTS {
+  checkpoint cmd="/usr/sbin/cyrus ctl_cyrusdb -c" period=30
+}
+`;
+
+/** Installs packages into the node's own disk. It needs the host's resolver for that moment, and starts nothing. */
+export async function installInto(node: LabNode, packages: readonly string[]): Promise<void> {
+  const kept = ['/etc/resolv.conf', '/etc/hosts'].map((path) => [path, node.read(path)] as const);
+  for (const [path] of kept) node.put(path, readFileSync(path));
+  node.put('/usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  const mounted = ['proc', 'dev'].map((name) => join(node.root, name));
+  for (const at of mounted) await must(['mount', '--bind', `/${at.split('/').pop()}`, at]);
+  try {
+    const apt = ['apt-get', '-q', '-y', '--no-install-recommends', 'install', ...packages];
+    await must(['chroot', node.root, 'env', 'DEBIAN_FRONTEND=noninteractive', ...apt], { timeoutMs: 300_000 });
+  } finally {
+    for (const at of mounted) await must(['umount', at]);
+    node.remove('/usr/sbin/policy-rc.d');
+    for (const [path, text] of kept) node.put(path, text);
+  }
+}
+
 /** In the order of what matters for mail. */
 export const products: readonly Product[] = [
-  { kit: 'openldap', unit: 'slapd.service', prepare: directory },
-  { kit: 'bind', unit: 'named.service', revived: true, prepare: resolver },
-  { kit: 'rspamd', unit: 'rspamd.service', revived: true },
+  { kit: 'openldap', unit: 'slapd.service', spoil: ['/etc/ldap/slapd.conf', 'nonsense here'], prepare: directory },
+  {
+    kit: 'bind',
+    unit: 'named.service',
+    spoil: ['/etc/bind/named.conf', 'nonsense { };'],
+    revived: true,
+    prepare: resolver,
+  },
+  { kit: 'rspamd', unit: 'rspamd.service', spoil: ['/etc/rspamd/rspamd.conf', 'nonsense {'], revived: true },
   { kit: 'redis', unit: 'redis-server.service', revived: true },
-  { kit: 'mariadb', unit: 'mariadb.service', revived: true },
-  { kit: 'postgresql', unit: 'postgresql@15-main.service' },
+  {
+    kit: 'mariadb',
+    unit: 'mariadb.service',
+    spoil: ['/etc/mysql/mariadb.conf.d/50-server.cnf', 'nonsense x'],
+    revived: true,
+  },
+  {
+    kit: 'postgresql',
+    unit: 'postgresql@15-main.service',
+    spoil: ['/etc/postgresql/15/main/postgresql.conf', 'nonsense x'],
+  },
   {
     kit: 'apache',
     unit: 'apache2.service',
+    spoil: ['/etc/apache2/apache2.conf', 'Nonsense yes'],
     revived: true,
     prepare: (node) => node.put('/etc/apache2/ports.conf', 'Listen 127.0.0.1:80\nServerName lab.test\n'),
   },
   {
     kit: 'haproxy',
     unit: 'haproxy.service',
+    spoil: ['/etc/haproxy/haproxy.cfg', 'nonsense'],
     set: '{ port: 8080, page: "http://127.0.0.1:8080/alive" }',
     revived: true,
     prepare: (node) => node.put('/etc/haproxy/haproxy.cfg', balancer),
   },
-  { kit: 'opendkim', unit: 'opendkim.service', revived: true },
-  { kit: 'clamav', unit: 'clamav-daemon.service', set: '{ own-signatures: true }', prepare: scanner },
-  { kit: 'spamassassin', unit: 'spamd.service', revived: true },
+  { kit: 'opendkim', unit: 'opendkim.service', spoil: ['/etc/opendkim.conf', 'Nonsense x'], revived: true },
+  {
+    kit: 'clamav',
+    unit: 'clamav-daemon.service',
+    spoil: ['/etc/clamav/clamd.conf', 'Nonsense x'],
+    set: '{ own-signatures: true }',
+    prepare: scanner,
+  },
+  { kit: 'spamassassin', unit: 'spamd.service', spoil: ['/etc/spamassassin/local.cf', 'nonsense x'], revived: true },
   {
     kit: 'unbound',
     unit: 'unbound.service',
+    spoil: ['/etc/unbound/unbound.conf', 'nonsense: yes'],
     set: '{ server: "127.0.0.1:5353", port: 5353 }',
     revived: true,
     prepare: (node) =>
@@ -127,18 +184,35 @@ export const products: readonly Product[] = [
     set: '{ port: 8993, tls-name: tunnel.lab.test, ca: /etc/ssl/lab/ca.pem }',
     prepare: tunnel,
   },
-  { kit: 'php-fpm', unit: 'php8.2-fpm.service' },
+  { kit: 'php-fpm', unit: 'php8.2-fpm.service', spoil: ['/etc/php/8.2/fpm/pool.d/www.conf', 'nonsense = yes'] },
   {
     kit: 'amavis',
     unit: 'amavis.service',
+    spoil: ['/etc/amavis/conf.d/50-user', 'nonsense'],
     revived: true,
     prepare: (node) => node.put('/etc/mailname', 'mail.lab.test\n'),
   },
   {
     kit: 'mailman',
     unit: 'mailman3.service',
+    spoil: ['/etc/mailman3/mailman.cfg', '[nonsense'],
     // It writes tables for Postfix at its start.
     prepare: (node) => node.put('/etc/postfix/main.cf', 'compatibility_level = 3.6\n'),
   },
-  { kit: 'fetchmail', unit: 'fetchmail.service', prepare: fetcher },
+  { kit: 'fetchmail', unit: 'fetchmail.service', spoil: ['/etc/fetchmailrc', 'nonsense'], prepare: fetcher },
+  {
+    kit: 'exim',
+    unit: 'exim4.service',
+    spoil: ['/var/lib/exim4/config.autogenerated', 'nonsense = x'],
+    apart: ['exim4-daemon-light'],
+    prepare: (node) => node.put('/etc/mailname', 'mail.lab.test\n'),
+  },
+  {
+    kit: 'cyrus',
+    unit: 'cyrus-imapd.service',
+    spoil: ['/etc/imapd.conf', 'nonsense'],
+    apart: ['cyrus-imapd'],
+    // Debian's own names services whose packages are not there, and then the master ends.
+    prepare: (node) => node.put('/etc/cyrus.conf', store),
+  },
 ];

@@ -8,13 +8,16 @@ wanted=(
   systemd systemd-sysv dbus iproute2 nftables procps psmisc iputils-ping openssl faketime
   postfix dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pop3d nginx-light bind9 bind9-dnsutils
   swaks socat rsyslog monit monitoring-plugins-basic e2fsprogs util-linux
-  slapd rspamd redis-server mariadb-server postgresql apache2 haproxy opendkim clamav-daemon spamd unbound stunnel4 php-fpm
-  amavisd-new mailman3 fetchmail
+  slapd rspamd redis-server mariadb-server postgresql apache2 haproxy opendkim clamav-daemon spamd unbound
+  stunnel4 php-fpm amavisd-new mailman3 fetchmail
   resource-agents supervisor snmpd busybox-static podman runc
+  wine64 wine
+  dovecot-managesieved dovecot-sieve ldap-utils redis-tools mariadb-client
+  libgnutls-dane0 libidn12 libnsl2
 )
 units=(postfix dovecot nginx named rsyslog monit nftables supervisor snmpd podman podman-auto-update podman-restart
-  slapd rspamd redis-server mariadb postgresql apache2 haproxy opendkim clamav-daemon clamav-freshclam spamd unbound stunnel4
-  php8.2-fpm amavis mailman3 fetchmail)
+  slapd rspamd redis-server mariadb postgresql apache2 haproxy opendkim clamav-daemon clamav-freshclam spamd unbound
+  stunnel4 php8.2-fpm amavis mailman3 fetchmail podman.socket podman-auto-update.timer)
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get
 

@@ -40,8 +40,8 @@ test('a loop that is busy when a program ends still reads what it said', async (
     for (const until = performance.now() + ms; performance.now() < until; );
   };
   const word = exec.run(['/bin/sh', '-c', 'sleep 0.3; echo word'], { timeoutMs: 9000 });
-  // Output and end of this one are seen in the same turn of the loop. While its output is taken, the other one speaks and
-  // ends too: its end is seen in that turn, its output only in the next.
+  // Output and end of this one are seen in the same turn of the loop. While its output is taken, the other one speaks
+  // and ends too: its end is seen in that turn, its output only in the next.
   setTimeout(() => busy(200), 50);
   const onStdout = (): void => {
     busy(500);

@@ -55,6 +55,25 @@ test('talks in lines, in both ends of line, and over a unix socket', async () =>
   rmSync(folder, { recursive: true });
 });
 
+test('writes bytes as they are', async () => {
+  const heard: Buffer[] = [];
+  const server = createServer((socket) => {
+    socket.on('data', (piece: Buffer) => {
+      heard.push(piece);
+      if (Buffer.concat(heard).length >= 256) socket.end('all\n');
+    });
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  const dialogue = await openTo(typeof address === 'object' && address ? address.port : 0, { timeoutMs: 5000 });
+  const bytes = Uint8Array.from({ length: 256 }, (_, value) => value);
+  await dialogue.write(bytes);
+  assert.is(await dialogue.readLine(), 'all');
+  assert.equal(Buffer.concat(heard), Buffer.from(bytes));
+  dialogue.close();
+  await new Promise((done) => server.close(done));
+});
+
 test('each bad server has its code, in bounded time', async () => {
   const table: [HostileMode, string][] = [
     ['silent', 'timeout'],

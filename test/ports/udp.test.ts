@@ -20,7 +20,7 @@ const ask = async (
 };
 
 test('the answer that fits, and none that does not', async () => {
-  const server = await udpServer((question) => [Buffer.from('?'), Buffer.from(`me, ${question}`)]);
+  const server = await udpServer((question) => [Buffer.from('?'), Buffer.from(`me, ${question.toString()}`)]);
   assert.is(await ask(server.port), 'me, who');
   assert.is(await ask(server.port, { host: 'localhost' }), 'me, who');
   await server.stop();

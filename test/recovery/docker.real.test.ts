@@ -3,12 +3,12 @@ import { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:f
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Recovery, RecoveryContext } from '../../src/define.ts';
+import type { Ports, Recovery, RecoveryContext } from '../../src/define.ts';
 import { exec } from '../../src/ports/exec.ts';
 import { proc } from '../../src/ports/proc.ts';
 import docker from '../../src/recovery/docker.ts';
 import { until } from '../support/host.ts';
-import { recoveryContext } from '../support/recover.ts';
+import { recoveryContext, watchedProc } from '../support/recover.ts';
 import { newFolder } from '../support/server.ts';
 
 const test = suite('docker, real podman');
@@ -25,8 +25,8 @@ const run: typeof exec.run = (argv, how) => {
   return exec.run([...argv.slice(0, at), ...own, ...argv.slice(at + 1)], how);
 };
 const podman = (...words: string[]) => run(['podman', ...words], { timeoutMs: 60_000 });
-const context = (more: object = {}, container = name): RecoveryContext<never> =>
-  recoveryContext(recovery, { container, engine: 'podman', ...more }, { exec: { run } });
+const context = (more: object = {}, container = name, ports: Partial<Ports> = {}): RecoveryContext<never> =>
+  recoveryContext(recovery, { container, engine: 'podman', ...more }, { exec: { run }, ...ports });
 const stateNow = async (): Promise<string> => (await recovery.inspect(context())).state;
 
 test.before(async () => {
@@ -84,14 +84,15 @@ test('a restart is another process; a death and a start are told', async () => {
   assert.is((await recovery.start(context())).ok, true);
   const first = (await recovery.inspect(context())).main;
   const told: string[] = [];
-  const watch = await recovery.watch?.(context(), (change) => told.push(change.kind));
-  // The first look has to be over before there is a death to tell.
-  await new Promise((next) => setTimeout(next, 2000));
+  const own = watchedProc();
+  const watched = context({}, name, { proc: own.proc });
+  const watch = await recovery.watch?.(watched, (change) => told.push(change.kind));
+  assert.ok(await until(() => own.watched() > 0, 60_000));
   const restarted = await recovery.restart?.(context({ 'stop-timeout': '1s' }));
   assert.is(restarted?.ok, true, restarted?.detail);
   const second = (await recovery.inspect(context())).main;
   assert.ok(second && second.pid !== first?.pid);
-  assert.ok(await until(() => told.includes('started'), 20_000));
+  assert.ok(await until(() => told.includes('started'), 60_000));
   assert.equal(told, ['died', 'started']);
   watch?.close();
   assert.is((await recovery.stop(context(), { force: true })).ok, true);

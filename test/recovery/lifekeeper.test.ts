@@ -67,7 +67,7 @@ test.after(() => rmSync(dir, { recursive: true }));
 const context = (more: object = {}) =>
   recoveryContext(recovery, { folder, tag: 'mail', id: 'app', 'pid-file': pidFile, exe: [exe], ...more });
 const living = (): number => proc.byExe(exe).filter((one) => one.state !== 'Z').length;
-const up = (): Promise<boolean> => until(() => living() === 1);
+const up = (): Promise<boolean> => until(() => living() === 1, 30_000);
 const ask = async (depth: 'quick' | 'deep', more: object = {}, timeoutMs = 5000): Promise<string> => {
   const got = await runCheck(check as unknown as Check, { folder, tag: 'mail', ...more }, { depth, timeoutMs });
   return [got.outcome, got.cause].filter(Boolean).join(' ');
@@ -78,7 +78,7 @@ test('in service, checked, out of service; the scripts get the words of LifeKeep
   assert.is(await ask('quick'), 'fail refusing');
   assert.is((await recovery.start(context())).ok, true);
   assert.ok(await up());
-  for (let tries = 0; tries < 200 && !(await answers(port)); tries += 1)
+  for (let tries = 0; tries < 1000 && !(await answers(port)); tries += 1)
     await new Promise((next) => setTimeout(next, 25));
   const seen = await recovery.inspect(context());
   assert.equal([seen.state, seen.main?.exe], ['running', exe]);

@@ -70,6 +70,19 @@ test('a stop that fails, hangs or lies ends in SIGKILL', async () => {
   }
 });
 
+test('orphans of a dead main process are swept away; while it lives, nothing is', async () => {
+  script({ start: `${START}; ${exe} 31 &` });
+  const known = context({ 'pid-file': pidFile, exe: [exe] });
+  await recovery.start(known);
+  assert.ok(await until(() => living() === 2));
+  assert.match((await recovery.sweep?.(known))?.detail ?? '', 'nothing to sweep');
+  const main = (await recovery.inspect(known)).main;
+  proc.signal(main?.pid ?? 0, 'SIGKILL');
+  assert.ok(await until(() => living() === 1));
+  assert.match((await recovery.sweep?.(known))?.detail ?? '', 'killed 1 process');
+  assert.is(living(), 0);
+});
+
 test('not installed and not configured are misconfigured; a script that is not there too', async () => {
   for (const [code, cause] of Object.entries({ 1: undefined, 5: 'misconfigured', 6: 'misconfigured' })) {
     script({ start: `exit ${code}` });

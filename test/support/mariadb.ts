@@ -13,7 +13,7 @@ export interface Mariadb extends Server {
 
 let servers = 0;
 
-/** The user `probe` has the password `pw` and the database `lab`. `settings` are words such as `--max-connections=2`. */
+/** The user `probe` has the password `pw` and the database `lab`. `settings`: words such as `--max-connections=2`. */
 export async function startMariadb(...settings: readonly string[]): Promise<Mariadb> {
   const folder = newFolder('mariadb');
   const data = join(folder, 'data');

@@ -1,4 +1,4 @@
-// A PostgreSQL of its own, on a free port of loopback and on a socket in its folder; a primary, or a standby of another.
+// A PostgreSQL of its own, on a free port of loopback and on a socket in its folder: a primary, or a standby of one.
 import { execFileSync, spawn } from 'node:child_process';
 import { appendFileSync, chownSync, closeSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,49 +15,46 @@ const RELEASES = '/usr/lib/postgresql';
 const program = (name: string): string => join(RELEASES, readdirSync(RELEASES).toSorted().at(-1) ?? '', 'bin', name);
 const idOf = (kind: '-u' | '-g'): number => Number(execFileSync('id', [kind, 'postgres'], { encoding: 'utf8' }));
 
-/** Roles: `postgres` and `probe`, both with the password `pw`. */
-export async function startPostgresql(
-  options: { readonly standbyOf?: number; readonly settings?: string; readonly tls?: boolean } = {},
-): Promise<Postgresql> {
-  const folder = newFolder('postgresql');
-  const data = join(folder, 'data');
-  const [port = 0] = await freePorts(1);
-  const [uid, gid] = [idOf('-u'), idOf('-g')];
-  const as = {
-    uid,
-    gid,
-    cwd: '/',
-    timeout: 60_000,
-    stdio: ['ignore', 'ignore', 'pipe'] as ['ignore', 'ignore', 'pipe'],
-  };
+interface Options {
+  readonly standbyOf?: number;
+  readonly settings?: string;
+  readonly tls?: boolean;
+}
+
+/** The files of a new primary, or a copy of a running one. */
+function makeData(folder: string, data: string, options: Options, { uid, gid }: { uid: number; gid: number }): void {
   const password = join(folder, 'password');
   mkdirSync(data, { mode: 0o700 });
   writeFileSync(password, 'pw\n');
   writeCertificate(folder);
   for (const path of [folder, data, password, join(folder, 'key.pem')]) chownSync(path, uid, gid);
-  if (options.standbyOf === undefined) {
-    const way = [
-      '-U',
-      'postgres',
-      '-A',
-      'scram-sha-256',
-      '--pwfile',
-      password,
-      '--no-sync',
-      '-E',
-      'UTF8',
-      '--locale=C',
-    ];
-    execFileSync(program('initdb'), ['-D', data, ...way], as);
-  } else {
-    const from = `host=127.0.0.1 port=${options.standbyOf} user=postgres password=pw`;
-    execFileSync(program('pg_basebackup'), ['-D', data, '-d', from, '-R', '-c', 'fast', '--no-sync'], as);
-  }
-  const tls = options.tls
-    ? `ssl = on\nssl_cert_file = '${join(folder, 'cert.pem')}'\nssl_key_file = '${join(folder, 'key.pem')}'\n`
-    : '';
-  const settings = `port = ${port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '${folder}'\nfsync = off\n`;
-  appendFileSync(join(data, 'postgresql.conf'), `${settings}max_connections = 20\n${tls}${options.settings ?? ''}\n`);
+  const fresh = `-U postgres -A scram-sha-256 --pwfile ${password} --no-sync -E UTF8 --locale=C`.split(' ');
+  const from = `host=127.0.0.1 port=${options.standbyOf} user=postgres password=pw`;
+  const copy = ['-d', from, '-R', '-c', 'fast', '--no-sync'];
+  const [name, way] = options.standbyOf === undefined ? ['initdb', fresh] : ['pg_basebackup', copy];
+  const stdio: ['ignore', 'ignore', 'pipe'] = ['ignore', 'ignore', 'pipe'];
+  execFileSync(program(name), ['-D', data, ...way], { uid, gid, cwd: '/', timeout: 60_000, stdio });
+}
+
+const settingsOf = (folder: string, port: number, options: Options): string => `port = ${port}
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '${folder}'
+fsync = off
+max_connections = 20
+ssl = ${options.tls ? 'on' : 'off'}
+ssl_cert_file = '${join(folder, 'cert.pem')}'
+ssl_key_file = '${join(folder, 'key.pem')}'
+${options.settings ?? ''}
+`;
+
+/** Roles: `postgres` and `probe`, both with the password `pw`. */
+export async function startPostgresql(options: Options = {}): Promise<Postgresql> {
+  const folder = newFolder('postgresql');
+  const data = join(folder, 'data');
+  const [port = 0] = await freePorts(1);
+  const [uid, gid] = [idOf('-u'), idOf('-g')];
+  makeData(folder, data, options, { uid, gid });
+  appendFileSync(join(data, 'postgresql.conf'), settingsOf(folder, port, options));
   const log = openSync(join(folder, 'log'), 'a');
   const child = spawn(program('postgres'), ['-D', data], { uid, gid, cwd: '/', stdio: ['ignore', log, log] });
   closeSync(log);

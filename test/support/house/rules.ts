@@ -145,7 +145,7 @@ const plugins: Rule = (files) => {
   const tested = new Set(
     files.filter(isTest).flatMap((file) =>
       importsOf(file).flatMap(({ from }) => {
-        const [, kind = '', name = ''] = /\/src\/([a-z]+)\/([a-z-]+)\.ts$/.exec(from) ?? [];
+        const [, kind = '', name = ''] = /\/src\/([a-z]+)\/([a-z0-9-]+)\.ts$/.exec(from) ?? [];
         return file.path.startsWith(`test/${kind}/`) ? [`src/${kind}/${name}.ts`] : [];
       }),
     ),
