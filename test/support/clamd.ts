@@ -36,7 +36,9 @@ SelfCheck 3600
 `,
   );
   const main = spawnTo(['clamd', '-c', join(folder, 'clamd.conf')], logFile);
-  await until('a clamd that listens', () => answers(port), 60_000);
+  // It listens on the port a moment before it does on the socket, and takes commands after both.
+  const ready = async (): Promise<boolean> => /Self checking every/.test(readLog(logFile)()) && (await answers(port));
+  await until('a clamd that listens', ready, 60_000);
   return {
     folder,
     socket,
