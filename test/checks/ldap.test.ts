@@ -39,7 +39,7 @@ test('each result code has its cause, wherever it is said', async () => {
     [{ search: [80, 'MDB_MAP_FULL: Environment mapsize limit reached'] }, 'fail/no-space'],
     [{ search: [1, 'No space left on device'] }, 'fail/no-space'],
     [{ entries: 0 }, 'fail/misconfigured'],
-    [{ entries: 100_000 }, 'fail/misconfigured'],
+    [{ entries: 1000, name: `cn=${'x'.repeat(2000)}` }, 'fail/misconfigured'],
     [{ bind: null }, 'fail/hung'],
   ];
   for (const [script, wanted] of table) {

@@ -121,6 +121,9 @@ test('bytes that no library can read end the check and nothing else', async () =
     const result = await ask([OK(2), raw]);
     assert.match(said(result), /^fail\/(misconfigured|hung|refusing)$/, `${raw.toString('hex')}: ${result.detail}`);
   }
+  const order = await ask([OK(7)]);
+  assert.is(said(order), 'fail/misconfigured', order.detail);
+  assert.match(order.detail, 'packets out of order');
   const many = await ask([OK(2), Buffer.concat([packet(1, Buffer.from([1])), Buffer.alloc(2_000_000, 0xee)])]);
   assert.is(said(many), 'fail/misconfigured', many.detail);
 });

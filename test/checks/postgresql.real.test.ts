@@ -124,6 +124,12 @@ test('a standby: in step, behind, and one that takes no questions', async () => 
     superuser('SELECT pg_wal_replay_pause()');
     server.sql('CREATE TABLE later (x int)');
     assert.match((await becomes('degraded/dependency')).detail, 's behind its primary');
+    superuser('SELECT pg_wal_replay_resume()');
+    await becomes('pass/-');
+    // Nobody sends any more: all that came is done, and that is not enough.
+    superuser("ALTER SYSTEM SET primary_conninfo = ''");
+    superuser('SELECT pg_reload_conf()');
+    await becomes('degraded/dependency');
   } finally {
     await standby.stop();
   }

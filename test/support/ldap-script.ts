@@ -9,8 +9,9 @@ export interface LdapScript {
   readonly bind?: Result | null;
   readonly search?: Result;
   readonly startTls?: Result;
-  /** Entries of each search. */
+  /** Entries of each search, and their name. */
   readonly entries?: number;
+  readonly name?: string;
   readonly tls?: SecureContextOptions;
   /** Comes in one piece with the go-ahead for TLS. */
   readonly after?: Buffer;
@@ -42,7 +43,7 @@ function answerTo(request: Buffer, script: LdapScript): Buffer {
   if (operation === 0x77)
     return Buffer.concat([result(0x78, script.startTls ?? [2, '']), script.after ?? Buffer.alloc(0)]);
   if (operation !== 0x63) return Buffer.alloc(0);
-  const entry = message(0x64, text('dc=a'), ber(0x30, Buffer.alloc(0)));
+  const entry = message(0x64, text(script.name ?? 'dc=a'), ber(0x30, Buffer.alloc(0)));
   const found = script.search ? 0 : (script.entries ?? 1);
   return Buffer.concat([...Array.from({ length: found }, () => entry), result(0x65, script.search ?? [0, ''])]);
 }

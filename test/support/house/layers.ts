@@ -77,7 +77,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   imapflow: ['src/sandbox/web.ts'],
   koffi: ['src/ports/libc.ts', 'src/ports/proc-exit.ts', 'src/ports/win32.ts'],
   libsql: ['src/ports/history-store.ts'],
-  // A client library that speaks its own protocol does so on a connection that ports/net.ts lends: one check is its home.
+  // A client library that speaks its own protocol does so on a connection that ports/net.ts lends: one check its home.
   ldapts: ['src/checks/ldap.ts'],
   mysql2: ['src/checks/mariadb.ts'],
   'net-snmp': ['src/checks/snmp-get.ts', 'src/alerts/'],
