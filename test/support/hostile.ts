@@ -149,6 +149,8 @@ export async function hostile(mode: HostileMode, options: HostileOptions = {}): 
     connections: () => connections,
     written: () => gone + [...open].reduce((sum, socket) => sum + socket.bytesWritten, 0),
     async stop() {
+      // What the client said last is still read: it may have hung up already, and the words be on their way.
+      for (let look = 0; open.size > 0 && look < 50; look++) await new Promise((done) => setTimeout(done, 5));
       for (const timer of timers) clearTimeout(timer);
       for (const socket of open) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
