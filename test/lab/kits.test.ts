@@ -39,8 +39,9 @@ const groups = {
 };
 let lab: Lab;
 
-/** What a validator says that does not repeat the bad word. */
-const WORDS: Readonly<Record<string, RegExp>> = {};
+/** The bad word itself, or the place where it stands. PostgreSQL names the file only, and of Mailman's many lines the
+ *  first is told. */
+const PLACE = /nonsense|\bline \d+|\.conf:\d+|\.conf" contains errors|Traceback/i;
 
 /** The kits as shipped; only beats are short, and budgets wide. */
 const config = (some: readonly Product[], observe: boolean): string => `node: lab
@@ -160,8 +161,10 @@ async function judge(one: Case, cause: 'dead' | 'hung'): Promise<void> {
   if (cause === 'dead' && revived && repaired < 0) return; // systemd was first.
   assert.ok(repaired >= 0, 'it is repaired');
   // What is said after that is about the start: it may refuse for a while then.
-  const causes = story.slice(0, repaired + 1).flatMap((told) => CAUSE.exec(told.detail)?.[1] ?? []);
-  assert.equal([...new Set(causes)], [cause], 'its cause');
+  const causes = new Set(story.slice(0, repaired + 1).flatMap((told) => CAUSE.exec(told.detail)?.[1] ?? []));
+  // While systemd itself is about to start it, its socket refuses.
+  if (cause === 'dead' && revived) causes.delete('refusing');
+  assert.equal([...causes], [cause], 'its cause');
 }
 
 /** Breaks some products at once; gives for each what became of it. */
@@ -236,7 +239,7 @@ for (const [name, some] of Object.entries(groups))
       const bad = await ask();
       node.put(path, text);
       assert.equal([bad.ok, bad.cause], [false, 'misconfigured'], bad.detail);
-      assert.match(bad.detail, WORDS[kit] ?? /nonsense/i);
+      assert.match(bad.detail, PLACE, bad.detail);
     });
 
 test('none was given up, and none of them is forgotten', async () => {
