@@ -4,7 +4,7 @@
 //
 //   node dist/test/run.js [KIND,KIND…] [WORD…]     only files whose path holds one of the words
 //
-// Kinds: `unit` needs nothing but Node; `live` (test/e2e, test/sandbox) starts whole daemons as processes, also without
+// Kinds: `unit` needs nothing but Node; `live` (test/e2e, test/hostile, test/sandbox) takes its time, also without
 // root; `real` (`*.real.test.ts`) needs real servers and root; `lab` needs root; `all`. Closes with `N passed, N
 // failed`, counted from what ran.
 import { spawn } from 'node:child_process';
@@ -18,7 +18,7 @@ type Kind = (typeof KINDS)[number];
 
 function kindOf(path: string): Kind {
   if (path.startsWith('lab/')) return 'lab';
-  if (/^(e2e|sandbox)\//.test(path)) return 'live';
+  if (/^(e2e|hostile|sandbox)\//.test(path)) return 'live';
   return path.endsWith('.real.test.js') ? 'real' : 'unit';
 }
 

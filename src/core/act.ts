@@ -123,6 +123,15 @@ const settling: Gate = (c, s, verdict) => {
   return { rule: 'settling', text, then: hold };
 };
 
+/** Somebody else started it a moment ago, as at the boot of the machine: it may not be up yet. */
+const young: Gate = (c, s, verdict) => {
+  const { ageMs } = verdict;
+  if (ageMs === undefined || verdict.cause === 'dead' || verdict.direct || ageMs >= c.policy.graceMs) return null;
+  const text = `it was started ${span(ageMs)} ago and may need ${span(c.policy.graceMs)} to come up`;
+  const then = holdSuspect(c, s, c.at + c.policy.graceMs - ageMs, { waitsFor: 'start', ...incidentOf(c, s) });
+  return { rule: 'start-grace', text, then };
+};
+
 const observing: Gate = (c, s, verdict) => {
   if (!c.observe && !c.policy.observe) return null;
   const rung = nextRung(c.policy, s, verdict);
@@ -193,6 +202,7 @@ const GATES: readonly Gate[] = [
   tilted,
   incurable,
   settling,
+  young,
   observing,
   frozen,
   ladderEnd,

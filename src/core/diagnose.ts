@@ -89,7 +89,10 @@ export function wantsFacts(results: readonly NamedResult[], verdict: Verdict): b
   return verdict.cause === 'dead' && results.some((one) => one.result.outcome === 'pass');
 }
 
-const NOTHING_KNOWN: Facts = { run: null, processes: [], listeners: [], words: [], resolver: null };
+const NOTHING_KNOWN: Facts = { run: null, processes: [], listeners: [], words: [], ageMs: null, resolver: null };
+
+/** With how long it has been running: whoever has just been started may not answer yet. */
+const aged = (verdict: Verdict, { ageMs }: Facts): Verdict => (ageMs === null ? verdict : { ...verdict, ageMs });
 
 /** Several results, and facts where they were gathered → one verdict. */
 export function diagnose(results: readonly NamedResult[], facts: Facts | null): Verdict {
@@ -101,7 +104,7 @@ export function diagnose(results: readonly NamedResult[], facts: Facts | null): 
     if (!finding) continue;
     const { conclusive, ...merged } = { ...verdict, ...finding.patch };
     const detail = [merged.detail, finding.because].filter((text) => text !== '').join('; ');
-    return { ...merged, detail, ...(conclusive ? { conclusive } : {}) };
+    return aged({ ...merged, detail, ...(conclusive ? { conclusive } : {}) }, found.facts);
   }
-  return verdict;
+  return aged(verdict, found.facts);
 }

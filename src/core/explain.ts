@@ -111,6 +111,7 @@ const HELD: Readonly<Record<string, string>> = {
   dependencies: 'what it depends on is asked first',
   round: 'waits for the first round of checks',
   tilt: 'looked at again when the observer trusts its eyes',
+  start: 'it has just been started and is given time to come up',
   settle: 'left to come to itself, as what it depends on has just come back',
 };
 

@@ -65,6 +65,8 @@ export interface Verdict {
   readonly direct?: boolean;
   /** The part of the service that is at fault: its manager may be able to repair that part alone. */
   readonly part?: string;
+  /** How long the service has been running by then, where that is known: it may not be up yet. */
+  readonly ageMs?: number;
   /** How much the cause is worth: seen, or concluded from what else is known. Absent: as the check said it. */
   readonly confidence?: 'certain' | 'likely';
 }
@@ -89,6 +91,8 @@ export interface Facts {
   readonly listeners: readonly { readonly port: number; readonly who: string; readonly own: boolean }[];
   /** The newest lines of its log that speak of trouble, cleaned. */
   readonly words: readonly string[];
+  /** How long its main process has been running. */
+  readonly ageMs: number | null;
   /** Does the machine's own resolver answer at all? */
   readonly resolver: 'answers' | 'silent' | null;
 }
@@ -233,6 +237,7 @@ export interface ServiceState {
     | 'round'
     | 'tilt'
     | 'settle'
+    | 'start'
     | 'backoff'
     | 'turn'
     | 'calm'

@@ -249,10 +249,16 @@ async function repairPart(context: Context, part: string): Promise<ActionResult>
   return good(`killed ${count(end.killed, 'process', 'processes')} of ${part}; its main process starts others`);
 }
 
+/** How long its main process has been running. proc(5) counts in ticks since the boot; 100 a second on every Linux
+ *  that Node runs on. */
+function ageOf(context: Context, { main }: UnitReading): number | null {
+  return main ? Math.max(0, context.ports.clock.monotonic() - main.startTicks * 10) : null;
+}
+
 /** Its processes with their states, and who listens on its ports. */
 async function evidence(context: Context): Promise<Omit<Facts, 'run' | 'resolver'>> {
   const now = await look(context, 'fresh');
-  if (!now) return { processes: [], listeners: [], words: [] };
+  if (!now) return { processes: [], listeners: [], words: [], ageMs: null };
   const { proc } = context.ports;
   const group = now.facts['ControlGroup'] ?? '';
   const parts = Object.entries(context.options.parts);
@@ -261,7 +267,7 @@ async function evidence(context: Context): Promise<Omit<Facts, 'run' | 'resolver
     part: parts.find(([, exe]) => exe === one.exe)?.[0] ?? null,
   }));
   const claim = { ports: context.options.ports, exe: context.options.exe, group };
-  return { processes, listeners: listenersOf(context.ports, claim), words: [] };
+  return { processes, listeners: listenersOf(context.ports, claim), words: [], ageMs: ageOf(context, now.reading) };
 }
 
 export default defineRecovery({

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { policy, servicePolicy } from '../support/policies.ts';
-import { Drive, effectsOf, fails, passes, refusedBy } from '../support/drive.ts';
+import { Drive, effectsOf, fails, passes, refusedBy, ruleOf } from '../support/drive.ts';
 
 const test = suite('boot');
 
@@ -119,6 +119,20 @@ test('alarms and budgets are the same after it', () => {
   drive.reboot();
   assert.equal(drive.node.alarms, alarms);
   assert.equal(drive.node.repairs, repairs);
+});
+
+test('what somebody else started a moment ago is given its time to come up, and repaired when it did not', () => {
+  const make = (): Drive => new Drive(policy({ mta: servicePolicy({ graceMs: 60_000 }) })).start();
+  const drive = make();
+  const step = drive.deep('mta', { ...fails('refusing'), ageMs: 10_000 });
+  assert.is(ruleOf(step), 'start-grace');
+  assert.equal([drive.phase('mta'), drive.of('mta').waitsFor], ['suspect', 'start']);
+  drive.wait(50_000);
+  drive.deep('mta', { ...fails('refusing'), ageMs: 60_001 });
+  assert.is(drive.phase('mta'), 'restarting');
+  const dead = make();
+  dead.deep('mta', { ...fails('dead'), ageMs: 10_000 });
+  assert.is(dead.phase('mta'), 'restarting', 'who is dead does not come up');
 });
 
 test.run();

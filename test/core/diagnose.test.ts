@@ -15,6 +15,7 @@ const facts = (patch: Partial<Facts> = {}): Facts => ({
   processes: [],
   listeners: [],
   words: [],
+  ageMs: null,
   resolver: 'answers',
   ...patch,
 });
@@ -109,6 +110,11 @@ test('only the probe may not log in: the service is well', () => {
   assert.match(diagnose([say('imap', 'fail', 'credentials'), ...others], null).detail, /account of the probe/);
   const worse = [say('imap', 'fail', 'credentials'), say('disk', 'degraded', 'no-space')];
   assert.not.match(diagnose(worse, null).detail, /account of the probe/);
+});
+
+test('how long it has been running goes with the verdict', () => {
+  assert.is(diagnose([say('imap', 'fail', 'refusing')], facts({ ageMs: 3000 })).ageMs, 3000);
+  assert.is(diagnose([say('imap', 'pass')], facts({ ageMs: 3000 })).ageMs, undefined);
 });
 
 test('what no restart cures is never turned into something that one would', () => {

@@ -21,6 +21,7 @@ export const mutations: readonly Mutation[] = [
   gate('tilted', 'repairs in doubt of itself'),
   gate('observing', 'repairs while it should only observe'),
   gate('settling', 'repairs what has not yet noticed that its dependency is back'),
+  gate('young', 'repairs what has just been started by somebody else'),
   gate('frozen', 'repairs what is flapping'),
   gate('budget', 'knows no budget of a service'),
   gate('nodeBudget', 'knows no budget of the node'),
