@@ -89,7 +89,7 @@ export function wantsFacts(results: readonly NamedResult[], verdict: Verdict): b
   return verdict.cause === 'dead' && results.some((one) => one.result.outcome === 'pass');
 }
 
-const NOTHING_KNOWN: Facts = { run: null, processes: [], listeners: [], words: [], ageMs: null, resolver: null };
+const NOTHING_KNOWN: Facts = { run: null, processes: [], listeners: [], ageMs: null, resolver: null };
 
 /** With how long it has been running: whoever has just been started may not answer yet. */
 const aged = (verdict: Verdict, { ageMs }: Facts): Verdict => (ageMs === null ? verdict : { ...verdict, ageMs });

@@ -89,8 +89,6 @@ export interface Facts {
   }[];
   /** Who listens on its ports; `own`: one of its processes does, or PID 1 for it. */
   readonly listeners: readonly { readonly port: number; readonly who: string; readonly own: boolean }[];
-  /** The newest lines of its log that speak of trouble, cleaned. */
-  readonly words: readonly string[];
   /** How long its main process has been running. */
   readonly ageMs: number | null;
   /** Does the machine's own resolver answer at all? */

@@ -48,7 +48,7 @@ async function gather(service: string, managed: Managed | null, hung: boolean, p
     hung ? inTime(ports, (signal) => resolverOf(ports, signal)) : null,
   ]);
   return {
-    ...{ processes: [], listeners: [], words: [], ageMs: null },
+    ...{ processes: [], listeners: [], ageMs: null },
     ...more,
     run: seen && { state: seen.state, detail: seen.detail },
     resolver,

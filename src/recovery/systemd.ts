@@ -258,7 +258,7 @@ function ageOf(context: Context, { main }: UnitReading): number | null {
 /** Its processes with their states, and who listens on its ports. */
 async function evidence(context: Context): Promise<Omit<Facts, 'run' | 'resolver'>> {
   const now = await look(context, 'fresh');
-  if (!now) return { processes: [], listeners: [], words: [], ageMs: null };
+  if (!now) return { processes: [], listeners: [], ageMs: null };
   const { proc } = context.ports;
   const group = now.facts['ControlGroup'] ?? '';
   const parts = Object.entries(context.options.parts);
@@ -267,7 +267,7 @@ async function evidence(context: Context): Promise<Omit<Facts, 'run' | 'resolver
     part: parts.find(([, exe]) => exe === one.exe)?.[0] ?? null,
   }));
   const claim = { ports: context.options.ports, exe: context.options.exe, group };
-  return { processes, listeners: listenersOf(context.ports, claim), words: [], ageMs: ageOf(context, now.reading) };
+  return { processes, listeners: listenersOf(context.ports, claim), ageMs: ageOf(context, now.reading) };
 }
 
 export default defineRecovery({

@@ -46,7 +46,8 @@ function rssMb(group: string): number {
 export async function costOf(node: LabNode, keeper: Keeper, count: number, seconds: number): Promise<Cost> {
   await keeper.watch(node, FIRST_PORT, count);
   const group = join(node.group, 'system.slice', `${keeper.unit}.service`);
-  await sleep(10_000);
+  // Until the first code is compiled and the heap has found its size.
+  await sleep(60_000);
   const [from, before] = [process.hrtime.bigint(), busyUs(group)];
   let most = 0;
   await poll(

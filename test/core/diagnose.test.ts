@@ -14,7 +14,7 @@ const facts = (patch: Partial<Facts> = {}): Facts => ({
   run: { state: 'running', detail: 'it runs' },
   processes: [],
   listeners: [],
-  words: [],
+ 
   ageMs: null,
   resolver: 'answers',
   ...patch,
