@@ -38,6 +38,11 @@ const options = z.strictObject({
     .default({})
     .describe('Parts that can be repaired alone: they are killed, and the main process starts them anew'),
   validate: opt.argv('Reads the configuration as a start would; not 0 = do not start').optional(),
+  orderly: opt
+    .flag(
+      'An orderly stop is tried first whatever the repair, as for a database; it is killed when that takes too long',
+    )
+    .default(false),
   'start-timeout': opt.duration('How long systemctl may take to start it').prefault('30s'),
   'stop-timeout': opt.duration('How long an orderly stop may take; then SIGKILL').prefault('10s'),
 });
@@ -197,7 +202,8 @@ async function stop(context: Context, how: { readonly force: boolean }): Promise
   const atRest = facts['ActiveState'] === 'inactive' || facts['ActiveState'] === 'failed';
   if (atRest && reading.pids.length === 0) return good(reading.detail);
   // Without its main process there is nobody left to stop in good order: the stop command would only wait.
-  if (how.force || reading.condition !== 'running') return clearGroup(context, facts);
+  const kill = how.force && !context.options.orderly;
+  if (kill || reading.condition !== 'running') return clearGroup(context, facts);
   const stopped = await systemctl(context, context.options['stop-timeout'], 'stop');
   const empty = livingIn(facts['ControlGroup'] ?? '', context.ports.proc).length === 0;
   if (stopped.code === 0 && empty) return good(`stopped in ${Math.round(stopped.ms)} ms`);

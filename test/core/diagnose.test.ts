@@ -14,7 +14,7 @@ const facts = (patch: Partial<Facts> = {}): Facts => ({
   run: { state: 'running', detail: 'it runs' },
   processes: [],
   listeners: [],
- 
+
   ageMs: null,
   resolver: 'answers',
   ...patch,

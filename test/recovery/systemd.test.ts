@@ -126,6 +126,16 @@ test('a dead master: its orphans and the stop command are killed directly, then 
   assert.equal(world.asked, ['start'], 'nothing else was asked of systemctl');
 });
 
+test('a database that hangs is asked to stop before it is killed', async () => {
+  const world = new World();
+  assert.is((await recovery.stop(world.context({ orderly: true }), { force: true })).ok, true);
+  assert.equal([world.killed, world.asked], [[], ['stop']]);
+  const deaf = new World();
+  deaf.verbs['stop'] = () => ({ code: null, timedOut: true, ms: 10_000 });
+  assert.is((await recovery.stop(deaf.context({ orderly: true }), { force: true })).ok, true);
+  assert.equal(deaf.killed, [10, 11]);
+});
+
 test('one part of it: those that run its executable now are killed, and nobody else', async () => {
   const world = new World();
   for (const pid of [12, 13]) {
