@@ -1,4 +1,5 @@
 // One process of many stands still. The rest of the service is well, and its master would start another.
+import { eventually, sleep } from '../lab/command.ts';
 import type { MailNode, Unit } from '../lab/mail-node.ts';
 import { membersOf } from '../lab/mail-node.ts';
 import { type NodeProcess, signal } from '../lab/processes.ts';
@@ -10,9 +11,11 @@ async function find(mail: MailNode, unit: Unit, ends: string): Promise<readonly 
   return found;
 }
 
-/** A mail to ourselves first, so that the process is there. */
+/** A mail to ourselves first, so that the process is there; and when it went through, nobody is busy with it. */
 async function oneMail({ node }: MailNode): Promise<void> {
   await node.attempt(['swaks', '--server', '127.0.0.1', '--to', 'bob@lab.test', '--from', 'ann@lab.test']);
+  await eventually('an empty queue', async () => (await node.exec(['postqueue', '-j'])).trim() === '', 10_000);
+  await sleep(500);
 }
 
 const lmtpStopped: Fault = {
