@@ -166,6 +166,8 @@ export const products: readonly Product[] = [
     unit: 'clamav-daemon.service',
     spoil: ['/etc/clamav/clamd.conf', 'Nonsense x'],
     set: '{ own-signatures: true }',
+    // Its socket unit starts it for whoever asks next.
+    revived: true,
     prepare: scanner,
   },
   { kit: 'spamassassin', unit: 'spamd.service', spoil: ['/etc/spamassassin/local.cf', 'nonsense x'], revived: true },
