@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { CheckResult, Depth, Facts, Metric, Outcome, ProcessIdentity, Step } from './core/types.ts';
 import type { Ports } from './ports/ports.ts';
 
+export { CAUSES } from './core/causes.ts';
 export { z };
 export type { Cause, CheckResult, Depth, Facts, Metric, Notice, Outcome, ProcessIdentity, Step } from './core/types.ts';
 export type { Ports } from './ports/ports.ts';

@@ -4,9 +4,9 @@
 //
 //   node dist/test/run.js [KIND,KIND…] [WORD…]     only files whose path holds one of the words
 //
-// Kinds: `unit` needs nothing but Node; `live` (test/e2e, test/hostile, test/sandbox) takes its time, also without
-// root; `real` (`*.real.test.ts`) needs real servers and root; `lab` needs root; `all`. Closes with `N passed, N
-// failed`, counted from what ran.
+// Kinds: `unit` needs nothing but Node; `live` (test/e2e, test/hostile, test/sandbox, `*.live.test.ts`) takes its time,
+// also without root; `real` (`*.real.test.ts`) needs real servers and root; `lab` needs root; `all`. Closes with
+// `N passed, N failed`, counted from what ran.
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -18,7 +18,7 @@ type Kind = (typeof KINDS)[number];
 
 function kindOf(path: string): Kind {
   if (path.startsWith('lab/')) return 'lab';
-  if (/^(e2e|hostile|sandbox)\//.test(path)) return 'live';
+  if (/^(e2e|hostile|sandbox)\/|\.live\.test\.js$/.test(path)) return 'live';
   return path.endsWith('.real.test.js') ? 'real' : 'unit';
 }
 

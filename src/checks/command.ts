@@ -1,6 +1,6 @@
 // Any program as a check: exit 0 is good. With `as: nagios` its answer is read as a Nagios plugin's.
-import { defineCheck, opt, z } from '../define.ts';
-import { CAUSES, exitVerdict, isExecResult, nagiosVerdict, runProgram } from '../dialogues/plugin.ts';
+import { CAUSES, defineCheck, opt, z } from '../define.ts';
+import { exitVerdict, isExecResult, nagiosVerdict, runProgram } from '../dialogues/plugin.ts';
 
 export default defineCheck({
   about: 'Runs a program: exit 0 is good, or the four answers of a Nagios plugin.',

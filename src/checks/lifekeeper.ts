@@ -1,6 +1,6 @@
 // The own checks of a LifeKeeper resource: quickCheck, and deepCheck where there is one.
-import { type CheckContext, defineCheck, unknown, z } from '../define.ts';
-import { CAUSES, exitVerdict, isExecResult, runProgram } from '../dialogues/plugin.ts';
+import { CAUSES, type CheckContext, defineCheck, unknown, z } from '../define.ts';
+import { exitVerdict, isExecResult, runProgram } from '../dialogues/plugin.ts';
 import { resourceOptions, scriptArgv, scriptPath } from '../host/lifekeeper.ts';
 
 const options = z.strictObject({

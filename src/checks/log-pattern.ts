@@ -1,7 +1,17 @@
 // How many new lines of a log match a pattern? A child reads and matches, a bounded part a look; the daemon neither
 // waits for a storage nor for a pattern that takes for ever.
-import { type CheckContext, type CheckResult, defineCheck, degraded, fail, opt, pass, unknown, z } from '../define.ts';
-import { CAUSES } from '../dialogues/plugin.ts';
+import {
+  CAUSES,
+  type CheckContext,
+  type CheckResult,
+  defineCheck,
+  degraded,
+  fail,
+  opt,
+  pass,
+  unknown,
+  z,
+} from '../define.ts';
 import { quote } from '../dialogues/quote.ts';
 import { runOnDisk } from '../host/disk-child.ts';
 import { count } from '../host/text.ts';

@@ -1,6 +1,6 @@
 // Any Nagios or Icinga plugin, its performance data kept.
-import { defineCheck, opt, z } from '../define.ts';
-import { CAUSES, isExecResult, nagiosVerdict, runProgram } from '../dialogues/plugin.ts';
+import { CAUSES, defineCheck, opt, z } from '../define.ts';
+import { isExecResult, nagiosVerdict, runProgram } from '../dialogues/plugin.ts';
 
 export default defineCheck({
   about: 'Runs a Nagios plugin: OK, WARNING, CRITICAL, UNKNOWN become pass, degraded, fail, unknown.',

@@ -1,8 +1,17 @@
 // The monitor of an OCF resource agent, at the depth that is asked for. Agents answer in exit codes; what a code means
 // stands in dialogues/ocf.ts.
-import { type CheckContext, type CheckResult, defineCheck, degraded, fail, pass, unknown, z } from '../define.ts';
+import {
+  CAUSES,
+  type CheckContext,
+  type CheckResult,
+  defineCheck,
+  degraded,
+  fail,
+  pass,
+  unknown,
+  z,
+} from '../define.ts';
 import { agentCall, agentOptions, isMisconfigured, isRunning, verdictText } from '../dialogues/ocf.ts';
-import { CAUSES } from '../dialogues/plugin.ts';
 import type { ExecResult } from '../ports/exec.ts';
 
 const options = z.strictObject({

@@ -1,7 +1,17 @@
 // One value of an SNMP agent: a device, a UPS, another machine. By v2c, or by v3 with authentication and privacy.
 import type { Session as SnmpSession, User, Varbind } from 'net-snmp';
-import { type CheckContext, type CheckResult, defineCheck, degraded, fail, opt, pass, unknown, z } from '../define.ts';
-import { CAUSES } from '../dialogues/plugin.ts';
+import {
+  CAUSES,
+  type CheckContext,
+  type CheckResult,
+  defineCheck,
+  degraded,
+  fail,
+  opt,
+  pass,
+  unknown,
+  z,
+} from '../define.ts';
 import { plain, quote } from '../dialogues/quote.ts';
 import { converse, secret, type Session } from '../dialogues/session.ts';
 import { NetError, netError } from '../ports/net-fault.ts';

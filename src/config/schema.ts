@@ -1,6 +1,6 @@
 // The shape of the configuration as it is written, with every default of the daemon's own keys: this file is their one
 // place, and the JSON Schema, `config show` and the documentation are made from it. Options of plugins are not here.
-import { durationMs, opt, z } from '../define.ts';
+import { CAUSES, durationMs, opt, z } from '../define.ts';
 import { cronFault } from './cron.ts';
 
 /** A duration within bounds, in ms. Timers of Node end at 24.8 days, so nothing that is waited for is longer. */
@@ -47,24 +47,12 @@ const deep = z
   })
   .describe('The hard question, asked now and then');
 
-export const causes = [
-  'dead',
-  'hung',
-  'refusing',
-  'misconfigured',
-  'no-space',
-  'dependency',
-  'overloaded',
-  'credentials',
-  'expired',
-] as const;
-
 const rung = z
   .union([
     z.enum(['reload', 'part', 'start', 'restart', 'kill-and-start']),
     z.strictObject({
       command: opt.argv('An own command: program and arguments, never a shell string'),
-      cures: z.array(z.enum(causes)).min(1).describe('What it can help against').optional(),
+      cures: z.array(z.enum(CAUSES)).min(1).describe('What it can help against').optional(),
     }),
   ])
   .describe('One repair: reload, part (of it alone), start, restart, kill-and-start, or an own command');

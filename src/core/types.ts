@@ -2,20 +2,12 @@
 // holds, what the command line prints and what a replay reads. Times named `at`, `since`, `until` are milliseconds on
 // the daemon's own timeline (see daemon/timeline.ts): it never goes back and never jumps with the wall clock.
 
+import type { Cause } from './causes.ts';
+
 /** `unknown` means that we could not tell. It alerts; it never restarts or moves anything. */
 export type Outcome = 'pass' | 'degraded' | 'fail' | 'unknown';
 
-/** What kind of failure it is. It decides which repair can help. */
-export type Cause =
-  | 'dead' // the process is gone: conclusive, needs no second opinion
-  | 'hung' // it accepts, or runs, and does not answer in time
-  | 'refusing' // it runs and says no, or its port says no
-  | 'misconfigured' // a restart would read the same bad configuration again
-  | 'no-space' // blocks, inodes, quota, or a read-only file system
-  | 'dependency' // something it needs is at fault: resolver, directory, store, next hop
-  | 'overloaded' // alive and too busy
-  | 'credentials' // the probe's own login is refused
-  | 'expired'; // a certificate or a licence is past its end
+export type { Cause };
 
 export type Depth = 'quick' | 'deep';
 

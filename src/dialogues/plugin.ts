@@ -4,19 +4,6 @@ import { type Cause, type CheckResult, degraded, fail, type Metric, pass, type P
 import type { ExecResult } from '../ports/exec.ts';
 import { plain, quote } from './quote.ts';
 
-/** Every cause, for an option that names one. */
-export const CAUSES = [
-  'dead',
-  'hung',
-  'refusing',
-  'misconfigured',
-  'no-space',
-  'dependency',
-  'overloaded',
-  'credentials',
-  'expired',
-] as const satisfies readonly Cause[];
-
 const WRITABLE_BY_ALL = 0o002;
 
 /** Why this program must not be run, or null. What everybody may replace, a daemon with rights must not start. */

@@ -9,10 +9,10 @@ import { generated } from '../../scripts/generated.ts';
 import { jsonSchema } from '../../src/config/json-schema.ts';
 import { shippedKits } from '../../src/config/kits.ts';
 import { load } from '../../src/config/load.ts';
-import { causes, checkKeys, kit as kitSchema } from '../../src/config/schema.ts';
+import { checkKeys, kit as kitSchema } from '../../src/config/schema.ts';
 import { showYaml } from '../../src/config/show.ts';
 import type { Good } from '../../src/config/types.ts';
-import type { z } from '../../src/define.ts';
+import { CAUSES, type z } from '../../src/define.ts';
 import { files } from '../../src/ports/files.ts';
 import { plugins } from '../../src/registry.ts';
 import { configFolder, good } from '../support/config-folder.ts';
@@ -133,7 +133,7 @@ for (const path of yamlFiles('config/kits'))
     assert.ok(Object.values(detect).flat().length > 0, 'init can find it');
     const told = [...runbook.matchAll(/^([a-z-]+): /gm)].map((found) => found[1]);
     assert.ok(told.length > 1, 'it says what a person does');
-    for (const cause of told) assert.ok((causes as readonly unknown[]).includes(cause), `${cause} is a cause`);
+    for (const cause of told) assert.ok((CAUSES as readonly unknown[]).includes(cause), `${cause} is a cause`);
     assert.is(bare.policy.runbook, runbook);
   });
 
