@@ -4,6 +4,7 @@
 // stays in `incoming` is different: only the queue manager takes it from there, and it does so at once unless `active`
 // is full (qmgr(8)). How long a message was there is measured by us, from run to run, on a clock that does not jump.
 import { type CheckContext, type CheckResult, defineCheck, degraded, fail, opt, pass, unknown, z } from '../define.ts';
+import { growth } from '../dialogues/growth.ts';
 import { refusal } from '../dialogues/plugin.ts';
 import { lineReader, parseMessage, type QueueName, type Tally, tally } from '../dialogues/queue.ts';
 import { plain, quote } from '../dialogues/quote.ts';
@@ -26,31 +27,18 @@ type Context = CheckContext<z.output<typeof options>>;
 const ACTIVE_FULL = 20_000;
 const MINUTE_MS = 60_000;
 
-interface Memory {
-  /** Ids in `incoming`, and when each was first seen there. */
-  waiting: ReadonlyMap<string, number>;
-  /** Counts of `deferred` over the last minutes, oldest first. */
-  counts: readonly { readonly at: number; readonly count: number }[];
-}
-
-const HISTORY_MS = 10 * MINUTE_MS;
-const MAX_COUNTS = 120;
+/** Ids in `incoming`, and when each was first seen there. */
+type Waiting = ReadonlyMap<string, number>;
 
 /** What this run adds to the memory: how long the oldest stays in `incoming`, and the growth of `deferred` a minute. */
 function remember(context: Context, seen: Tally): { readonly stayedMs: number; readonly growth: number | null } {
   const now = context.ports.clock.monotonic();
-  const past = context.memory.get('queue') as Memory | undefined;
-  const waiting = new Map(seen.incoming().map((id) => [id, past?.waiting.get(id) ?? now]));
-  const { count } = seen.facts('deferred');
-  const counts = [...(past?.counts ?? []).filter((one) => now - one.at <= HISTORY_MS), { at: now, count }].slice(
-    -MAX_COUNTS,
-  );
-  context.memory.set('queue', { waiting, counts } satisfies Memory);
-  // Against the newest count that is a minute old: a burst shows, a single message between two quick runs does not.
-  const base = counts.filter((one) => now - one.at >= MINUTE_MS).at(-1);
+  const past = context.memory.get('waiting') as Waiting | undefined;
+  const waiting: Waiting = new Map(seen.incoming().map((id) => [id, past?.get(id) ?? now]));
+  context.memory.set('waiting', waiting);
   return {
     stayedMs: Math.max(0, ...[...waiting.values()].map((since) => now - since)),
-    growth: base ? ((count - base.count) * MINUTE_MS) / (now - base.at) : null,
+    growth: growth(context.memory, 'deferred', seen.facts('deferred').count, now),
   };
 }
 
@@ -59,13 +47,13 @@ const seconds = (ms: number): string => {
   return ms < 120 * MINUTE_MS ? `${Math.round(ms / MINUTE_MS)} min` : `${Math.round(ms / (60 * MINUTE_MS))} h`;
 };
 
-function measure(session: Session, seen: Tally, wallMs: number, growth: number | null): void {
+function measure(session: Session, seen: Tally, wallMs: number, rate: number | null): void {
   for (const queue of ['incoming', 'active', 'deferred', 'hold', 'maildrop'] as const satisfies readonly QueueName[]) {
     const { count, oldest } = seen.facts(queue);
     session.measure(queue, count, '');
     if (oldest !== null) session.measure(`${queue}-oldest`, Math.max(0, wallMs / 1000 - oldest), 's');
   }
-  if (growth !== null) session.measure('growth', growth, '');
+  if (rate !== null) session.measure('growth', rate, '');
 }
 
 function reasonText(seen: Tally): string {
@@ -78,8 +66,8 @@ function judge(context: Context, session: Session, seen: Tally, complete: boolea
   const wallMs = context.ports.clock.wall();
   const [incoming, active, deferred] = [seen.facts('incoming'), seen.facts('active'), seen.facts('deferred')];
   // A list that was broken off says nothing about what left the queue.
-  const { stayedMs, growth } = complete ? remember(context, seen) : { stayedMs: 0, growth: null };
-  measure(session, seen, wallMs, growth);
+  const { stayedMs, growth: rate } = complete ? remember(context, seen) : { stayedMs: 0, growth: null };
+  measure(session, seen, wallMs, rate);
   const counts = `incoming ${incoming.count}, active ${active.count}, deferred ${deferred.count}`;
   const told = complete ? counts : `at least ${counts} (the list was too long to be read in time)`;
   if (stayedMs >= limits.stuck && active.count < ACTIVE_FULL) {
@@ -89,7 +77,7 @@ function judge(context: Context, session: Session, seen: Tally, complete: boolea
   const age = deferred.oldest === null ? 0 : wallMs - deferred.oldest * 1000;
   const over = [
     [deferred.count > limits.deferred, `${deferred.count} messages are deferred`],
-    [growth !== null && growth > limits.growth, `deferred grows by ${Math.round(growth ?? 0)} a minute`],
+    [rate !== null && rate > limits.growth, `deferred grows by ${Math.round(rate ?? 0)} a minute`],
     [age > limits.age, `the oldest deferred message waits for ${seconds(age)}`],
     [active.count > limits.active, `${active.count} messages are active`],
     [incoming.count > limits.incoming, `${incoming.count} messages are incoming`],
