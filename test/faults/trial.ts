@@ -112,6 +112,8 @@ export async function trial(place: Place, fault: Fault): Promise<Outcome> {
   const seen = expects.service === null ? { foundS: null, namedS: null } : await understood(place, fault);
   const broken = await ended(place, fault);
   const repairs = await watch.repairs();
+  // For the transcript of a failed test: the whole story.
+  if (expects.service !== null) await watch.said(expects.service);
   const wrong = repairs.filter(
     ({ service, rung }) => service !== expects.service || !expects.rungs.some((each) => each === rung),
   );

@@ -84,13 +84,13 @@ export class Watch {
 
   /** What status and explain said of a service since `begin`. */
   async said(service: string): Promise<readonly Said[]> {
-    const fresh = (await this.#stories()).filter((told) => told.service === service && told.seq > this.#from);
-    for (const told of fresh) {
+    for (const told of (await this.#stories()).filter((each) => each.seq > this.#from)) {
       const cause = /\((dead|hung|refusing|misconfigured|no-space|dependency|expired|credentials|overloaded)\)/.exec(
         told.text,
       );
       const text = `${told.phase} [${told.rule}] ${told.text}`;
-      this.#said.set(`${service} ${text}`, { service, cause: cause?.[1] ?? null, text });
+      const owner = told.service ?? '';
+      this.#said.set(`${owner} ${text}`, { service: owner, cause: cause?.[1] ?? null, text });
     }
     return [...this.#said.values()].filter((said) => said.service === service);
   }
