@@ -108,13 +108,39 @@ export const defineRecovery = <S extends Shape>(recovery: Recovery<S>): Recovery
 
 // ---------------------------------------------------------------------------------------------------------- alerts
 
+/** What is known at the moment of sending, for channels that tell a person. */
+export interface Background {
+  /** The incident's story so far, oldest first and bounded: the sentences of `explain`, with their wall clock. */
+  readonly story: readonly {
+    readonly time: string;
+    readonly service: string | null;
+    readonly rule: string;
+    readonly text: string;
+  }[];
+  /** Other services that are blocked by the one that is told of. */
+  readonly children: readonly string[];
+  /** Services that do not work now: what goes through them does not arrive. */
+  readonly failing: readonly string[];
+  /** Active alarms of this node, and the highest severity among them. */
+  readonly active: { readonly count: number; readonly highest: import('./core/types.ts').Severity };
+}
+
 export interface AlertContext<O> {
   readonly options: O;
   readonly ports: Ports;
   readonly signal: AbortSignal;
   readonly node: string;
+  /** The name of the channel in the configuration. */
+  readonly channel: string;
   /** Where the plugin may keep a file of its own (an engine id, a cursor). */
   readonly stateDir: string;
+  /** What is known about the alert now. */
+  background(): Background;
+  /** What lasts from alert to alert (a session, an identity): made at the first call, closed with the channel. When
+   *  making it fails, the next alert tries again. One thing a channel. */
+  lasting<T extends { close(): void | Promise<void> }>(make: () => Promise<T>): Promise<T>;
+  /** Trouble of the channel's own that does not keep it from sending: an alarm until it is null again. */
+  trouble(text: string | null): void;
 }
 
 /** A notice on its way out. `id` grows strictly and is the same at every try: receivers can drop repeats by it. */
@@ -123,6 +149,10 @@ export interface Alert {
   /** Wall clock of the notice, RFC 3339. */
   readonly time: string;
   readonly notice: import('./core/types.ts').Notice;
+  /** The channels that it is for; absent: all. */
+  readonly to?: readonly string[];
+  /** Why it is told again; absent: it is new. */
+  readonly again?: 'reminder' | 'escalation' | 'restart' | 'held';
 }
 
 export type SendResult = 'sent' | { readonly retry: string } | { readonly drop: string };

@@ -1,7 +1,7 @@
 // The contract that every plugin keeps, whatever it is about, tried on doors that are broken: the same code tests the
 // shipped ones and `watchkeeper plugin test` people's own. Judges nothing that a plugin says of a service.
 import { runChecks } from '../daemon/run-check.ts';
-import type { Alert, AlertChannel, Check, Depth, Ports, Recovery, Shape } from '../define.ts';
+import type { Alert, AlertChannel, AlertContext, Check, Depth, Ports, Recovery, Shape } from '../define.ts';
 import { z } from '../define.ts';
 import type { PluginKind } from '../registry.ts';
 import { silentPorts, throwingPorts, watched } from './broken-ports.ts';
@@ -164,10 +164,18 @@ const ALERT: Alert = {
   },
 };
 
+/** The context of a channel that knows of nothing else; what lasts is made anew each time. */
+export const bareContext = (): Omit<AlertContext<never>, 'options' | 'ports' | 'signal'> => ({
+  ...{ node: 'n1', channel: 'channel', stateDir: '/nonexistent' },
+  background: () => ({ story: [], children: [], failing: [], active: { count: 1, highest: 'major' } }),
+  lasting: (make) => make(),
+  trouble: () => undefined,
+});
+
 async function sending(subject: Subject): Promise<Held> {
   const rule = 'an alert whose ports throw is never said to be sent';
   const { ports, used } = watched(throwingPorts());
-  const context = { options: optionsOf(subject), ports, node: 'n1', stateDir: '/nonexistent' };
+  const context = { ...bareContext(), options: optionsOf(subject), ports };
   const settled = await withSignal((signal) => (subject.plugin as AlertChannel).send(ALERT, { ...context, signal }));
   if (settled === 'still running') return { rule, fault: STILL };
   if (!used()) return { rule, open: OWN_WAY };

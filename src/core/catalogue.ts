@@ -119,6 +119,13 @@ export const catalogue = {
     '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a27',
     'Alerts cannot be delivered, or some had to be dropped',
   ),
+  'channel-trouble': kind(
+    28,
+    'alarm',
+    'major',
+    '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a28',
+    'A channel of alerts has trouble of its own, such as a lost identity; it goes on sending',
+  ),
   'recovery-started': kind(40, 'once', 'warning', '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a40', 'A repair was started'),
   'recovery-succeeded': kind(
     41,
@@ -157,6 +164,41 @@ export const catalogue = {
     '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a47',
     'Observe-only: a repair would have been started',
   ),
+  'maintenance-started': kind(
+    48,
+    'once',
+    'indeterminate',
+    '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a48',
+    'A maintenance began: its services are not repaired, and their alerts wait',
+  ),
+  'maintenance-ended': kind(
+    49,
+    'once',
+    'indeterminate',
+    '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a49',
+    'A maintenance ended: its services are looked at anew',
+  ),
+  'alarm-acknowledged': kind(
+    50,
+    'once',
+    'indeterminate',
+    '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a50',
+    'Somebody took an alarm on: no more reminders and no escalation',
+  ),
+  'silence-started': kind(
+    51,
+    'once',
+    'indeterminate',
+    '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a51',
+    'Somebody silenced alerts for a time; repairs and clears go on',
+  ),
+  'silence-ended': kind(
+    52,
+    'once',
+    'indeterminate',
+    '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a52',
+    'A silence ended, by hand or by its time',
+  ),
   'clock-stepped': kind(
     60,
     'once',
@@ -178,6 +220,27 @@ export const catalogue = {
     'indeterminate',
     '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a63',
     'A new configuration is in force',
+  ),
+  heartbeat: kind(
+    64,
+    'once',
+    'indeterminate',
+    '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a64',
+    'The daemon lives: the count of active alarms and the highest severity',
+  ),
+  'alerts-coalesced': kind(
+    65,
+    'once',
+    'warning',
+    '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a65',
+    'Several alerts in a burst were told as one',
+  ),
+  'alert-test': kind(
+    66,
+    'once',
+    'indeterminate',
+    '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a66',
+    'A test of a channel, asked for by hand',
   ),
 } as const satisfies Readonly<Record<string, EventKind>>;
 

@@ -306,6 +306,7 @@ const CONDITIONS: Readonly<Record<ConditionName, EventName>> = {
   secrets: 'secret-unreadable',
   plugin: 'plugin-trouble',
   outbox: 'outbox-trouble',
+  channel: 'channel-trouble',
 };
 
 /** While these are bad, budgets are stricter: what was done before may have been forgotten, or will be. */

@@ -25,6 +25,15 @@ export const perceivedSeverity: Readonly<Record<Severity, 1 | 2 | 3 | 4 | 5 | 6>
   warning: 6,
 };
 
+/** From what calls for a person at once to what does not. */
+export const SEVERITIES: readonly Severity[] = ['critical', 'major', 'minor', 'warning', 'indeterminate', 'cleared'];
+
+/** Is `one` at least as severe as `other`? */
+export const asSevere = (one: Severity, other: Severity): boolean =>
+  SEVERITIES.indexOf(one) <= SEVERITIES.indexOf(other);
+
+export const highest = (all: readonly Severity[]): Severity => SEVERITIES.find((one) => all.includes(one)) ?? 'cleared';
+
 /** RFC 5424 section 6.2.1, those that a service of the system may use. */
 export const facilities = {
   user: 1,

@@ -320,7 +320,15 @@ export type Event =
   | (At & { readonly kind: 'condition'; readonly name: ConditionName; readonly bad: boolean; readonly detail: string });
 
 /** Conditions of the daemon itself that are alarms of their own. */
-export type ConditionName = 'configuration' | 'journal' | 'state-lost' | 'history' | 'secrets' | 'plugin' | 'outbox';
+export type ConditionName =
+  | 'configuration'
+  | 'journal'
+  | 'state-lost'
+  | 'history'
+  | 'secrets'
+  | 'plugin'
+  | 'outbox'
+  | 'channel';
 
 export interface RepairResult {
   readonly ok: boolean;

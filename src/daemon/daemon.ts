@@ -6,7 +6,10 @@ import type { Config } from '../config/types.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Store } from '../ports/store.ts';
 import type { Plugins } from '../registry.ts';
+import type { Alert, Background } from '../define.ts';
+import { backgroundOf } from './background.ts';
 import { Calendar } from './calendar.ts';
+import type { OutboxState } from './journal-format.ts';
 import { Journal, type Limits, LIMITS, recover, type Recovered } from './journal.ts';
 import { LoopLag } from './lag.ts';
 import { type Incoming, Loop, type Told } from './loop.ts';
@@ -92,10 +95,16 @@ export class Daemon {
       },
       doors.limits ?? LIMITS,
     );
-    this.#outbox = new Outbox(guarded, config.node, store.dir, () => this.loop.outbox, {
-      onSent: (name, upTo) => this.loop.sent(name, upTo),
-      onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'outbox', bad, detail }),
-    });
+    const pending = (): OutboxState => this.loop.outbox;
+    const background = (alert: Alert): Background => backgroundOf(this.loop, alert);
+    this.#outbox = new Outbox(
+      { ports: guarded, node: config.node, stateDir: store.dir, pending, background },
+      {
+        onSent: (name, upTo) => this.loop.sent(name, upTo),
+        onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'outbox', bad, detail }),
+        onChannelTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'channel', bad, detail }),
+      },
+    );
     this.services = new Services(doors.plugins, {
       ports: guarded,
       push: (event) => this.loop.push(event),
@@ -140,7 +149,7 @@ export class Daemon {
    *  goes on. Nobody else would ever end it. */
   #forgetTroubles(): void {
     const detail = 'the daemon was started anew';
-    for (const name of ['configuration', 'history', 'secrets', 'plugin', 'outbox'] as const)
+    for (const name of ['configuration', 'history', 'secrets', 'plugin', 'outbox', 'channel'] as const)
       this.loop.push({ kind: 'condition', name, bad: false, detail });
     if (this.#journal.durable) this.loop.push({ kind: 'condition', name: 'journal', bad: false, detail });
   }

@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import eventLog from '../../src/alerts/event-log.ts';
+import { bareContext } from '../../src/contract/trial.ts';
 import { catalogue } from '../../src/core/catalogue.ts';
 import type { Ports, SendResult } from '../../src/define.ts';
 import { openSystemLog } from '../../src/ports/syslog.ts';
@@ -28,8 +29,7 @@ function send(options: object): Promise<SendResult> {
     options: eventLog.options.parse(options) as never,
     ports: { systemLog: openSystemLog({ pid: process.pid, underSystemd: false, out: new PassThrough() }) } as Ports,
     signal: new AbortController().signal,
-    node: 'n1',
-    stateDir: '/nonexistent',
+    ...bareContext(),
   });
 }
 

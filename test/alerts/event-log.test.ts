@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import eventLog from '../../src/alerts/event-log.ts';
+import { bareContext } from '../../src/contract/trial.ts';
 import { catalogue } from '../../src/core/catalogue.ts';
 import type { Alert, Ports, SendResult } from '../../src/define.ts';
 import { openSystemLog, type SystemLog } from '../../src/ports/syslog.ts';
@@ -19,8 +20,7 @@ function send(options: object, systemLog: Partial<SystemLog>, alert: Alert = mak
     options: eventLog.options.parse(options) as never,
     ports: { systemLog } as Ports,
     signal: new AbortController().signal,
-    node: 'n1',
-    stateDir: '/nonexistent',
+    ...bareContext(),
   });
 }
 
