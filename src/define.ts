@@ -161,6 +161,11 @@ export interface AlertChannel<S extends Shape = Shape> {
   readonly about: string;
   readonly options: S;
   readonly example: z.input<S>;
+  /** Who is at its other end, for what it hears unless routes say otherwise: a record hears all and wakes nobody, a
+   *  program each alarm by itself, a person one thread an incident. Default: program. */
+  readonly reader?: 'record' | 'program' | 'person';
+  /** It wants the heartbeat unless the configuration says otherwise. */
+  readonly heartbeat?: boolean;
   send(alert: Alert, context: AlertContext<z.output<S>>): Promise<SendResult>;
 }
 

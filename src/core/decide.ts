@@ -5,8 +5,10 @@ import { reconcile } from './alarms.ts';
 import { standingOn, standsOn } from './graph.ts';
 import { span } from './move.ts';
 import { booted, configured, onCondition } from './node-events.ts';
+import { nothingTold, tellAll } from './notices.ts';
 import { doubted, settled, stalled } from './tilt.ts';
 import type { Decision, Event, NodeState, Policy, ServiceState } from './types.ts';
+import { heard, leaveMaintenance } from './word-events.ts';
 import { move, nudgeAll, put, say, tell, type Work } from './work.ts';
 
 export const emptyNode: NodeState = {
@@ -17,9 +19,15 @@ export const emptyNode: NodeState = {
   doubts: {},
   round: [],
   strict: null,
+  notify: nothingTold,
 };
 
 export function decide(policy: Policy, node: NodeState, event: Event): Decision {
+  const rules = event.kind === 'configured' ? event.policy : policy;
+  return tellAll(rules, node, judge(policy, node, event), event);
+}
+
+function judge(policy: Policy, node: NodeState, event: Event): Decision {
   const work: Work = { policy, at: event.at, node, own: false, effects: [], whys: [], touched: new Set() };
   work.node = settled(policy, work.node, event.at);
   if (node.tilt && !work.node.tilt) trusted(work);
@@ -61,7 +69,8 @@ export function decide(policy: Policy, node: NodeState, event: Event): Decision 
     case 'tick':
       break;
     default:
-      concern(work, event);
+      if ('service' in event) concern(work, event);
+      else heard(work, event);
   }
   const single = 'service' in event && work.node.tilt === node.tilt ? null : 'all';
   return finish(work, node, single);
@@ -74,6 +83,7 @@ function concern(work: Work, event: Extract<Event, { service: string }>): void {
   if (!before) return; // It was taken out of the configuration while the answer was on its way.
   const roundWasOpen = work.node.round.length > 0;
   const late = 'epoch' in event && event.epoch !== before.epoch;
+  if (event.kind === 'resumed') leaveMaintenance(work, event.service);
   if (event.kind === 'checked' && !late) {
     work.node = doubted(work.policy, work.node, event.service, event.verdict, event.at);
     if (event.depth === 'deep') leaveRound(work, event.service);

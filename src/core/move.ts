@@ -29,6 +29,8 @@ export interface Once {
   readonly event: EventName;
   readonly summary: string;
   readonly action: string;
+  /** What it is about, where that is neither a service nor the node. */
+  readonly key?: string;
 }
 
 export interface Move {

@@ -1,7 +1,7 @@
 // Which alert goes to whom, and what holds it back. Pure: it answers for one alert; notices.ts remembers what was told.
 import { span } from './move.ts';
 import { asSevere } from './severity.ts';
-import type { Match, NotifyState, Route, Routing } from './telling.ts';
+import type { Maintenance, Match, NotifyState, Route, Routing } from './telling.ts';
 import type { Alarm, Notice, ServiceState } from './types.ts';
 
 /** What is looked at beside the alert itself. */
@@ -77,7 +77,7 @@ type Held = Pick<Target, 'held' | 'until'>;
 const FREE: Held = { held: null, until: null };
 const until = (held: string, at: number | null = null): Held => ({ held, until: at });
 
-function heldBy(view: View, route: Route, notice: Notice): Held {
+export function heldBy(view: View, route: Route, notice: Notice): Held {
   if (route.group !== 'none' && notice.kind === 'raise' && notice.event === 'service-blocked') {
     const root = rootOf(view, notice);
     if (root !== null) return until(`told with ${root}, which it depends on`);
@@ -85,6 +85,8 @@ function heldBy(view: View, route: Route, notice: Notice): Held {
   if (route.group === 'all' && notice.kind === 'once' && notice.incident !== null && notice.severity !== 'critical')
     return until('a step of its incident: told with its alarm');
   if (!route.record) {
+    const work = workOn(view, notice.service);
+    if (work) return until(`maintenance ${work.name}`, work.until);
     const silence = silenceOf(view, notice);
     if (silence) return until(`silenced by ${silence.by} (${silence.id})`, silence.until);
     if (flaps(view, notice)) return until('it comes and goes: told when that is over');
@@ -98,10 +100,13 @@ function heldBy(view: View, route: Route, notice: Notice): Held {
   return FREE;
 }
 
-export const silenceOf = (
-  view: Pick<View, 'notify' | 'at'>,
-  subject: Subject,
-): NotifyState['silences'][string] | null =>
+/** The maintenance that covers a service now, the longest of several. */
+export const workOn = ({ notify, at }: Pick<View, 'notify' | 'at'>, service: string | null): Maintenance | null =>
+  Object.values(notify.maintenance)
+    .filter((one) => service !== null && one.until > at && one.services.includes(service))
+    .sort((a, b) => b.until - a.until)[0] ?? null;
+
+const silenceOf = (view: Pick<View, 'notify' | 'at'>, subject: Subject): NotifyState['silences'][string] | null =>
   Object.values(view.notify.silences).find((one) => one.until > view.at && matches(one.match, subject)) ?? null;
 
 /** The service that is at fault for a blocked one, if that one's own alarm is active: its alarm tells of both. */

@@ -17,6 +17,8 @@ export interface Work {
   readonly effects: Effect[];
   readonly whys: Why[];
   readonly touched: Set<string>;
+  /** What its services say once is told by something else: thirty pauses are one maintenance. */
+  quietly?: boolean;
 }
 
 /** Runs one service's machine and takes its move into the node. */
@@ -43,6 +45,7 @@ function take(work: Work, name: string, made: Move, before: ServiceState): void 
   work.effects.push(...made.effects);
   work.whys.push(made.why);
   work.touched.add(name);
+  if (work.quietly) return;
   for (const once of made.once) tell(work, name, made.state.incident ?? before.incident, once);
 }
 
@@ -117,7 +120,7 @@ export function tell(work: Work, service: string | null, incident: string | null
   const notice: Notice = {
     event: once.event,
     kind: 'once',
-    key: service === null ? `node/${work.policy.node}` : `service/${service}`,
+    key: once.key ?? (service === null ? `node/${work.policy.node}` : `service/${service}`),
     severity: catalogue[once.event].severity,
     service,
     incident,

@@ -7,6 +7,7 @@ import type { Ports } from '../ports/ports.ts';
 import type { Store } from '../ports/store.ts';
 import type { Plugins } from '../registry.ts';
 import type { Alert, Background } from '../define.ts';
+import { Almanac } from './almanac.ts';
 import { backgroundOf } from './background.ts';
 import { Calendar } from './calendar.ts';
 import type { OutboxState } from './journal-format.ts';
@@ -62,6 +63,8 @@ export class Daemon {
   #startedAt = 0;
   #trust: () => void = () => undefined;
   #ticking: (() => void) | null = null;
+  #bell: () => void = () => undefined;
+  readonly #almanac: Almanac;
   readonly loop: Loop;
   readonly services: Services;
 
@@ -116,6 +119,10 @@ export class Daemon {
     });
     this.#schedule = new Schedule(ports.clock, (service, depth) => this.services.ask(service, depth, -1, false));
     this.#calendar = new Calendar(ports.log);
+    this.#almanac = new Almanac(this.#calendar, ports.clock, {
+      now: () => this.loop.now(),
+      push: (event) => this.loop.push(event),
+    });
   }
 
   get config(): Config {
@@ -170,7 +177,8 @@ export class Daemon {
   #fold(): void {
     const { snapshot, entries } = this.#recovered;
     if (!snapshot) return;
-    let node: NodeState = snapshot.node ?? emptyNode;
+    // A journal of an older version knows nothing of what newer ones remember.
+    let node: NodeState = { ...emptyNode, ...snapshot.node };
     let policy: Policy = snapshot.policy;
     let outbox = snapshot.outbox ?? emptyOutbox;
     for (const entry of entries) {
@@ -206,6 +214,7 @@ export class Daemon {
     const keepMs = config.historyMs;
     const purge = async (): Promise<void> => this.#doors.recorder?.purge(this.#doors.ports.clock.wall() - keepMs);
     this.#calendar.set('purge', config.purgeAt, purge);
+    this.#almanac.configure(config);
   }
 
   /** A new configuration that was loaded whole, with its plugins. Counters, incidents, budgets and alarms stay. */
@@ -231,6 +240,9 @@ export class Daemon {
       case 'wake':
         this.#wake(effect);
         return;
+      case 'ring':
+        this.#ring(effect.at);
+        return;
       case 'stop':
         void this.services.stop(effect.service);
         return;
@@ -254,6 +266,16 @@ export class Daemon {
       service,
       clock.after(part, part < delay ? () => this.#wake({ kind: 'wake', service, at, epoch }) : ring),
     );
+  }
+
+  /** The one alarm clock of telling. */
+  #ring(at: number): void {
+    this.#bell();
+    const { clock } = this.#doors.ports;
+    const delay = Math.max(0, at - this.loop.now());
+    const part = Math.min(delay, 86_400_000);
+    const ring = (): void => this.loop.push({ kind: 'rang' });
+    this.#bell = clock.after(part, part < delay ? () => this.#ring(at) : ring);
   }
 
   #beat(): void {
@@ -314,7 +336,9 @@ export class Daemon {
   /** SIGTERM: services stay as they are; what is decided is written; alerts get a moment to leave. */
   async close(): Promise<void> {
     this.#schedule.close();
+    this.#almanac.close();
     this.#calendar.close();
+    this.#bell();
     this.#ticking?.();
     this.#trust();
     for (const cancel of this.#wakes.values()) cancel();

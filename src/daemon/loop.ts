@@ -37,6 +37,12 @@ export interface LoopDoors {
   readonly stallMs: number;
 }
 
+const alertOf = ({ notice, to, again }: Extract<Effect, { kind: 'notice' }>, id: number, time: string): Alert => ({
+  ...{ id, time, notice },
+  ...(to ? { to } : {}),
+  ...(again ? { again } : {}),
+});
+
 const RECENT_MAX = 1000;
 const QUEUE_MAX = 20_000;
 
@@ -149,7 +155,7 @@ export class Loop {
     const seq = ++this.#seq;
     const time = new Date(this.#doors.clock.wall()).toISOString();
     const notices = effects.filter((effect) => effect.kind === 'notice');
-    const alerts: Alert[] = notices.map((effect, index) => ({ id: seq * 1000 + index, time, notice: effect.notice }));
+    const alerts = notices.map((effect, index) => alertOf(effect, seq * 1000 + index, time));
     const entry: Entry = {
       seq,
       ...this.#doors.timeline.mark(),

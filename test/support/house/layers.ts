@@ -81,6 +81,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   ldapts: ['src/checks/ldap.ts'],
   mysql2: ['src/checks/mariadb.ts'],
   'net-snmp': ['src/checks/snmp-get.ts', 'src/alerts/'],
+  'cron-parser': ['src/daemon/calendar.ts'],
   'node-schedule': ['src/daemon/calendar.ts'],
   nodemailer: ['src/sandbox/', 'src/dialogues/submit.ts'],
   pg: ['src/checks/postgresql.ts'],
