@@ -88,15 +88,14 @@ const noticeOf = (t: Telling, alarm: Alarm, more = 0): Notice => {
   return { ...notice, at: t.at, count: notice.count + more };
 };
 
-/** The daemon was started anew: whoever lost what it heard meanwhile hears it again. */
+/** The daemon was started anew: whoever lost what it heard meanwhile hears it again. A record loses nothing. */
 function again(t: Telling, notices: readonly Out[]): void {
   const fresh = new Set(raised(notices));
   for (const alarm of Object.values(t.alarms)) {
     const known = t.told[alarm.key];
     if (!known || fresh.has(alarm.key)) continue;
-    const to = Object.keys(known.to).filter((channel) =>
-      whereTo(t, noticeOf(t, alarm)).some((one) => one.channel === channel && one.held === null),
-    );
+    const targets = whereTo(t, noticeOf(t, alarm)).filter(({ channel }) => Object.hasOwn(known.to, channel));
+    const to = free(targets.filter(({ route }) => !route.record));
     if (to.length === 0) continue;
     send(t, noticeOf(t, alarm, known.reminders), to, 'restart');
     t.told[alarm.key] = { ...known, to: { ...known.to, ...stamped(to, t.at) } };

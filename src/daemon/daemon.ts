@@ -14,7 +14,8 @@ import type { OutboxState } from './journal-format.ts';
 import { Journal, type Limits, LIMITS, recover, type Recovered } from './journal.ts';
 import { LoopLag } from './lag.ts';
 import { type Incoming, Loop, type Told } from './loop.ts';
-import { emptyOutbox, foldOutbox, Outbox } from './outbox.ts';
+import { emptyOutbox, foldOutbox } from './backlog.ts';
+import { Outbox } from './outbox.ts';
 import type { Ran } from './run-check.ts';
 import { type Beats, Schedule } from './schedule.ts';
 import { type WatchedSecrets, watchSecrets } from './secrets.ts';
@@ -103,7 +104,7 @@ export class Daemon {
     this.#outbox = new Outbox(
       { ports: guarded, node: config.node, stateDir: store.dir, pending, background },
       {
-        onSent: (name, upTo) => this.loop.sent(name, upTo),
+        onSent: (name, ids) => this.loop.sent(name, ids),
         onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'outbox', bad, detail }),
         onChannelTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'channel', bad, detail }),
       },
@@ -180,7 +181,7 @@ export class Daemon {
     // A journal of an older version knows nothing of what newer ones remember.
     let node: NodeState = { ...emptyNode, ...snapshot.node };
     let policy: Policy = snapshot.policy;
-    let outbox = snapshot.outbox ?? emptyOutbox;
+    let outbox = { ...emptyOutbox, ...snapshot.outbox };
     for (const entry of entries) {
       if (entry.event) {
         node = decide(policy, node, entry.event)[0];
@@ -196,9 +197,9 @@ export class Daemon {
   #adopt(config: Config, plugins: Plugins = this.#doors.plugins): void {
     this.#config = config;
     this.#secrets.forget();
-    const channels = Object.entries(config.alerts).flatMap(([name, { type, options }]) => {
+    const channels = Object.entries(config.alerts).flatMap(([name, { type, ...rest }]) => {
       const plugin = plugins.alerts.get(type);
-      return plugin ? [{ name, plugin, options }] : [];
+      return plugin ? [{ name, plugin, ...rest }] : [];
     });
     this.#outbox.configure(channels);
     this.services.configure(config, plugins);

@@ -1,60 +1,29 @@
-// What is to be told, and who has heard it. The outbox is a fold of the journal: alerts come with the entry that
-// decided them, cursors with entries of their own. Delivery is at least once, in order per channel, with retries; a
-// channel in trouble holds up nobody else.
+// Alerts on their way out: a lane for each channel. Delivery is at least once, in order per key, with retries; a
+// channel in trouble holds up nobody else. What is to be told is a fold of the journal (backlog.ts).
 import type { Alert, AlertChannel, AlertContext, Background } from '../define.ts';
 import type { Ports } from '../ports/ports.ts';
-import type { Entry, OutboxState } from './journal-format.ts';
-import { Lane } from './lane.ts';
-
-export const emptyOutbox: OutboxState = { pending: [], sent: {} };
-
-/** Alerts kept for channels that cannot be reached. Beyond it the oldest one-shots go first, then clears with their
- * raise. */
-export const PENDING_MAX = 5000;
-
-/** The fold: one entry into the outbox. */
-export function foldOutbox(
-  state: OutboxState,
-  entry: Pick<Entry, 'alerts' | 'sent'>,
-  channels: readonly string[],
-): OutboxState {
-  if (!entry.alerts?.length && !entry.sent) return state;
-  const sent = entry.sent ? { ...state.sent, ...entry.sent } : state.sent;
-  const open = (alert: Alert): boolean => channels.some((name) => isFor(alert, name) && alert.id > (sent[name] ?? 0));
-  const pending = [...state.pending, ...(entry.alerts ?? [])].filter(open);
-  return { pending: bounded(pending), sent };
-}
-
-/** Is this channel to tell it? */
-export const isFor = (alert: Alert, channel: string): boolean => alert.to === undefined || alert.to.includes(channel);
-
-function bounded(pending: readonly Alert[]): readonly Alert[] {
-  if (pending.length <= PENDING_MAX) return pending;
-  const surplus = pending.length - PENDING_MAX;
-  const once = new Set(pending.filter((alert) => alert.notice.kind === 'once').slice(0, surplus));
-  const kept = pending.filter((alert) => !once.has(alert));
-  if (kept.length <= PENDING_MAX) return kept;
-  // Only raises and clears are left: a raise goes together with its clear, never alone.
-  const cleared = new Set<string>();
-  const pairs = new Set<Alert>();
-  for (const alert of [...kept].reverse()) {
-    if (alert.notice.kind === 'clear') cleared.add(alert.notice.key);
-    else if (!cleared.delete(alert.notice.key)) pairs.add(alert);
-  }
-  const active = kept.filter((alert) => pairs.has(alert));
-  const others = kept.filter((alert) => !pairs.has(alert));
-  return [...others.slice(kept.length - PENDING_MAX), ...active].sort((a, b) => a.id - b.id);
-}
+import { nextOf, openFor } from './backlog.ts';
+import type { OutboxState } from './journal-format.ts';
+import { Lane, type Limit } from './lane.ts';
 
 export interface Channel {
   readonly name: string;
   readonly plugin: AlertChannel;
   readonly options: unknown;
+  /** As configured; null: what suits its kind. */
+  readonly limit?: Limit | null;
 }
 
+/** A receiver drops what comes too fast, and a person reads only so much. A record takes all. */
+const LIMITS: Readonly<Record<NonNullable<AlertChannel['reader']>, Limit | null>> = {
+  record: null,
+  program: { burst: 20, everyMs: 200 },
+  person: { burst: 10, everyMs: 30_000 },
+};
+
 export interface OutboxEvents {
-  /** The cursor of a channel moved: to be journalled. */
-  readonly onSent: (name: string, upTo: number) => void;
+  /** A channel has told these: to be journalled. */
+  readonly onSent: (name: string, ids: readonly number[]) => void;
   readonly onTrouble: (bad: boolean, detail: string) => void;
   /** Trouble of a channel's own, which does not keep it from sending. */
   readonly onChannelTrouble: (bad: boolean, detail: string) => void;
@@ -68,10 +37,14 @@ export interface OutboxDoors {
   readonly background: (alert: Alert) => Background;
 }
 
+/** In the list of troubles, beside names of channels. */
+const LOST = ' lost';
+
 /** Delivers. One loop a channel; `poke` says that there is something new. */
 export class Outbox {
   readonly #doors: OutboxDoors;
   readonly #events: OutboxEvents;
+  #dropped: number | null = null;
   readonly #lanes = new Map<string, Lane>();
   /** Channels that do not deliver, and channels with trouble of their own. */
   readonly #mute = troubles((bad, detail) => this.#events.onTrouble(bad, detail || 'every channel delivers again'));
@@ -107,10 +80,12 @@ export class Outbox {
   #lane(channel: Channel): Lane {
     const { name } = channel;
     const { ports, node, stateDir, pending, background } = this.#doors;
+    const limit = channel.limit ?? LIMITS[channel.plugin.reader ?? 'program'];
     return new Lane(channel, {
       ports,
-      upTo: pending().sent[name] ?? 0,
-      next: (after) => pending().pending.find((alert) => alert.id > after && isFor(alert, name)),
+      limit,
+      before: Math.max(0, ...pending().pending.map(({ id }) => id)),
+      next: (tried) => nextOf(openFor(pending(), name), limit?.burst ?? null, tried),
       send: (alert, rest) => {
         const trouble = (text: string | null): void => this.#sick(name, text);
         const known = (): Background => background(alert);
@@ -121,13 +96,26 @@ export class Outbox {
         };
         return channel.plugin.send(alert, context);
       },
-      onSent: (upTo) => this.#events.onSent(name, upTo),
+      onSent: (ids) => {
+        this.#events.onSent(name, ids);
+        this.#loss();
+      },
       onTrouble: (detail) => this.#mute(name, detail),
     });
   }
 
   poke(): void {
+    this.#loss();
     for (const lane of this.#lanes.values()) lane.poke();
+  }
+
+  /** What had to be given up is told, until all that is left is out. */
+  #loss(): void {
+    const { dropped = 0, pending } = this.#doors.pending();
+    const before = this.#dropped ?? dropped;
+    this.#dropped = dropped;
+    if (dropped > before) this.#mute(LOST, `${dropped - before} alerts had to be dropped: too many, or too old`);
+    else if (pending.length === 0) this.#mute(LOST, null);
   }
 
   /** Waits a short while for what is still on its way, then stops. */
@@ -149,7 +137,7 @@ function troubles(tell: (bad: boolean, detail: string) => void): (name: string, 
     const before = bad.size;
     if (detail === null) bad.delete(name);
     else bad.add(name);
-    if (before === 0 && bad.size > 0) tell(true, `channel ${name}: ${detail ?? ''}`);
+    if (before === 0 && bad.size > 0) tell(true, name === LOST ? (detail ?? '') : `channel ${name}: ${detail ?? ''}`);
     if (before > 0 && bad.size === 0) tell(false, '');
   };
 }
