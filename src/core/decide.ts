@@ -8,7 +8,7 @@ import { booted, configured, onCondition } from './node-events.ts';
 import { nothingTold, tellAll } from './notices.ts';
 import { doubted, settled, stalled } from './tilt.ts';
 import type { Decision, Event, NodeState, Policy, ServiceState } from './types.ts';
-import { heard, leaveMaintenance } from './word-events.ts';
+import { type Heard, heard, leaveMaintenance } from './word-events.ts';
 import { move, nudgeAll, put, say, tell, type Work } from './work.ts';
 
 export const emptyNode: NodeState = {
@@ -70,7 +70,7 @@ function judge(policy: Policy, node: NodeState, event: Event): Decision {
       break;
     default:
       if ('service' in event) concern(work, event);
-      else heard(work, event);
+      else word(work, event);
   }
   const single = 'service' in event && work.node.tilt === node.tilt ? null : 'all';
   return finish(work, node, single);
@@ -95,8 +95,24 @@ function concern(work: Work, event: Extract<Event, { service: string }>): void {
   // now.
   follow(work, event.service, before);
   if (event.kind === 'checked' && !late && event.verdict.outcome !== 'fail') answered(work, event.service);
-  if (roundWasOpen && work.node.round.length === 0)
-    nudgeAll(work, (s) => s.waitsFor === 'round', 'the first round is complete');
+  if (roundWasOpen) roundOver(work);
+}
+
+/** A word that is about no single service, and what it means for those that it moved. */
+function word(work: Work, event: Heard): void {
+  const before = work.node.services;
+  const roundWasOpen = work.node.round.length > 0;
+  heard(work, event);
+  for (const name of work.touched) {
+    const was = before[name];
+    if (work.node.services[name]?.phase !== 'suspect') leaveRound(work, name);
+    if (was) follow(work, name, was);
+  }
+  if (roundWasOpen) roundOver(work);
+}
+
+function roundOver(work: Work): void {
+  if (work.node.round.length === 0) nudgeAll(work, (s) => s.waitsFor === 'round', 'the first round is complete');
 }
 
 /** The everyday case, a healthy service that passes: decided without looking at anything else. */

@@ -17,7 +17,7 @@ interface Telling extends View {
   readonly out: Out[];
 }
 
-/** After these something that had to wait may go: it is looked at anew. */
+/** After these, and after the end of an alarm, something that had to wait may go: it is looked at anew. */
 const OPENS: ReadonlySet<Event['kind']> = new Set(['rang', 'unsilenced', 'configured', 'booted', 'maintenance-over']);
 
 /** Gives each notice of a decision its channels, and adds what is due. An event that says nothing and changes nothing
@@ -26,14 +26,14 @@ export function tellAll(policy: Policy, before: NodeState, decision: Decision, e
   const [node, effects, whys] = decision;
   if (!policy.routing) return decision;
   const notices = effects.filter((effect) => effect.kind === 'notice');
-  const opens = OPENS.has(event.kind);
+  const opens = OPENS.has(event.kind) || notices.some(({ notice }) => notice.kind === 'clear');
   if (notices.length === 0 && !opens && node.notify === before.notify) return decision;
   const { alarms, services, notify } = node;
   const told = { ...notify.told };
   const t: Telling = { policy, routing: policy.routing, alarms, services, notify, told, at: event.at, out: [] };
   for (const { notice } of notices) say(t, notice);
   if (event.kind === 'booted' && !event.fresh) again(t, notices);
-  if (opens || notices.some(({ notice }) => notice.kind === 'clear')) freed(t);
+  if (opens) freed(t);
   if (event.kind === 'rang') {
     remind(t);
     escalate(t);
@@ -141,12 +141,18 @@ interface Step {
   readonly to: readonly string[];
 }
 
-/** The steps that are still to be taken for an alarm, in order. */
+/** The steps that are still to be taken for an alarm, in order. Somebody is called by them, even on a record's route. */
 function stepsOf(t: Telling, alarm: Alarm): readonly Step[] {
   const known = t.told[alarm.key];
   if (!known || known.ack) return [];
   return routesFor(t.routing, noticeOf(t, alarm))
-    .flatMap((route) => route.escalate.map(({ afterMs, to }) => ({ route, at: alarm.raisedAt + afterMs, to })))
+    .flatMap((route) =>
+      route.escalate.map(({ afterMs, to }) => ({
+        route: { ...route, record: false },
+        at: alarm.raisedAt + afterMs,
+        to,
+      })),
+    )
     .sort((a, b) => a.at - b.at)
     .slice(known.steps);
 }
@@ -171,7 +177,8 @@ function dueOf(t: Telling, alarm: Alarm): readonly (number | null)[] {
   const notice = noticeOf(t, alarm);
   const targets = whereTo(t, notice);
   const [step] = stepsOf(t, alarm);
-  const stepAt = step && (heldBy(t, step.route, notice).until ?? step.at);
+  const wait = step && heldBy(t, step.route, notice);
+  const stepAt = wait?.held ? wait.until : step?.at;
   return [
     ...targets.map((target) => target.until),
     ...targets.map((target) => remindAt(known, target)),

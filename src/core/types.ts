@@ -231,6 +231,7 @@ export interface ServiceState {
     | 'tilt'
     | 'settle'
     | 'start'
+    | 'maintenance'
     | 'backoff'
     | 'turn'
     | 'calm'

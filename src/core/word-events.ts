@@ -5,11 +5,11 @@ import { workOn } from './route.ts';
 import type { Maintenance, NotifyState } from './telling.ts';
 import type { Event } from './types.ts';
 import { span } from './move.ts';
-import { move, say, tell, type Work } from './work.ts';
+import { move, nudgeAll, say, tell, type Work } from './work.ts';
 
 type Of<K extends Event['kind']> = Extract<Event, { kind: K }>;
 
-type Heard =
+export type Heard =
   | Of<'silenced' | 'unsilenced' | 'acked' | 'maintained' | 'maintenance-over'>
   | Of<'quiet' | 'rang' | 'heartbeat'>;
 
@@ -132,6 +132,7 @@ function maintenanceOver(work: Work, name: string, by: string): void {
     work.quietly = false;
     if (other) hold(work, service, other);
   }
+  nudgeAll(work, (s) => s.waitsFor === 'maintenance', `maintenance ${name} is over`);
 }
 
 /** Somebody resumed it by hand: the work on it is over for this one. */

@@ -5,6 +5,7 @@ import { escalate, type ServiceEvent } from './escalate.ts';
 import { standsOn } from './graph.ts';
 import { nodeBudget, roomAt, within } from './ladder.ts';
 import type { Context, Move, Once } from './move.ts';
+import { workOn } from './route.ts';
 import type { Effect, NodeState, Notice, Policy, ServiceState, Why } from './types.ts';
 
 /** One decision under way: the state so far, and what it gathered. */
@@ -72,6 +73,7 @@ function contextOf(work: Work, name: string): Context {
     policy: rules,
     observe: policy.observe,
     tilt: node.tilt,
+    maintenance: workOn({ notify: node.notify, at }, name),
     roundOpen: node.round.length > 0,
     nodeBudget: nodeBudget(policy, node, at),
     nodeRoomAt: roomAt(node.repairs, policy.repairs.windowMs, at),

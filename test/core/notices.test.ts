@@ -161,6 +161,28 @@ test('escalation, step by step, unless somebody takes it on', () => {
   );
 });
 
+test('nobody else is called about what somebody took on', () => {
+  const drive = driveWith([route({ escalate: [{ afterMs: 60_000, to: ['boss'] }] })]);
+  breaks(drive);
+  for (const key of Object.keys(drive.node.alarms)) drive.feed({ kind: 'acked', key, by: 'ann', comment: '' });
+  const from = drive.steps.length;
+  drive.wait(200_000);
+  assert.equal(alarms(drive, from), []);
+});
+
+test('of what comes and goes that is told, and not each time that it came', () => {
+  const flap = { changes: 3, windowMs: 600_000, calmMs: 60_000 };
+  const drive = driveWith([route({})], { mta: { flap, ladder: [], fall: 1 } });
+  const from = drive.steps.length;
+  for (let turn = 0; turn < 5; turn++) {
+    breaks(drive);
+    heals(drive);
+  }
+  const lines = alarms(drive, from).filter((line) => line.endsWith('noc'));
+  assert.is(lines.filter((line) => line === 'raise service-flapping noc').length, 1);
+  assert.is(lines.filter((line) => line === 'raise service-failing noc').length, 2, lines.join('\n'));
+});
+
 test('quiet hours hold what is not severe, and tell it in the morning', () => {
   const drive = driveWith([route({ quiet: { during: 'night', below: 'critical' } })]);
   drive.feed({ kind: 'quiet', name: 'night', until: drive.now + 600_000 });
@@ -222,6 +244,40 @@ test('a maintenance: its services are paused, and looked at anew at its end', ()
   drive.wait(600_000);
   assert.equal(told(drive, end), ['once maintenance-ended noc']);
   assert.is(drive.node.services['mta']?.phase, 'suspect');
+});
+
+test('what comes back to this node during a maintenance is not repaired, until it is over', () => {
+  const drive = driveWith([route({})]);
+  drive.feed({ kind: 'evicted', service: 'mta', detail: 'moved away' });
+  const work = { kind: 'maintained', name: 'patches', services: ['mta'], by: 'ann', comment: '' } as const;
+  drive.feed({ ...work, until: drive.now + 600_000 });
+  drive.feed({ kind: 'acquired', service: 'mta' });
+  heals(drive);
+  const from = drive.steps.length;
+  for (let turn = 0; turn < 3; turn++) {
+    drive.feed({ kind: 'checked', ...now(drive, 'mta'), verdict: fails('dead') });
+    drive.wait(10_000);
+  }
+  const repairs = (): number =>
+    drive.steps
+      .slice(from)
+      .flatMap((step) => step.decision[1])
+      .filter(({ kind }) => kind === 'repair').length;
+  assert.is(repairs(), 0);
+  assert.is(drive.node.services['mta']?.why.rule, 'maintenance');
+  drive.feed({ kind: 'maintenance-over', name: 'patches', by: 'ann' });
+  drive.feed({ kind: 'checked', ...now(drive, 'mta'), verdict: fails('dead') });
+  assert.is(repairs(), 1);
+});
+
+test('the first round does not wait for what is in maintenance', () => {
+  const drive = new Drive(
+    policy({ mta: servicePolicy({}), web: servicePolicy({}) }, { routing: { routes: [], heartbeat: null } }),
+  );
+  drive.start();
+  const work = { kind: 'maintained', name: 'patches', services: ['mta'], by: 'ann', comment: '' } as const;
+  drive.feed({ ...work, until: drive.now + 600_000 });
+  assert.equal(drive.node.round, ['web']);
 });
 
 test('a maintenance that is ended by hand stays ended, though the calendar says it again', () => {
