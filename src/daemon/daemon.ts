@@ -8,14 +8,14 @@ import type { Store } from '../ports/store.ts';
 import type { Plugins } from '../registry.ts';
 import type { Alert, Background } from '../define.ts';
 import { Almanac } from './almanac.ts';
-import { backgroundOf } from './background.ts';
+import { backgroundOf, testAlert } from './background.ts';
 import { Calendar } from './calendar.ts';
 import type { OutboxState } from './journal-format.ts';
 import { Journal, type Limits, LIMITS, recover, type Recovered } from './journal.ts';
 import { LoopLag } from './lag.ts';
 import { type Incoming, Loop, type Told } from './loop.ts';
 import { emptyOutbox, foldOutbox } from './backlog.ts';
-import { Outbox } from './outbox.ts';
+import { Outbox, type Tested } from './outbox.ts';
 import type { Ran } from './run-check.ts';
 import { type Beats, Schedule } from './schedule.ts';
 import { type WatchedSecrets, watchSecrets } from './secrets.ts';
@@ -319,6 +319,16 @@ export class Daemon {
 
   push(event: Incoming): void {
     this.loop.push(event);
+  }
+
+  /** Each channel, what waits for it, and its trouble. */
+  channels(): ReturnType<Outbox['channelsNow']> {
+    return this.#outbox.channelsNow();
+  }
+
+  /** Sends a test past the queue, and says what came of it. Null: no such channel. */
+  testChannel(channel: string): Promise<Tested | null> {
+    return this.#outbox.test(channel, testAlert(this.loop, this.#doors.ports.clock.wall(), channel));
   }
 
   status(): Status {

@@ -111,7 +111,7 @@ export class Lane {
       if (!next) return;
       if (tries === 0) this.#tokens--;
       this.#tried.add(next.alert.id);
-      const result = await this.#attempt(next.alert);
+      const result = await this.attempt(next.alert);
       if (stopped.aborted) return;
       tries = this.#judged(next, result, tries);
     }
@@ -131,7 +131,8 @@ export class Lane {
     return 0;
   }
 
-  async #attempt(alert: Alert): Promise<SendResult> {
+  /** One attempt, bounded. Never throws. */
+  async attempt(alert: Alert): Promise<SendResult> {
     const limit = new AbortController();
     const cancel = this.#doors.ports.clock.after(SEND_MS, () => limit.abort());
     const signal = AbortSignal.any([limit.signal, this.#stop.signal]);

@@ -21,6 +21,13 @@ const LIMITS: Readonly<Record<NonNullable<AlertChannel['reader']>, Limit | null>
   person: { burst: 10, everyMs: 30_000 },
 };
 
+/** What came of a test. */
+export interface Tested {
+  readonly ok: boolean;
+  readonly detail: string;
+  readonly ms: number;
+}
+
 export interface OutboxEvents {
   /** A channel has told these: to be journalled. */
   readonly onSent: (name: string, ids: readonly number[]) => void;
@@ -69,8 +76,8 @@ export class Outbox {
       lane.close();
       this.#lanes.delete(name);
       // A new lane has had no trouble yet; if it goes on, it is told again.
-      this.#mute(name, null);
-      this.#sick(name, null);
+      this.#mute.say(name, null);
+      this.#sick.say(name, null);
     }
     for (const channel of channels)
       if (!this.#lanes.has(channel.name)) this.#lanes.set(channel.name, this.#lane(channel));
@@ -87,7 +94,7 @@ export class Outbox {
       before: Math.max(0, ...pending().pending.map(({ id }) => id)),
       next: (tried) => nextOf(openFor(pending(), name), limit?.burst ?? null, tried),
       send: (alert, rest) => {
-        const trouble = (text: string | null): void => this.#sick(name, text);
+        const trouble = (text: string | null): void => this.#sick.say(name, text);
         const known = (): Background => background(alert);
         const context: AlertContext<never> = {
           ...rest,
@@ -100,8 +107,29 @@ export class Outbox {
         this.#events.onSent(name, ids);
         this.#loss();
       },
-      onTrouble: (detail) => this.#mute(name, detail),
+      onTrouble: (detail) => this.#mute.say(name, detail),
     });
+  }
+
+  /** Each channel, what waits for it, and its trouble. */
+  channelsNow(): readonly { readonly name: string; readonly waiting: number; readonly trouble: string | null }[] {
+    return this.channels.map((name) => ({
+      name,
+      waiting: openFor(this.#doors.pending(), name).length,
+      trouble: this.#mute.of(name) ?? this.#sick.of(name),
+    }));
+  }
+
+  /** One attempt, past the queue. Null: no such channel. */
+  async test(name: string, alert: Alert): Promise<Tested | null> {
+    const lane = this.#lanes.get(name);
+    if (!lane) return null;
+    const { clock } = this.#doors.ports;
+    const started = clock.monotonic();
+    const result = await lane.attempt(alert);
+    const [said, ok] =
+      result === 'sent' ? ['sent', true] : 'retry' in result ? [result.retry, false] : [result.drop, false];
+    return { ok, detail: said, ms: Math.round(clock.monotonic() - started) };
   }
 
   poke(): void {
@@ -114,8 +142,8 @@ export class Outbox {
     const { dropped = 0, pending } = this.#doors.pending();
     const before = this.#dropped ?? dropped;
     this.#dropped = dropped;
-    if (dropped > before) this.#mute(LOST, `${dropped - before} alerts had to be dropped: too many, or too old`);
-    else if (pending.length === 0) this.#mute(LOST, null);
+    if (dropped > before) this.#mute.say(LOST, `${dropped - before} alerts had to be dropped: too many, or too old`);
+    else if (pending.length === 0) this.#mute.say(LOST, null);
   }
 
   /** Waits a short while for what is still on its way, then stops. */
@@ -130,14 +158,22 @@ export class Outbox {
   }
 }
 
+interface Troubles {
+  say(name: string, detail: string | null): void;
+  of(name: string): string | null;
+}
+
 /** Trouble of several names, told as one: when the first has some, and when the last has none any more. */
-function troubles(tell: (bad: boolean, detail: string) => void): (name: string, detail: string | null) => void {
-  const bad = new Set<string>();
-  return (name, detail) => {
-    const before = bad.size;
-    if (detail === null) bad.delete(name);
-    else bad.add(name);
-    if (before === 0 && bad.size > 0) tell(true, name === LOST ? (detail ?? '') : `channel ${name}: ${detail ?? ''}`);
-    if (before > 0 && bad.size === 0) tell(false, '');
+function troubles(tell: (bad: boolean, detail: string) => void): Troubles {
+  const bad = new Map<string, string>();
+  return {
+    of: (name) => bad.get(name) ?? null,
+    say(name, detail) {
+      const before = bad.size;
+      if (detail === null) bad.delete(name);
+      else bad.set(name, detail);
+      if (before === 0 && bad.size > 0) tell(true, name === LOST ? (detail ?? '') : `channel ${name}: ${detail ?? ''}`);
+      if (before > 0 && bad.size === 0) tell(false, '');
+    },
   };
 }
