@@ -28,7 +28,7 @@ const settings = z.strictObject({
     .enum(['required', 'opportunistic', 'none'])
     .optional()
     .describe(
-      '`required`: TLS with a good certificate; `opportunistic`: TLS if it works, with any; `none`. Default: see docs/alerts.md.',
+      '`required`: TLS with a good certificate; `opportunistic`: with any, or without; `none`. Default: by the `url`.',
     ),
   ca: opt.path('PEM file of authorities to trust instead of the well-known ones.').optional(),
   servername: opt.host('The name that the certificate must be for, if it is not the host.').optional(),
@@ -54,7 +54,7 @@ export interface Route extends Settings {
   readonly policy: TlsPolicy;
 }
 
-/** A route as it is gone. Without a word of the file: a login and submission need TLS, a relay does unless it is on this
+/** A route as it is gone. Without a word of the file: a login and submission need TLS, a relay too unless it is on this
  *  machine or given by a private address, and what an MX shows proves nothing (its name came by DNS). */
 function routeOf(given: string | Settings): Route {
   const one = typeof given === 'string' ? settings.parse({ url: given }) : given;

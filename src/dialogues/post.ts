@@ -1,5 +1,5 @@
-// Hands one alert mail to one SMTP server, through nodemailer on a connection that ports/net.ts lends, and says for each
-// recipient what became of it. Tries once; who is asked next is the caller's.
+// Hands one alert mail to one SMTP server, through nodemailer on a connection that ports/net.ts lends, and says for
+// each recipient what became of it. Tries once; who is asked next is the caller's.
 import nodemailer from 'nodemailer';
 import type { Ports } from '../define.ts';
 import type { Dialogue } from '../ports/net.ts';
