@@ -1,13 +1,13 @@
-// The dead man's handle: asks for an address at every heartbeat. Who expects the request and does not get it calls a
+// The dead man's handle: calls a web address at every heartbeat. Who expects the call and does not get it wakes a
 // person: that is how a daemon tells that it is dead. Other alerts are not its business.
 import { defineAlert, opt, z } from '../define.ts';
 import { authorities } from '../dialogues/session.ts';
 import { ask, reader, urlOf, webUrl } from '../dialogues/web-post.ts';
 
 const options = z.object({
-  url: webUrl('Asked for at every heartbeat: an address, or a reference to a secret that holds it.'),
-  'fail-url': webUrl('Asked for instead while a critical alarm is active.').optional(),
-  method: z.enum(['GET', 'HEAD', 'POST']).default('GET').describe('How it is asked for.'),
+  url: webUrl('Called at every heartbeat: an address, or a reference to a secret that holds it.'),
+  'fail-url': webUrl('Called instead while a critical alarm is active.').optional(),
+  method: z.enum(['GET', 'HEAD', 'POST']).default('GET').describe('How it is called.'),
   ca: opt.path('PEM file of authorities to trust instead of the well-known ones.').optional(),
   timeout: opt.duration('For the whole request.').prefault('10s'),
 });
@@ -16,7 +16,7 @@ const options = z.object({
 const OLD_MS = 5 * 60_000;
 
 export default defineAlert({
-  about: 'Asks for an address at every heartbeat, for services that call a person when it stays away.',
+  about: 'Calls a web address at every heartbeat, for services that call a person when it stays away.',
   options,
   example: { url: 'file:/etc/watchkeeper/ping-url' },
   async send(alert, context) {

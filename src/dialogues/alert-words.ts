@@ -86,6 +86,13 @@ function factsOf(alert: Alert, node: string, background: Background): Words['fac
 
 const MAX_STORY = 40;
 
+/** `12:59:58  mta: two checks failed`, with the day if it is another one than the alert's. */
+function storyLine({ time, service, text }: Background['story'][number], told: string): string {
+  const when = word(time);
+  const day = when.slice(0, 10) === told.slice(0, 10) ? '' : `${when.slice(0, 10)} `;
+  return `${day}${when.slice(11, 19)}  ${service === null ? '' : `${word(service)}: `}${clean(text, MAX_SENTENCE)}`;
+}
+
 export function wordsOf(alert: Alert, node: string, background: Background): Words {
   const { notice } = alert;
   const sentence = sentenceOf(alert);
@@ -97,12 +104,7 @@ export function wordsOf(alert: Alert, node: string, background: Background): Wor
     sentence,
     since: raisedTime(alert),
     facts: factsOf(alert, node, background),
-    story: background.story
-      .slice(-MAX_STORY)
-      .map(
-        ({ time, service, text }) =>
-          `${word(time).slice(11, 19)}  ${service === null ? '' : `${word(service)}: `}${clean(text, MAX_SENTENCE)}`,
-      ),
+    story: background.story.slice(-MAX_STORY).map((step) => storyLine(step, alert.time)),
     commands: [
       ...(notice.kind === 'raise' ? [takeOn] : []),
       ...(notice.service === null ? [['See all', 'watchkeeper status'] as [string, string]] : [why]),

@@ -1,6 +1,6 @@
 // One request to a receiver of alerts, and what its answer means for the alert: taken, try again, or refused for good.
 // Addresses and tokens may be secrets: whatever is said of the answer holds none of them.
-import { opt, type Ports, type SendResult, z } from '../define.ts';
+import { type Ports, type SendResult, z } from '../define.ts';
 import { type HttpAnswer, type HttpRequest } from '../ports/http.ts';
 import { NetError } from '../ports/net.ts';
 import { plain, quote } from './quote.ts';
@@ -8,15 +8,16 @@ import { OwnTrouble, secret } from './session.ts';
 
 const REFERENCE = /^(file:\.?\/|env:[A-Za-z_]|credential:[A-Za-z0-9_.-])/;
 export const isReference = (text: string): boolean => REFERENCE.test(text);
-const WEB = /^https?:\/\/[^\s/@?#]+([/?#]\S*)?$/;
+/** An address without a user name and without a place in the page, or a reference. */
+const WEB = /^(https?:\/\/[^\s/@?#]+([/?][^\s#]*)?|(file:\.?\/|env:[A-Za-z_]|credential:[A-Za-z0-9_.-]).*)$/;
 
-/** An address, or a reference to a secret that holds one. */
+/** An address, or a reference to a secret that holds one. A bad one is never shown: it may be a secret. */
 export const webUrl = (about: string) =>
   z
-    .union([
-      z.string().max(2048).regex(WEB, 'expected http://… or https://… without a user name'),
-      opt.secret('A reference to a secret that holds the address.'),
-    ])
+    .string()
+    .max(2048)
+    .regex(WEB, 'expected http://… or https://… without a user name, or a reference to a secret that holds it')
+    .meta({ secret: true })
     .describe(about);
 
 /** True for `http:` to another machine: who listens there reads what is sent. */
@@ -37,7 +38,7 @@ export function reader(ports: Ports): Reader {
   const read = (text: string): string => {
     if (!isReference(text)) return text;
     const value = secret(ports, text);
-    known.push(value);
+    known.push(value, JSON.stringify(value).slice(1, -1));
     // A page that was not found often quotes the path that was asked for.
     const path = /^https?:\/\/[^/]+(\/[^?#]+)/.exec(value)?.[1];
     if (path !== undefined && path.length > 4) known.push(path, decoded(path));
