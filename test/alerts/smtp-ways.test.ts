@@ -1,9 +1,10 @@
 // The ways out of mail alerts: TLS, logins, MX hosts, and what may not be written.
+import type { Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Ports } from '../../src/define.ts';
 import { makeAlert } from '../support/alert.ts';
-import { authority, elsewhere, expired } from '../support/certificates.ts';
+import { authority, elsewhere, expired, good } from '../support/certificates.ts';
 import { hostile } from '../support/hostile.ts';
 import { at, fakeDns, fault, FROM, mailChannel, readMail, receiver, stopReceivers } from '../support/mail-channel.ts';
 import type { Receiver } from '../support/mail-receiver.ts';
@@ -45,6 +46,34 @@ test('TLS is checked where it is required', async () => {
     assert.is(server.mails.length, before + (refused ? 0 : 1), name);
     if (!refused) assert.is(server.mails.at(-1)?.secure, server !== bare, name);
   }
+});
+
+test('what a server shouts inside TLS is bounded too', async () => {
+  const flood = (socket: Socket): void => {
+    const chunk = Buffer.alloc(65_536, 0x78);
+    const more = (): void => {
+      if (!socket.destroyed && socket.bytesWritten < 100_000_000 && socket.write(chunk)) setImmediate(more);
+      else socket.once('drain', more);
+    };
+    more();
+  };
+  let greeted = 0;
+  const server = await hostile('scripted', {
+    greeting: '220 x\r\n',
+    tls: good,
+    answer(line, socket) {
+      if (line === 'STARTTLS') return '220 go\r\n';
+      greeted += 1;
+      if (greeted === 1) return '250-x\r\n250 STARTTLS\r\n';
+      flood(socket);
+      return '';
+    },
+  });
+  const result = await mailChannel([{ url: at(server), ...trusted }], {}, ca()).send(makeAlert());
+  assert.ok(typeof result === 'object' && 'retry' in result, JSON.stringify(result));
+  assert.is(greeted, 2);
+  assert.ok(server.written() < 12_000_000, String(server.written()));
+  await server.stop();
 });
 
 test('a way that must be set right is told although another one works', async () => {
