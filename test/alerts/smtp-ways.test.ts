@@ -7,7 +7,7 @@ import { makeAlert } from '../support/alert.ts';
 import { authority, elsewhere, expired, good } from '../support/certificates.ts';
 import { hostile } from '../support/hostile.ts';
 import { at, fakeDns, fault, FROM, mailChannel, readMail, receiver, stopReceivers } from '../support/mail-channel.ts';
-import type { Receiver } from '../support/mail-receiver.ts';
+import { mailReceiver, type Receiver } from '../support/mail-receiver.ts';
 import { SECRETS, type TestDoors } from '../support/send-alert.ts';
 
 const test = suite('smtp ways');
@@ -145,6 +145,20 @@ test('direct to the MX, in order of preference, and to the address where there i
   assert.match(fault(await direct('a@gone.example')), 'there is no domain');
   const later = await direct('a@odd.example');
   assert.ok(typeof later === 'object' && 'retry' in later, JSON.stringify(later));
+});
+
+test('the preference of MX hosts is a number, and the less the sooner', async () => {
+  const first = await receiver();
+  const second = await mailReceiver({}, first.port, '127.0.0.2');
+  const dns = fakeDns({
+    'example.org MX': ['10 b.example.org', '9 a.example.org'],
+    'a.example.org A': ['127.0.0.1'],
+    'b.example.org A': ['127.0.0.2'],
+  });
+  const one = mailChannel([{ url: 'direct-to-mx', port: first.port }], {}, { ports: dns });
+  assert.is(await one.send(makeAlert()), 'sent');
+  await second.stop();
+  assert.equal([first.mails.length, second.mails.length], [1, 0]);
 });
 
 test('recipients of several domains go to the MX of each, and the second resolver helps', async () => {

@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import webhook from '../../src/alerts/webhook.ts';
 import type { Alert, AlertChannel, Background } from '../../src/define.ts';
+import { clock } from '../../src/ports/clock.ts';
 import { makeAlert } from '../support/alert.ts';
 import { type TestChannel, testChannel } from '../support/send-alert.ts';
 import { type WebReceiver, webReceiver } from '../support/web-receiver.ts';
@@ -99,6 +100,16 @@ test('Alertmanager: what fires is told again with every alert, and a clear after
   // Nothing is active: what is remembered is forgotten.
   await hook.send(once('heartbeat', 'indeterminate'), { active: { count: 0, highest: 'cleared' } });
   assert.is(holdToAlertmanager(last(one)).length, 1);
+});
+
+test('Alertmanager: nothing ends before it began, whatever the wall clock says', async ({ one }) => {
+  const ports = { clock: { ...clock, wall: () => 0 } };
+  const options = { url: one.url, format: 'alertmanager' };
+  const hook = testChannel(webhook as unknown as AlertChannel, options, { ports });
+  for (const alert of [raise(), clear({ at: 0, raisedAt: 5000 }), once('recovery-started', 'warning')]) {
+    await hook.send(alert);
+    holdToAlertmanager(last(one));
+  }
 });
 
 test('PagerDuty: trigger, resolve and acknowledge by one key', async ({ one }) => {
