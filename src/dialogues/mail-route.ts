@@ -21,7 +21,7 @@ const url = (about: string) =>
 
 const settings = z.strictObject({
   url: url('`smtp://HOST[:PORT]` (25), `submission://HOST` (587), `smtps://HOST` (465), or `direct-to-mx`.'),
-  through: opt.text('The service that it leads through: while that one fails, this way is tried last.').optional(),
+  through: opt.service('The service that it leads through: while that one fails, this way is tried last.').optional(),
   user: opt.text('Login, if one is needed.').optional(),
   password: opt.secret('Password of `user`.').optional(),
   tls: z
@@ -37,7 +37,7 @@ const settings = z.strictObject({
     .array(opt.text('`ADDRESS` or `ADDRESS:PORT`.').regex(/^[\da-fA-F.:[\]]+$/, 'expected an address'))
     .max(4)
     .optional()
-    .describe('Resolvers to ask, in this order. For `direct-to-mx` only. Default: the first of the system.'),
+    .describe('Resolvers to ask, in this order. For `direct-to-mx` only. Default: those of the system.'),
 });
 type Settings = z.output<typeof settings>;
 

@@ -8,7 +8,7 @@ export interface Look {
   readonly ports: Ports;
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
-  /** Addresses of resolvers; none: the first of the system. */
+  /** Addresses of resolvers; none: those of the system. */
   readonly resolvers: readonly string[];
 }
 
@@ -23,9 +23,21 @@ const MAX_HOSTS = 5;
 const MAX_ADDRESSES = 3;
 const KNOWN = ['ok', 'no-name', 'no-data'];
 
+/** All that resolv.conf(5) names, for the first may be what is broken. Undefined is whatever the door takes then. */
+function ofSystem(ports: Ports): readonly (string | undefined)[] {
+  let text: string | null = null;
+  try {
+    text = ports.files.readText('/etc/resolv.conf', 65_536);
+  } catch {
+    // No such file, or none that may be read.
+  }
+  const named = [...(text ?? '').matchAll(/^nameserver[ \t]+([\da-fA-F.:]+)[ \t]*$/gm)].flatMap(([, at]) => at ?? []);
+  return named.length > 0 ? named.slice(0, 3) : [undefined];
+}
+
 async function ask(look: Look, name: string, type: DnsType): Promise<DnsAnswer> {
   const { ports, signal, resolvers } = look;
-  const servers: readonly (string | undefined)[] = resolvers.length > 0 ? resolvers : [undefined];
+  const servers = resolvers.length > 0 ? resolvers : ofSystem(ports);
   // Room for the next one when the first is silent.
   const timeoutMs = Math.max(1, Math.floor(look.timeoutMs / servers.length));
   let answer: DnsAnswer = { code: 'local', server: '', values: [], ms: 0 };

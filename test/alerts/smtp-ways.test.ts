@@ -183,6 +183,23 @@ test('recipients of several domains go to the MX of each, and the second resolve
   );
 });
 
+test('all resolvers of the system are asked, and one that is silent is no reason to wait for ever', async () => {
+  const server = await receiver();
+  const dns = fakeDns({
+    '192.0.2.53 example.org MX': 'timeout',
+    '192.0.2.53 example.org A': 'timeout',
+    '2001:db8::53 example.org A': ['127.0.0.1'],
+  });
+  const readText = (path: string): string | null =>
+    path === '/etc/resolv.conf' ? '# x\nsearch a.example\nnameserver 192.0.2.53\nnameserver 2001:db8::53\n' : null;
+  const ports = { ...dns, files: { readText } as never };
+  const one = mailChannel([{ url: 'direct-to-mx', port: server.port }], {}, { ports });
+  assert.is(await one.send(makeAlert()), 'sent');
+  const none = { ...fakeDns({ 'system example.org A': ['127.0.0.1'] }), files: { readText: () => null } as never };
+  const other = mailChannel([{ url: 'direct-to-mx', port: server.port }], {}, { ports: none });
+  assert.is(await other.send(makeAlert()), 'sent');
+});
+
 test('the sender of the envelope can be empty', async () => {
   const relay = await receiver();
   assert.is(await mailChannel([at(relay)], { envelope: 'empty' }).send(makeAlert()), 'sent');
