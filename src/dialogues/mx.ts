@@ -63,7 +63,9 @@ export async function mailHosts(look: Look, domain: string): Promise<MailHosts> 
   const literal = /^\[(?:IPv6:)?([\da-fA-F.:]+)\]$/.exec(domain)?.[1];
   if (literal !== undefined) return { hosts: [literal] };
   const { code, values, server } = await ask(look, domain, 'MX');
-  if (code === 'no-name') return { never: `there is no domain ${plain(domain)}` };
+  // The address stands in our own file: that its domain is gone is more likely the resolver's mistake, or a slip of the
+  // pen, than a reason to throw an alert away.
+  if (code === 'no-name') return { later: `there is no domain ${plain(domain)}, says ${server || 'the resolver'}` };
   if (code === 'no-data') return { hosts: [domain] };
   if (code !== 'ok') return { later: `the MX of ${plain(domain)} is not known: ${server || 'the resolver'}: ${code}` };
   const found = values.map(mxOf).filter(({ host }) => host !== '');

@@ -57,6 +57,7 @@ interface MailError extends Error {
 }
 
 interface Info {
+  readonly response?: string;
   readonly accepted?: readonly string[];
   readonly rejectedErrors?: readonly MailError[];
 }
@@ -148,6 +149,11 @@ function faultOf(error: MailError): NonNullable<Posted['fault']> {
 }
 
 function answerOf(info: Info, recipients: readonly string[]): Posted {
+  // The library also takes other numbers for a yes.
+  if (!/^250[ -]?/.test(info.response ?? '')) {
+    const text = `not a mail server's reply: ${plain(info.response ?? '')}`;
+    return { accepted: [], refused: new Map(), fault: { text, kind: 'net' } };
+  }
   const accepted = (info.accepted ?? []).filter((one) => recipients.includes(one));
   const rest = judge(
     { name: '', message: 'not accepted', ...pick(info) },

@@ -115,7 +115,7 @@ test('a domain that takes no mail, one that is not there, one that nobody knows,
   const to = async (one: string): Promise<string> =>
     JSON.stringify(await channel([direct()], { to: [one] }).send(makeAlert()));
   assert.match(await to('a@null.test'), /"drop":.*takes no mail/);
-  assert.match(await to('a@nowhere.ops.test'), /"drop":.*there is no domain/);
+  assert.match(await to('a@nowhere.ops.test'), /"retry":.*there is no domain/);
   assert.match(await to('a@broken.test'), /"retry":.*server-failure/);
   assert.match(await to('nobody@ops.test'), /"drop":.*550.*User unknown/);
 });
@@ -124,8 +124,8 @@ test('it arrives while the Postfix that is told of stands still', async () => {
   const via = [{ url: relay(watchedOne), through: 'mta' }, direct()];
   await stopped(watchedOne.pid(), async () => {
     const started = performance.now();
-    assert.is(await channel(via).send(makeAlert(), { failing: ['mta'] }), 'sent');
-    assert.ok(performance.now() - started < 5000, 'the dead way was not tried first');
+    assert.is(await channel(via, { timeout: '20s' }).send(makeAlert(), { failing: ['mta'] }), 'sent');
+    assert.ok(performance.now() - started < 12_000, 'the dead way was not tried first');
     await arrived();
     // Nobody knows yet that it is dead: the way is tried, in its time, and left.
     assert.is(await channel(via, { timeout: '2s' }).send(makeAlert({}, 8)), 'sent');

@@ -185,6 +185,24 @@ test('421 at every turn is a reason to try again', async () => {
   }
 });
 
+test('only 250 means that a mail was taken', async () => {
+  const server = await hostile('scripted', {
+    greeting: '220 x\r\n',
+    answer: (line) =>
+      line === '.'
+        ? '299 perhaps\r\n'
+        : line === 'DATA'
+          ? '354 go\r\n'
+          : /^[A-Z]{4}( |$)/.test(line)
+            ? '250 ok\r\n'
+            : '',
+  });
+  const result = await mailChannel([at(server)]).send(makeAlert());
+  assert.match(fault(result), 'perhaps');
+  assert.ok(typeof result === 'object' && 'retry' in result);
+  await server.stop();
+});
+
 test('dropped only when every way refuses for good', async () => {
   const refusing = await receiver({ refuse: { [OPS]: '550 5.1.1 no such user' } });
   const sender = await receiver({ refuseSender: '550 5.7.1 sender refused' });
