@@ -48,7 +48,7 @@ test('a reference to a file stands where the file does', ({ folder }) => {
   folder.write('wk.yaml', `${services}alerts: { a: { type: ping, url: "file:./ping" } }\n`);
   const { config } = good(folder.load('wk.yaml', { plugins: all }));
   const [channel] = Object.values(config.alerts);
-  assert.is((channel?.options as { url: string }).url, `file:${folder.path}/ping`);
+  assert.equal((channel?.options as { url?: string } | undefined)?.url, `file:${folder.path}/ping`);
 });
 
 test.run();
