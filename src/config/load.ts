@@ -9,6 +9,7 @@ import { explain, problemAt } from './issues.ts';
 import { applyKit, type Kits, openKits, shippedKits } from './kits.ts';
 import { mergeFiles } from './merge.ts';
 import { ownProblems, unusable, type WithOwn, withOwnPlugins } from './own-plugins.ts';
+import { checkNamedServices } from './named-services.ts';
 import { parse } from './parse.ts';
 import { withPaths } from './paths.ts';
 import { sortProblems } from './problems.ts';
@@ -107,6 +108,7 @@ function judge(
     ([name, entry]) => [name, channelOf(building, name, entry.value)] as const,
   );
   checkDepends(building, dependsOf(tree));
+  checkNamedServices(building, names);
   for (const one of built) if (one && !unfit.has(one.config.name)) checkService(building, one);
   const telling: Telling = {
     ...{ tree, plugins: options.plugins, problems, services: names },

@@ -83,7 +83,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   'net-snmp': ['src/checks/snmp-get.ts', 'src/alerts/'],
   'cron-parser': ['src/daemon/calendar.ts'],
   'node-schedule': ['src/daemon/calendar.ts'],
-  nodemailer: ['src/sandbox/', 'src/dialogues/submit.ts'],
+  nodemailer: ['src/sandbox/', 'src/dialogues/submit.ts', 'src/dialogues/post.ts'],
   pg: ['src/checks/postgresql.ts'],
   'smtp-server': ['src/sandbox/'],
   systeminformation: ['src/ports/sysinfo.ts'],
