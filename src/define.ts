@@ -164,8 +164,8 @@ export interface AlertChannel<S extends Shape = Shape> {
   /** Who is at its other end, for what it hears unless routes say otherwise: a record hears all and wakes nobody, a
    *  program each alarm by itself, a person one thread an incident. Default: program. */
   readonly reader?: 'record' | 'program' | 'person';
-  /** It wants the heartbeat unless the configuration says otherwise. */
-  readonly heartbeat?: boolean;
+  /** It wants the heartbeat unless the configuration says otherwise: with all else, or nothing else. */
+  readonly heartbeat?: 'too' | 'only';
   send(alert: Alert, context: AlertContext<z.output<S>>): Promise<SendResult>;
 }
 

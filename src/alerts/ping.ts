@@ -19,6 +19,7 @@ export default defineAlert({
   about: 'Calls a web address at every heartbeat, for services that call a person when it stays away.',
   options,
   example: { url: 'file:/etc/watchkeeper/ping-url' },
+  heartbeat: 'only',
   async send(alert, context) {
     const { ports, signal, options: own } = context;
     if (alert.notice.event !== 'heartbeat') return 'sent';

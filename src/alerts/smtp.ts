@@ -96,6 +96,7 @@ export default defineAlert({
     from: 'watchkeeper@n1.example.org',
     via: [{ url: 'smtp://10.0.0.30', through: 'mta' }, 'direct-to-mx'],
   },
+  reader: 'person',
   async send(alert, context) {
     const { from, to, via, envelope, helo } = context.options;
     const { node, channel } = context;

@@ -42,7 +42,10 @@ const plain = (to: readonly string[], more: Partial<Route>): Route => ({
 function usual({ channels, plugins }: Telling): readonly Route[] {
   const of = (reader: string): readonly string[] =>
     Object.entries(channels)
-      .filter(([, { type }]) => (plugins.alerts.get(type)?.reader ?? 'program') === reader)
+      .filter(([, { type }]) => {
+        const plugin = plugins.alerts.get(type);
+        return plugin?.heartbeat !== 'only' && (plugin?.reader ?? 'program') === reader;
+      })
       .map(([name]) => name);
   const routes = [
     plain(of('record'), { remindMs: null, group: 'none', record: true }),

@@ -141,7 +141,7 @@ interface Step {
   readonly to: readonly string[];
 }
 
-/** The steps that are still to be taken for an alarm, in order. Somebody is called by them, even on a record's route. */
+/** The steps that are still to be taken for an alarm, in order. They call somebody, even on a record's route. */
 function stepsOf(t: Telling, alarm: Alarm): readonly Step[] {
   const known = t.told[alarm.key];
   if (!known || known.ack) return [];

@@ -67,12 +67,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 export const PROGRAMS = ['src/host/disk-probe.ts', 'src/daemon/history-worker.ts'];
 
 /** Where each package may be imported: files, or folders ending in `/`. Nothing else may know it. */
+const CONTROL = ['control', 'control-answers', 'control-telling'].map((name) => `src/daemon/${name}.ts`);
+
 export const HOMES: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['src/daemon/control.ts', 'src/api/'],
   'cli-table3': ['src/commands/'],
   commander: ['src/main.ts', 'src/commands/'],
   diff: ['src/commands/init.ts'],
-  hono: ['src/daemon/control.ts', 'src/api/'],
+  hono: [...CONTROL, 'src/api/'],
   'hoodiecrow-imap': ['src/sandbox/hoodiecrow.ts'],
   imapflow: ['src/sandbox/web.ts'],
   koffi: ['src/ports/libc.ts', 'src/ports/proc-exit.ts', 'src/ports/win32.ts'],
@@ -90,7 +92,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   winston: ['src/ports/log.ts', 'src/alerts/event-log.ts'],
   'winston-transport': ['src/ports/log.ts', 'src/alerts/event-log.ts'],
   yaml: ['src/config/'],
-  zod: ['src/define.ts', 'src/daemon/control.ts', 'src/sandbox/'],
+  zod: ['src/define.ts', ...CONTROL, 'src/sandbox/'],
 };
 
 const within = (path: string, places: readonly string[]): boolean =>
