@@ -1,5 +1,5 @@
 // The check of Cyrus' own view against a Cyrus, well and broken in the ways that happen.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chownSync,
   chmodSync,
@@ -159,6 +159,11 @@ test('folders that are away or not its own, and a partition that no setting name
     () => chownSync(inside('state'), 0, 0),
     () => expect('fail/misconfigured', /may not read and write configdirectory/),
     () => chownSync(inside('state'), 65_534, 65_534),
+  );
+  await broken(
+    () => execFileSync('mount', ['-t', 'tmpfs', '-o', 'ro,mode=777', 'wk-cyrus', inside('spool')]),
+    () => expect('fail/no-space', /partition-default .* is on a file system that is read-only/),
+    () => execFileSync('umount', [inside('spool')]),
   );
   mkdirSync(inside('other'));
   chownSync(inside('other'), 65_534, 65_534);
