@@ -42,7 +42,7 @@ interface Call {
 
 const FIRST = 'the login page';
 const LOG_BYTES = 16_384;
-/** The clock of a file system may be a little behind. */
+/** The clock of a file system may be a little behind, and its entries are of whole seconds. */
 const LOG_SLACK_MS = 1000;
 
 async function ask(browser: Browser, name: string, { query, form, headers = {} }: Call): Promise<HttpAnswer> {
@@ -76,7 +76,7 @@ async function reason(browser: Browser, sinceWall: number): Promise<ReturnType<t
   const facts = session.ports.files.facts(log);
   if (!facts || facts.kind !== 'file' || facts.modifiedMs < sinceWall - LOG_SLACK_MS) return null;
   const result = await runTool(session, 'its log', ['tail', '-c', String(LOG_BYTES), '--', log]);
-  return isRun(result) && result.code === 0 ? reasonIn(result.stdout) : null;
+  return isRun(result) && result.code === 0 ? reasonIn(result.stdout, sinceWall - LOG_SLACK_MS) : null;
 }
 
 /** An answer that is none of those that are expected: of the web server, of PHP, or of Roundcube's own trouble. */

@@ -59,10 +59,15 @@ export interface Reason {
   readonly text: string;
 }
 
-/** The newest entry of its log. A query may hold what users wrote, and an address a password: neither is shown. */
-export function reasonIn(log: string): Reason | null {
+/** When an entry was written. Its format can be changed; then only the newest one is taken. */
+const writtenAt = (entry: string): number => Date.parse(/^\[([^\]]{1,60})\]/.exec(entry)?.[1] ?? '');
+
+/** What its log says since then: of the database first, for that is at the bottom of the others. A query may hold what
+ *  users wrote, and an address a password: neither is shown. */
+export function reasonIn(log: string, sinceWall: number): Reason | null {
   const entries = log.split('\n').filter((line) => line.startsWith('['));
-  const newest = entries.at(-1);
+  const fresh = entries.filter((entry) => writtenAt(entry) >= sinceWall);
+  const newest = fresh.find((entry) => / DB Error: /.test(entry)) ?? fresh.at(-1) ?? undated(entries.at(-1));
   if (newest === undefined) return null;
   const text = newest
     .replace(/^\[[^\]]{0,60}\]:? ?(<\w{0,40}> ?)?/, '')
@@ -72,6 +77,9 @@ export function reasonIn(log: string): Reason | null {
   const database = /^DB Error|SQLSTATE/.test(text);
   return { cause: causeOf(text, database), database, text };
 }
+
+const undated = (entry: string | undefined): string | undefined =>
+  entry !== undefined && Number.isNaN(writtenAt(entry)) ? entry : undefined;
 
 function causeOf(text: string, database: boolean): Cause {
   if (/no space left|disk is full|disk full|quota exceeded/i.test(text)) return 'no-space';
