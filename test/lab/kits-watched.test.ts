@@ -1,8 +1,10 @@
-// Roundcube, which has no process: its kit only watches it. Well when well; broken in each of its own ways it gets its
-// true cause with a word that helps, nothing is repaired, and it is well again when it is mended.
+// Where nothing is to be repaired. Roundcube has no process, so its kit only watches it: broken in each of its own ways
+// it gets its true cause with a word that helps, and it is well again when it is mended. getmail ends whenever its
+// provider fails, and is not started in vain.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually } from './command.ts';
+import { products } from './kit-products.ts';
 import { Lab } from './lab.ts';
 import type { LabNode } from './node.ts';
 import { Watch } from './watch.ts';
@@ -12,8 +14,8 @@ import { ACCOUNT, WEBMAIL_FAULTS, webmail } from './webmail.ts';
 const test = suite('kits that only watch');
 const KIT = 'roundcube';
 const WELL_MS = 120_000;
-const wanted = (process.env['KIT'] ?? '').split(',').some((word) => KIT.includes(word));
-let lab: Lab;
+const wanted = (kit: string): boolean => (process.env['KIT'] ?? '').split(',').some((word) => kit.includes(word));
+let lab: Lab | null = null;
 let node: LabNode;
 let watch: Watch;
 
@@ -30,9 +32,9 @@ alerts:
 `;
 const UNITS = ['dovecot.service', 'php8.2-fpm.service', 'nginx.service'];
 
-if (wanted) {
+if (wanted(KIT)) {
   test(`${KIT}: init finds it, and it is well`, async () => {
-    lab = await Lab.up({ nodes: ['web'] });
+    lab ??= await Lab.up({ nodes: ['web', 'fetch'] });
     node = lab.node('web');
     await webmail(node);
     await node.boot(60_000);
@@ -65,6 +67,48 @@ if (wanted) {
       assert.equal(repaired, [], 'nothing is repaired');
     });
 }
+
+const fetching = `node: lab
+tilt: { share: 1, least: 10000 }
+services:
+  provider: { checks: [ { type: imap, host: 127.0.0.1, port: 143 } ], quick: { every: 2s, timeout: 2s, fall: 2 } }
+  getmail:
+    kit: getmail
+    set: { hops: ["127.0.0.1:143"] }
+    depends: [provider]
+    quick: { every: 2s, timeout: 2s, fall: 2 }
+    deep: { every: 6s, timeout: 5s }
+alerts:
+  log: { type: event-log }
+`;
+
+if (wanted('getmail'))
+  test('getmail, its provider is gone: it is not started in vain', async () => {
+    lab ??= await Lab.up({ nodes: ['web', 'fetch'] });
+    const fetcher = lab.node('fetch');
+    await products.find(({ kit }) => kit === 'getmail')?.prepare?.(fetcher);
+    await fetcher.boot(60_000);
+    for (const unit of ['dovecot.service', 'getmail.service']) await fetcher.exec(['systemctl', 'start', unit]);
+    const shown = await ask(fetcher, ['init'], 90_000);
+    assert.match(shown.stdout, /^ {4}kit: getmail$/m, `${shown.stdout}\n${shown.stderr}`);
+    await startWatchkeeper(fetcher, fetching);
+    const seen = new Watch(fetcher);
+    await seen.well(WELL_MS);
+    await seen.begin();
+    await fetcher.exec(['systemctl', 'stop', 'dovecot.service']);
+    // systemd starts it every ten seconds, and it ends each time: after half a minute it counts as dead.
+    const dead = async (): Promise<boolean> => {
+      const told = (await seen.look()).services.find(({ name }) => name === 'getmail');
+      return told?.quick?.outcome === 'fail' && told.quick.cause === 'dead' && /provider/.test(told.why.text);
+    };
+    await eventually('that it waits for its provider', dead, 120_000, 500).catch((error: Error) => {
+      throw new Error(`${error.message}; it said:\n${seen.transcript()}`);
+    });
+    await fetcher.exec(['systemctl', 'start', 'dovecot.service']);
+    await seen.well(WELL_MS);
+    const repaired = (await seen.said('getmail')).filter(({ text }) => text.includes('[repair]'));
+    assert.equal(repaired, [], 'nothing is repaired');
+  });
 test.after(() => lab?.close());
 
 test.run();

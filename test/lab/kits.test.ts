@@ -39,9 +39,9 @@ const groups = {
 };
 let lab: Lab;
 
-/** The bad word itself, or the place where it stands. PostgreSQL names the file only, and of Mailman's many lines the
- *  first is told. */
-const PLACE = /nonsense|\bline \d+|\.conf:\d+|\.conf" contains errors|Traceback/i;
+/** The bad word itself, or the place where it stands. PostgreSQL and getmail name the file only, and of Mailman's many
+ *  lines the first is told. */
+const PLACE = /nonsense|\bline \d+|\.conf:\d+|\.conf" contains errors|getmailrc incorrect|Traceback/i;
 
 /** The kits as shipped; only beats are short, and budgets wide. */
 const config = (some: readonly Product[], observe: boolean): string => `node: lab
