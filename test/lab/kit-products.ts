@@ -16,9 +16,6 @@ export interface Product {
   readonly spoil?: readonly [path: string, line: string];
   /** Units that it needs and that are not watched by its kit; they are started first. */
   readonly also?: readonly string[];
-  /** Lines of its service, and further services, as YAML. */
-  readonly service?: string;
-  readonly services?: string;
   /** systemd itself starts it again after a crash, mostly before the daemon would. */
   readonly revived?: boolean;
   /** Debian packages that cannot live beside Postfix or Dovecot: they go into the disk of a node of their own. */
@@ -101,9 +98,7 @@ function fetcher(node: LabNode): void {
 
 const getmailUnit = `[Service]
 User=nobody
-ExecStart=/usr/bin/getmail -q -g /etc/getmail --idle INBOX
-Restart=always
-RestartSec=10
+ExecStart=/bin/sh -c 'while /usr/bin/getmail -q -g /etc/getmail --idle INBOX; sleep 5; do :; done'
 `;
 const getmailrc = `[retriever]
 type = SimpleIMAPRetriever
@@ -119,7 +114,7 @@ path = /var/mail/getmail/
 read_all = false
 `;
 
-/** As its kit wants it: a unit of one's own, and the provider as a service that it depends on. */
+/** As its kit wants it: in a unit of one's own. */
 async function idler(node: LabNode): Promise<void> {
   await provider(node);
   const owner = idOf(node, 'passwd', 'nobody');
@@ -247,10 +242,7 @@ export const products: readonly Product[] = [
     unit: 'getmail.service',
     spoil: ['/etc/getmail/getmailrc', 'nonsense'],
     set: '{ validate: [/usr/bin/getmail, -g, /etc/getmail, --dump], hops: ["127.0.0.1:143"] }',
-    service: 'depends: [provider]',
-    services: 'provider: { checks: [ { type: imap, host: 127.0.0.1, port: 143 } ] }',
     also: ['dovecot.service'],
-    revived: true,
     prepare: idler,
   },
   {

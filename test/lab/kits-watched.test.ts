@@ -1,6 +1,6 @@
 // Where nothing is to be repaired. Roundcube has no process, so its kit only watches it: broken in each of its own ways
 // it gets its true cause with a word that helps, and it is well again when it is mended. getmail ends whenever its
-// provider fails, and is not started in vain.
+// provider fails: the loop of its unit goes on, and nothing is restarted.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually } from './command.ts';
@@ -71,19 +71,18 @@ if (wanted(KIT)) {
 const fetching = `node: lab
 tilt: { share: 1, least: 10000 }
 services:
-  provider: { checks: [ { type: imap, host: 127.0.0.1, port: 143 } ], quick: { every: 2s, timeout: 2s, fall: 2 } }
   getmail:
     kit: getmail
     set: { hops: ["127.0.0.1:143"] }
-    depends: [provider]
     quick: { every: 2s, timeout: 2s, fall: 2 }
     deep: { every: 6s, timeout: 5s }
 alerts:
   log: { type: event-log }
 `;
 
+const isRefused = ({ stdout }: { stdout: string }): boolean => /Connection refused/.test(stdout);
 if (wanted('getmail'))
-  test('getmail, its provider is gone: it is not started in vain', async () => {
+  test('getmail, its provider is gone: that is told, and nothing is restarted', async () => {
     lab ??= await Lab.up({ nodes: ['web', 'fetch'] });
     const fetcher = lab.node('fetch');
     await products.find(({ kit }) => kit === 'getmail')?.prepare?.(fetcher);
@@ -96,14 +95,15 @@ if (wanted('getmail'))
     await seen.well(WELL_MS);
     await seen.begin();
     await fetcher.exec(['systemctl', 'stop', 'dovecot.service']);
-    // systemd starts it every ten seconds, and it ends each time: after half a minute it counts as dead.
-    const dead = async (): Promise<boolean> => {
-      const told = (await seen.look()).services.find(({ name }) => name === 'getmail');
-      return told?.quick?.outcome === 'fail' && told.quick.cause === 'dead' && /provider/.test(told.why.text);
+    const seenToFail = async (): Promise<boolean> => {
+      const [told] = (await seen.look()).services;
+      return told?.deep?.outcome === 'degraded' && told.deep.cause === 'dependency';
     };
-    await eventually('that it waits for its provider', dead, 120_000, 500).catch((error: Error) => {
+    const failed = (): Promise<boolean> => fetcher.attempt(['journalctl', '-u', 'getmail']).then(isRefused);
+    await eventually('that its provider is at fault', seenToFail, 60_000, 250).catch((error: Error) => {
       throw new Error(`${error.message}; it said:\n${seen.transcript()}`);
     });
+    await eventually('getmail to notice', failed, 60_000, 500);
     await fetcher.exec(['systemctl', 'start', 'dovecot.service']);
     await seen.well(WELL_MS);
     const repaired = (await seen.said('getmail')).filter(({ text }) => text.includes('[repair]'));

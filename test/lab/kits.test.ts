@@ -51,9 +51,9 @@ tilt: { share: 1, least: 10000 }
 services:
 ${some
   .map(
-    ({ kit, set, service, services }) => `${services ? `  ${services}\n` : ''}  ${kit}:
+    ({ kit, set }) => `  ${kit}:
     kit: ${kit}
-${set ? `    set: ${set}\n` : ''}${service ? `    ${service}\n` : ''}    quick: { every: 2s, timeout: 2s, fall: 2 }
+${set ? `    set: ${set}\n` : ''}    quick: { every: 2s, timeout: 2s, fall: 2 }
     deep: { every: 10s, timeout: 9s }
     recover: { attempts: 20, stable: 10s, flapping: { changes: 50, window: 10m, calm: 10s } }
 `,
