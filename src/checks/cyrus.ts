@@ -335,7 +335,7 @@ export default defineCheck({
         (await shutOff(context, session, found.get('configdirectory') ?? '')) ??
         (context.depth === 'deep' ? await deep(context, session, found) : null);
       if (bad) return { ...bad, detail: plain(bad.detail, 400) };
-      const count = context.memory.get('mailboxes');
+      const count = Number(context.memory.get('mailboxes') ?? 0);
       const more = context.depth === 'deep' ? `, and its list of ${count} mailboxes can be read` : '';
       return pass(`Cyrus can read its settings${more}`, session.seen);
     });

@@ -138,7 +138,7 @@ async function listed(browser: Browser, token: string): Promise<CheckResult | nu
   const query = new URLSearchParams({ _task: 'mail', _action: 'list', _mbox: context.options.mailbox, _remote: '1' });
   const began = context.ports.clock.wall();
   const headers = { 'x-roundcube-request': token, 'x-requested-with': 'XMLHttpRequest' };
-  const answer = await ask(browser, 'list', { query: `?${query}`, headers });
+  const answer = await ask(browser, 'list', { query: `?${query.toString()}`, headers });
   const list = mailList(answer.body);
   if (list === null) return trouble(browser, answer, 'the list of mail', began);
   session.measure('messages', list.messages, '');
@@ -183,7 +183,7 @@ async function behind(session: Session, work: Promise<CheckResult | null>): Prom
 
 export default defineCheck({
   about:
-    "Quick: Roundcube's login form; its log says why there is none. Deep, with an account: a login, a list of mail.",
+    "Quick: Roundcube's login form; its log says why there is none. Deep: with an account a login and a list of mail.",
   depth: 'both',
   options,
   example: { url: 'https://webmail.example.org/', user: 'probe@example.org', password: 'file:/etc/watchkeeper/probe' },

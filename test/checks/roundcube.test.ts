@@ -1,6 +1,6 @@
 // The pages, cookies and log lines of Roundcube 1.6, and a login against a server that plays one.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -103,7 +103,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 }
 test.before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'wk-roundcube-'));
-  server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const query = new URL(request.url ?? '', 'http://x').searchParams;
     const what = [request.method, query.get('_task'), query.get('_action')].filter(Boolean).join(' ');
     const { headers } = request;
@@ -111,7 +111,8 @@ test.before(async () => {
     asked.push({ what, cookie: headers.cookie ?? '', body, ticket: headers['x-roundcube-request'] });
     const page = pages[what] ?? { status: 404 };
     if (!page.silent) response.writeHead(page.status ?? 200, page.headers ?? {}).end(page.body ?? '');
-  });
+  };
+  server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const address = server.address();
   url = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}/`;
