@@ -80,7 +80,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   // A client library that speaks its own protocol does so on a connection that ports/net.ts lends: one check its home.
   ldapts: ['src/checks/ldap.ts'],
   mysql2: ['src/checks/mariadb.ts'],
-  'net-snmp': ['src/checks/snmp-get.ts', 'src/alerts/'],
+  'net-snmp': ['src/dialogues/snmp.ts'],
   'node-schedule': ['src/daemon/calendar.ts'],
   nodemailer: ['src/sandbox/', 'src/dialogues/submit.ts'],
   pg: ['src/checks/postgresql.ts'],
