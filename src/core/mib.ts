@@ -55,9 +55,6 @@ function parentOf(base: string): string {
   return [enterprise ? 'enterprises' : 'iso', ...named, arcs.at(-1)].join(' ');
 }
 
-/** Whose arcs begin with 0 or 2 has no root that SMIv2 knows. */
-export const canHaveMib = (base: string): boolean => base.startsWith('1.');
-
 function importsOf(base: string, fragments: readonly MibFragment[]): string {
   const root = parentOf(base).split(' ')[0] ?? 'enterprises';
   const needed: Record<string, Set<string>> = {

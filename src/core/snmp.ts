@@ -7,8 +7,11 @@ import type { Notice, Severity } from './types.ts';
  *  tests. `base` of a channel puts another in its place; nothing else in the program knows this number. */
 export const DEFAULT_BASE = '1.3.6.1.4.1.8072.9999.9999.7439';
 
-/** At most so many numbers, so that a message stays small. */
-export const BASE = /^(0|1|2)(\.(0|[1-9]\d{0,9})){3,18}$/;
+const BASE = /^1\.[0-3]?\d(\.(0|[1-9]\d{0,9})){2,11}$/;
+
+/** Below `iso`, in numbers, and short enough that a message with it stays small. */
+export const isBase = (text: string): boolean =>
+  BASE.test(text) && text.split('.').every((arc) => Number(arc) <= 4_294_967_295);
 
 /** The branches below the base. The 0 of notifications makes them fit SNMPv1 (RFC 2578 section 8.5). */
 export const BRANCH = { notifications: 0, objects: 1, tables: 2, conformance: 3 } as const;

@@ -1,0 +1,163 @@
+// One SNMP manager that is told: its address, its session, and what its silence or its refusal means in words. A session
+// lasts as long as it works and its secrets are the same; a new one learns the receiver's clock and our address anew.
+import type { Ports } from '../define.ts';
+import { NetError } from '../ports/net-fault.ts';
+import { engineOf } from './snmp-engine.ts';
+import { type Authority, type Login, openTalk, snmpLibrary, SnmpRefusal, type SnmpTalk, type Trap } from './snmp.ts';
+
+export interface ManagerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const TRAP_PORT = 162;
+const HOST = /^[A-Za-z0-9_.:%-]+$/;
+
+/** `10.0.0.20`, `noc.example.org:1162`, `2001:db8::1`, `[2001:db8::1]:1162`; null: none of these. */
+export function managerAddress(text: string): ManagerAddress | null {
+  const [, bracketed, plainHost, digits] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const host = bracketed ?? plainHost ?? (/^[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%\w+)?$/.test(text) ? text : '');
+  const port = digits === undefined ? TRAP_PORT : Number(digits);
+  return HOST.test(host) && port >= 1 && port <= 65_535 ? { host, port } : null;
+}
+
+/** What the options say about how to tell, whoever is told. */
+export interface ManagerOptions {
+  readonly login: () => Login;
+  readonly inform: boolean;
+  readonly source: string | undefined;
+  readonly timeoutMs: number;
+  readonly retries: number;
+  readonly stateDir: string;
+}
+
+export interface Manager {
+  /** null: told. Otherwise why not. Never throws, and ends with its signal. `key` names what is told: after a part of
+   *  it was taken, a new try goes on behind that part. */
+  tell(key: number, traps: readonly Trap[], signal: AbortSignal): Promise<string | null>;
+  close(): void;
+}
+
+const CONNECT_MS = 5000;
+/** A closed port on the way says so within this, mostly at once. Nothing else waits for a trap. */
+const LISTEN_MS = 20;
+/** Once it has said so, it is given more time to say it again. */
+const LISTEN_LONG_MS = 1000;
+/** An address of ours may have gone, the manager's name may have moved. */
+const TALK_MAX_MS = 300_000;
+/** RFC 3414 section 11.2. */
+const KEY_MIN = 8;
+
+/** Since the first manager was made: sysUpTime is about the part that is managed, and starts with it. */
+let born: number | null = null;
+
+/** An address for the name, once a session. Not by getaddrinfo: four stuck disks would stop that, and every alert. */
+async function resolved(ports: Ports, host: string, signal: AbortSignal): Promise<string> {
+  if (/^[\d.]+$/.test(host) || host.includes(':')) return host;
+  for (const type of ['A', 'AAAA'] as const) {
+    const { code, values } = await ports.dns.ask({ name: host, type, signal, timeoutMs: CONNECT_MS });
+    if (code === 'ok' && values[0] !== undefined) return values[0];
+  }
+  throw new NetError('not-found', `the name ${host} has no address`);
+}
+
+function sentence(error: unknown, login: Login | null, source: string | undefined): string {
+  const user = login?.version === '3' ? `the user ${login.user.name}` : 'us';
+  if (error instanceof SnmpRefusal && error.reason === 'credentials') {
+    if (/^Wrong Digest/.test(error.message)) return `it refuses the authentication pass phrase of ${user}`;
+    if (/^Unknown User/.test(error.message)) return `it does not know ${user}`;
+    if (/^Unsupported/.test(error.message)) return `it does not take ${user} with this level of security`;
+    if (/^Decryption/.test(error.message)) return `it cannot decrypt what ${user} sends: the privacy pass phrase`;
+    return error.message;
+  }
+  if (error instanceof NetError) {
+    if (error.code === 'refused') return 'nobody listens on that port';
+    if (error.code === 'timeout' && login?.version === '3' && login.user.privacyKey !== null)
+      return 'no answer came in time (a receiver with another privacy pass phrase is silent too)';
+    if (source !== undefined && /EADDRNOTAVAIL/.test(error.message))
+      return `the source address ${source} is not on this machine`;
+  }
+  return (error as Error).message;
+}
+
+/** What the standard and every receiver refuse, before anything is sent. */
+function keyFault(login: Login): string | null {
+  if (login.version !== '3') return null;
+  const { authKey, privacyKey } = login.user;
+  if ((authKey?.length ?? KEY_MIN) < KEY_MIN) return 'the authentication pass phrase has less than 8 characters';
+  if ((privacyKey?.length ?? KEY_MIN) < KEY_MIN) return 'the privacy pass phrase has less than 8 characters';
+  return null;
+}
+
+export function manager(ports: Ports, { host, port }: ManagerAddress, options: ManagerOptions): Manager {
+  const { inform, source, timeoutMs, retries, stateDir } = options;
+  const { clock } = ports;
+  born ??= clock.monotonic();
+  let talk: { readonly it: SnmpTalk; readonly login: string; readonly since: number } | null = null;
+  let refused = false;
+  let done = { key: -1, parts: 0 };
+
+  const drop = (): void => {
+    talk?.it.close();
+    talk = null;
+  };
+
+  const open = async (login: Login, signal: AbortSignal): Promise<SnmpTalk> => {
+    const same = JSON.stringify(login);
+    if (talk && talk.login === same && clock.monotonic() - talk.since < TALK_MAX_MS) return talk.it;
+    refused ||= talk?.it.refused() ?? false;
+    drop();
+    const address = await resolved(ports, host, signal);
+    const from = source === undefined ? {} : { source };
+    const flow = await ports.udp.connect({ host: address, port, ...from, signal, timeoutMs: CONNECT_MS });
+    const it = openTalk(await snmpLibrary(), flow, { login, timeoutMs, retries, backoff: 2 });
+    talk = { it, login: same, since: clock.monotonic() };
+    return it;
+  };
+
+  const tellOne = async (trap: Trap, login: Login, signal: AbortSignal): Promise<void> => {
+    const it = await open(login, signal);
+    const listenMs = refused || it.refused() ? LISTEN_LONG_MS : LISTEN_MS;
+    const upTime = (clock.monotonic() - (born ?? 0)) / 10;
+    let authority: { authority?: Authority } = {};
+    if (login.version === '3' && !inform) {
+      const { id, boots, time } = await (await engineOf(ports, stateDir)).now();
+      authority = { authority: { id: Buffer.from(id, 'hex'), boots, time } };
+    }
+    await it.tell(trap, { inform, upTime, listenMs, signal, ...authority });
+    refused = false;
+  };
+
+  /** The receiver may have lost what we know of it: then once more, from the beginning. */
+  const tellSurely = async (trap: Trap, login: Login, signal: AbortSignal): Promise<void> => {
+    try {
+      await tellOne(trap, login, signal);
+    } catch (error) {
+      refused ||= error instanceof NetError && error.code === 'refused';
+      drop();
+      if (!(error instanceof SnmpRefusal && error.reason === 'stale')) throw error;
+      await tellOne(trap, login, signal);
+    }
+  };
+
+  return {
+    async tell(key, traps, signal) {
+      let login: Login | null = null;
+      if (done.key !== key) done = { key, parts: 0 };
+      try {
+        login = options.login();
+        const fault = keyFault(login);
+        if (fault !== null) return fault;
+        for (const trap of traps.slice(done.parts)) {
+          await tellSurely(trap, login, signal);
+          done = { key, parts: done.parts + 1 };
+        }
+        return null;
+      } catch (error) {
+        drop();
+        return sentence(error, login, source);
+      }
+    },
+    close: drop,
+  };
+}
