@@ -63,7 +63,8 @@ function newId(): string {
   return PREFIX + Buffer.from(octets).toString('hex');
 }
 
-function knownId(store: Store): string | null {
+/** The id that receivers know; null: none was ever told, '': the note is damaged. */
+export function registeredId(store: Store): string | null {
   const text = store.read(KNOWN_FILE)?.toString('latin1').trim() ?? null;
   return text === null || ID.test(text) ? text : '';
 }
@@ -74,7 +75,7 @@ export async function identityIn(store: Store): Promise<Identity> {
   const read = found === null ? null : parse(found.toString('utf8'));
   if (read && read.boots + 1 < LAST_BOOT) {
     // The note may be damaged too; who we are is not in doubt.
-    if (knownId(store) === '') await setKnown(store, read.id);
+    if (registeredId(store) === '') await setKnown(store, read.id);
     return read;
   }
   if (found !== null) store.rename(ENGINE_FILE, `${ENGINE_FILE}.damaged`);
@@ -90,7 +91,7 @@ export async function setKnown(store: Store, id: string): Promise<void> {
 
 /** Nobody has been told of another one yet: this is what they will be told. */
 export async function firstKnown(store: Store, id: string): Promise<void> {
-  if (knownId(store) === null) await setKnown(store, id);
+  if (registeredId(store) === null) await setKnown(store, id);
 }
 
 /** Raises the boots and keeps them before anything can be sent. Throws what the disk says. */
@@ -123,7 +124,7 @@ export async function openEngine(
       return { ...current, time: Math.floor((clock.monotonic() - began.monotonic) / 1000) };
     },
     trouble() {
-      const known = isKnown ? current.id : knownId(store);
+      const known = isKnown ? current.id : registeredId(store);
       isKnown = known === current.id;
       if (isKnown) return null;
       return (

@@ -13,9 +13,9 @@ const MIBS = [join(root, 'node_modules/net-snmp/lib/mibs'), join(root, 'config/m
 export const COMMUNITY = 'lab-noc';
 export const SNMP_SECRETS = {
   SNMP_COMMUNITY: COMMUNITY,
-  SNMP_AUTH: 'authentication',
-  SNMP_PRIV: 'privacy-phrase',
-  SNMP_WRONG: 'a-wrong-phrase',
+  SNMP_AUTH: 'lab-auth-phrase',
+  SNMP_PRIV: 'lab-priv-phrase',
+  SNMP_WRONG: 'lab-wrong-phrase',
 };
 export const USER = `SHA-256 ${SNMP_SECRETS.SNMP_AUTH} AES ${SNMP_SECRETS.SNMP_PRIV}`;
 
@@ -53,9 +53,10 @@ function bound(port: number): boolean {
 export async function trapReceiver(lines: readonly string[], address = '127.0.0.1'): Promise<TrapReceiver> {
   const folder = newFolder('snmptrapd');
   const port = await freeUdpPort(address);
-  const logPath = join(folder, 'log');
   let process_: ChildProcess | null = null;
-  const log = readLog(logPath);
+  // One a life: it begins its file anew.
+  const logs: string[] = [];
+  const log = (): string => logs.map((path) => readLog(path)()).join('');
   const receiver: TrapReceiver = {
     port,
     folder,
@@ -81,16 +82,18 @@ export async function trapReceiver(lines: readonly string[], address = '127.0.0.
         ...(how.lines ?? lines),
       ];
       writeFileSync(join(folder, 'conf'), `${text.join('\n')}\n`);
+      const logPath = join(folder, `log-${logs.length}`);
+      logs.push(logPath);
       const where = address.includes(':') ? `udp6:[${address}]:${port}` : `udp:${address}:${port}`;
       const words = ['-f', '-n', '-Lf', logPath, '-C', '-c', join(folder, 'conf'), '-p', join(folder, 'pid')];
-      process_ = spawn('snmptrapd', [...words, '-A', '-Oa', '-m', '+WATCHKEEPER-MIB', '-M', MIBS, where], {
+      process_ = spawn('snmptrapd', [...words, '-A', '-Oa', '-m', 'SNMPv2-MIB:WATCHKEEPER-MIB', '-M', MIBS, where], {
         stdio: 'ignore',
         env: { ...process.env, SNMP_PERSISTENT_DIR: memory, SNMPCONFPATH: folder },
       });
       process_.on('error', () => undefined);
       await until('snmptrapd', () => bound(port));
       // Bound, and then it reads what it may take.
-      await until('snmptrapd is ready', () => /NET-SNMP version/.test(log()));
+      await until('snmptrapd is ready', () => /NET-SNMP version/.test(readLog(logPath)()));
     },
     async remove() {
       await receiver.stop();

@@ -49,7 +49,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   commands: {
     may: [
       ...['commands/', 'contract/', 'core/', 'config/', 'daemon/', 'discover/', 'ports/', 'sandbox/'],
-      ...['registry.ts', 'define.ts'],
+      ...['registry.ts', 'define.ts', 'dialogues/snmp-engine.ts'],
     ],
     node: true,
     npm: true,
