@@ -1,11 +1,11 @@
 // SNMP notifications to the managers of a network operations centre: version 1, 2c or 3, traps or informs. What is told
-// is in dialogues/snmp-notification.ts, who is told and when again in fan-out.ts, how in snmp-manager.ts.
+// is in dialogues/snmp-notification.ts, who is told and when again in fan-out.ts, how in snmp-station.ts.
 import { DEFAULT_BASE, isBase } from '../core/snmp.ts';
 import { type AlertContext, defineAlert, opt, type SendResult, z } from '../define.ts';
 import { fanOut, type FanOut, type Receiver } from '../dialogues/fan-out.ts';
 import { secret } from '../dialogues/session.ts';
 import { engineOf } from '../dialogues/snmp-engine.ts';
-import { type Manager, manager, managerAddress } from '../dialogues/snmp-manager.ts';
+import { type Station, stationAddress, stationOf } from '../dialogues/snmp-station.ts';
 import { carriesActive, type Told, trapsOf } from '../dialogues/snmp-notification.ts';
 import { AUTH, type Login, PRIVACIES } from '../dialogues/snmp.ts';
 
@@ -13,7 +13,7 @@ const address = z
   .string()
   .max(300)
   .refine(
-    (text) => managerAddress(text) !== null,
+    (text) => stationAddress(text) !== null,
     'expected an address such as 10.0.0.20, 10.0.0.20:1162 or [::1]:1162',
   )
   .describe('A manager; its port is 162 unless given');
@@ -107,11 +107,11 @@ async function openHub({ options: wanted, ports, stateDir, channel, trouble }: C
   const inform = informs(wanted);
   const login = (): Login => loginOf({ options: wanted, ports });
   const how = { login, inform, source, timeoutMs: timeout, retries, stateDir };
-  const managers: Manager[] = [];
+  const stations: Station[] = [];
   const receivers = wanted.to.map((name): Receiver<Told> => {
-    const where = managerAddress(name) ?? { host: name, port: 162 };
-    const it = manager(ports, where, how);
-    managers.push(it);
+    const where = stationAddress(name) ?? { host: name, port: 162 };
+    const it = stationOf(ports, where, how);
+    stations.push(it);
     return { name, deliver: (told, signal) => it.tell(told.alert.id, trapsOf(told, { base, lifekeeper }), signal) };
   });
   const troubles: Record<'late' | 'identity', string | null> = { late: null, identity: null };
@@ -133,7 +133,7 @@ async function openHub({ options: wanted, ports, stateDir, channel, trouble }: C
     },
     close() {
       fan.close();
-      for (const one of managers) one.close();
+      for (const one of stations) one.close();
     },
   };
 }

@@ -58,8 +58,8 @@ export interface Telling {
   readonly inform: boolean;
   /** Hundredths of a second since the management part began. */
   readonly upTime: number;
-  /** For v3 traps. */
-  readonly authority?: Authority;
+  /** For v3 traps; null: the receiver is the authority, or there is none. */
+  readonly authority: Authority | null;
   /** How long to listen after a trap for the word that nobody takes it. */
   readonly listenMs: number;
   readonly signal: AbortSignal;
@@ -158,8 +158,14 @@ export function asV1({ oid, varbinds }: Trap): Trap {
   };
 }
 
+interface Message {
+  readonly pdu: { readonly varbinds: readonly unknown[] };
+  hasAuthentication(): unknown;
+  hasPrivacy(): unknown;
+}
 interface Request {
-  readonly message: {
+  readonly responseCb: (error: Error) => void;
+  readonly message: Message & {
     readonly msgSecurityParameters?: { msgAuthoritativeEngineBoots: number; msgAuthoritativeEngineTime: number };
   };
 }
@@ -167,6 +173,19 @@ interface Inner {
   readonly engine: { engineID: Buffer };
   send(request: Request, noWait?: boolean): unknown;
   on(event: 'error', react: (error: Error) => void): void;
+  onSimpleGetResponse(request: Request, answer: Message): void;
+}
+
+/** The library takes an answer that nobody signed for one of somebody with the keys, also to its question who is there:
+ *  then anybody could acknowledge what was never received. */
+function signedOnly(inner: Inner, { authKey, privacyKey }: SnmpUser): void {
+  const take = inner.onSimpleGetResponse.bind(inner);
+  inner.onSimpleGetResponse = (request, answer) => {
+    const signed = authKey === null || Boolean(answer.hasAuthentication());
+    const hidden = authKey === null || privacyKey === null || Boolean(answer.hasPrivacy());
+    if (signed && hidden && request.message.pdu.varbinds.length > 0) take(request, answer);
+    else request.responseCb(new SnmpRefusal('credentials', 'its answer is not signed with our authentication key'));
+  };
 }
 
 /** A v3 trap of the library always says that we began 0 times, 0 seconds ago: no legal value, and receivers that have
@@ -232,6 +251,7 @@ export function openTalk(snmp: Library, flow: UdpFlow, { login, timeoutMs, retri
       : snmp.createSession('', login.community, { ...settings, version: versions[login.version] });
   const inner = session as unknown as Inner;
   inner.on('error', broken);
+  if (login.version === '3') signedOnly(inner, login.user);
   flow.onFault(broken);
   const stamp = stamped(inner);
   let closed = false;

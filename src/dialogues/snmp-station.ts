@@ -1,11 +1,11 @@
-// One SNMP manager that is told: its address, its session, and what its silence or its refusal means in words. A session
-// lasts as long as it works and its secrets are the same; a new one learns the receiver's clock and our address anew.
+// One management station that is told: its address, its session, and what its silence or its refusal means in words. A
+// session lasts as long as it works and its secrets are the same; a new one learns its clock and our address anew.
 import type { Ports } from '../define.ts';
 import { NetError } from '../ports/net-fault.ts';
 import { engineOf } from './snmp-engine.ts';
 import { type Authority, type Login, openTalk, snmpLibrary, SnmpRefusal, type SnmpTalk, type Trap } from './snmp.ts';
 
-export interface ManagerAddress {
+export interface StationAddress {
   readonly host: string;
   readonly port: number;
 }
@@ -14,7 +14,7 @@ const TRAP_PORT = 162;
 const HOST = /^[A-Za-z0-9_.:%-]+$/;
 
 /** `10.0.0.20`, `noc.example.org:1162`, `2001:db8::1`, `[2001:db8::1]:1162`; null: none of these. */
-export function managerAddress(text: string): ManagerAddress | null {
+export function stationAddress(text: string): StationAddress | null {
   const [, bracketed, plainHost, digits] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const host = bracketed ?? plainHost ?? (/^[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%\w+)?$/.test(text) ? text : '');
   const port = digits === undefined ? TRAP_PORT : Number(digits);
@@ -22,7 +22,7 @@ export function managerAddress(text: string): ManagerAddress | null {
 }
 
 /** What the options say about how to tell, whoever is told. */
-export interface ManagerOptions {
+export interface StationOptions {
   readonly login: () => Login;
   readonly inform: boolean;
   readonly source: string | undefined;
@@ -31,7 +31,7 @@ export interface ManagerOptions {
   readonly stateDir: string;
 }
 
-export interface Manager {
+export interface Station {
   /** null: told. Otherwise why not. Never throws, and ends with its signal. `key` names what is told: after a part of
    *  it was taken, a new try goes on behind that part. */
   tell(key: number, traps: readonly Trap[], signal: AbortSignal): Promise<string | null>;
@@ -48,7 +48,7 @@ const TALK_MAX_MS = 300_000;
 /** RFC 3414 section 11.2. */
 const KEY_MIN = 8;
 
-/** Since the first manager was made: sysUpTime is about the part that is managed, and starts with it. */
+/** Since the first station was made: sysUpTime is about the part that is managed, and starts with it. */
 let born: number | null = null;
 
 /** An address for the name, once a session. Not by getaddrinfo: four stuck disks would stop that, and every alert. */
@@ -89,7 +89,12 @@ function keyFault(login: Login): string | null {
   return null;
 }
 
-export function manager(ports: Ports, { host, port }: ManagerAddress, options: ManagerOptions): Manager {
+async function authorityOf(ports: Ports, stateDir: string): Promise<Authority> {
+  const { id, boots, time } = await (await engineOf(ports, stateDir)).now();
+  return { id: Buffer.from(id, 'hex'), boots, time };
+}
+
+export function stationOf(ports: Ports, { host, port }: StationAddress, options: StationOptions): Station {
   const { inform, source, timeoutMs, retries, stateDir } = options;
   const { clock } = ports;
   born ??= clock.monotonic();
@@ -119,12 +124,8 @@ export function manager(ports: Ports, { host, port }: ManagerAddress, options: M
     const it = await open(login, signal);
     const listenMs = refused || it.refused() ? LISTEN_LONG_MS : LISTEN_MS;
     const upTime = (clock.monotonic() - (born ?? 0)) / 10;
-    let authority: { authority?: Authority } = {};
-    if (login.version === '3' && !inform) {
-      const { id, boots, time } = await (await engineOf(ports, stateDir)).now();
-      authority = { authority: { id: Buffer.from(id, 'hex'), boots, time } };
-    }
-    await it.tell(trap, { inform, upTime, listenMs, signal, ...authority });
+    const authority = login.version === '3' && !inform ? await authorityOf(ports, stateDir) : null;
+    await it.tell(trap, { inform, upTime, listenMs, signal, authority });
     refused = false;
   };
 
