@@ -48,7 +48,7 @@ const options = z
     retries: z.number().int().min(0).max(3).describe('New tries of an inform before the outbox waits').default(2),
     base: z
       .string()
-      .refine(isBase, 'expected an object identifier in numbers below 1, such as 1.3.6.1.4.1.32473.1')
+      .refine(isBase, 'expected an object identifier in numbers below 1.3.6.1.4.1, such as 1.3.6.1.4.1.32473.1')
       .describe('Where the MIB is rooted; `watchkeeper mib --base` prints the MIB for it')
       .default(DEFAULT_BASE),
     lifekeeper: opt.flag("Also send LifeKeeper's traps, for rules that know them").default(false),

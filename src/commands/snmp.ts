@@ -41,7 +41,9 @@ export async function engineId({ folder, registered, output }: EngineIdOptions, 
 
 export function printMib({ base }: { readonly base?: string }, io: Io): number {
   if (base !== undefined && !isBase(base)) {
-    io.err('watchkeeper: --base: expected an object identifier in numbers below 1, such as 1.3.6.1.4.1.32473.1\n');
+    io.err(
+      'watchkeeper: --base: expected an object identifier in numbers below 1.3.6.1.4.1, such as 1.3.6.1.4.1.32473.1\n',
+    );
     return EXIT.usage;
   }
   io.out(mib(base));

@@ -5,6 +5,7 @@ import { perceivedSeverity, probableCauses } from './severity.ts';
 import {
   BRANCH,
   DEFAULT_BASE,
+  ENTERPRISES,
   heartbeatObjects,
   notificationKinds,
   type NotificationKind,
@@ -49,21 +50,24 @@ const enumeration = (values: Readonly<Record<string, number>>): string =>
 
 /** `1.3.6.1.4.1.8072.1` → `enterprises wkArc1(8072) 1`: what lies between gets names, or smilint complains. */
 function parentOf(base: string): string {
-  const enterprise = /^1\.3\.6\.1\.4\.1\.(.+)$/.exec(base);
-  const arcs = (enterprise?.[1] ?? base.replace(/^1\./, '')).split('.');
+  const arcs = base.slice(ENTERPRISES.length + 1).split('.');
   const named = arcs.slice(0, -1).map((arc, index) => `wkArc${index + 1}(${arc})`);
-  return [enterprise ? 'enterprises' : 'iso', ...named, arcs.at(-1)].join(' ');
+  return ['enterprises', ...named, arcs.at(-1)].join(' ');
 }
 
-function importsOf(base: string, fragments: readonly MibFragment[]): string {
-  const root = parentOf(base).split(' ')[0] ?? 'enterprises';
+function importsOf(fragments: readonly MibFragment[]): string {
   const needed: Record<string, Set<string>> = {
-    'SNMPv2-SMI': new Set(['MODULE-IDENTITY', 'OBJECT-TYPE', 'NOTIFICATION-TYPE', 'Counter64', 'Gauge32']),
+    'SNMPv2-SMI': new Set([
+      'MODULE-IDENTITY',
+      'OBJECT-TYPE',
+      'NOTIFICATION-TYPE',
+      'Counter64',
+      'Gauge32',
+      'enterprises',
+    ]),
     'SNMPv2-TC': new Set(['TEXTUAL-CONVENTION', 'DateAndTime']),
     'SNMPv2-CONF': new Set(['MODULE-COMPLIANCE', 'OBJECT-GROUP', 'NOTIFICATION-GROUP']),
   };
-  // `iso` is known without an import.
-  if (root === 'enterprises') needed['SNMPv2-SMI']?.add(root);
   for (const { imports } of fragments)
     for (const [module, names] of Object.entries(imports))
       needed[module] = new Set([...(needed[module] ?? []), ...names]);
@@ -81,7 +85,7 @@ function head(base: string, fragments: readonly MibFragment[]): string {
 -- by "watchkeeper mib". Not to be changed by hand.
 
 IMPORTS
-${importsOf(base, fragments)};
+${importsOf(fragments)};
 
 watchkeeper MODULE-IDENTITY
     LAST-UPDATED "${newest}"

@@ -7,9 +7,11 @@ import type { Notice, Severity } from './types.ts';
  *  tests. `base` of a channel puts another in its place; nothing else in the program knows this number. */
 export const DEFAULT_BASE = '1.3.6.1.4.1.8072.9999.9999.7439';
 
-const BASE = /^1\.[0-3]?\d(\.(0|[1-9]\d{0,9})){2,11}$/;
+/** What every enterprise's own numbers are below (SNMPv2-SMI). */
+export const ENTERPRISES = '1.3.6.1.4.1';
+const BASE = /^1\.3\.6\.1\.4\.1(\.(0|[1-9]\d{0,9})){1,7}$/;
 
-/** Below `iso`, in numbers, and short enough that a message with it stays small. */
+/** In numbers, below `enterprises`, and short enough that a message with it stays small. */
 export const isBase = (text: string): boolean =>
   BASE.test(text) && text.split('.').every((arc) => Number(arc) <= 4_294_967_295);
 

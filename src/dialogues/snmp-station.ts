@@ -16,7 +16,8 @@ const HOST = /^[A-Za-z0-9_.:%-]+$/;
 /** `10.0.0.20`, `noc.example.org:1162`, `2001:db8::1`, `[2001:db8::1]:1162`; null: none of these. */
 export function stationAddress(text: string): StationAddress | null {
   const [, bracketed, plainHost, digits] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
-  const host = bracketed ?? plainHost ?? (/^[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%\w+)?$/.test(text) ? text : '');
+  const host =
+    bracketed ?? plainHost ?? (/^[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%[\w.-]+)?$/.test(text) ? text : '');
   const port = digits === undefined ? TRAP_PORT : Number(digits);
   return HOST.test(host) && port >= 1 && port <= 65_535 ? { host, port } : null;
 }
