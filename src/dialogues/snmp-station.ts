@@ -40,6 +40,7 @@ export interface Station {
 }
 
 const CONNECT_MS = 5000;
+const DNS_MS = 2000;
 /** A closed port on the way says so within this, mostly at once. Nothing else waits for a trap. */
 const LISTEN_MS = 20;
 /** Once it has said so, it is given more time to say it again. */
@@ -52,33 +53,39 @@ const KEY_MIN = 8;
 /** Since the first station was made: sysUpTime is about the part that is managed, and starts with it. */
 let born: number | null = null;
 
-/** An address for the name, once a session. Not by getaddrinfo: four stuck disks would stop that, and every alert. */
+/** An address for the name, once a session. From DNS first, past getaddrinfo: four stuck disks would stop that, and
+ *  every alert. Who stands in a file only is still found by it, by `connect`, which waits no longer than it may. */
 async function resolved(ports: Ports, host: string, signal: AbortSignal): Promise<string> {
   if (/^[\d.]+$/.test(host) || host.includes(':')) return host;
   for (const type of ['A', 'AAAA'] as const) {
-    const { code, values } = await ports.dns.ask({ name: host, type, signal, timeoutMs: CONNECT_MS });
+    const { code, values } = await ports.dns.ask({ name: host, type, signal, timeoutMs: DNS_MS });
     if (code === 'ok' && values[0] !== undefined) return values[0];
   }
-  throw new NetError('not-found', `the name ${host} has no address`);
+  return host;
 }
 
-function sentence(error: unknown, login: Login | null, source: string | undefined): string {
-  const user = login?.version === '3' ? `the user ${login.user.name}` : 'us';
-  if (error instanceof SnmpRefusal && error.reason === 'credentials') {
-    if (/^Wrong Digest/.test(error.message)) return `it refuses the authentication pass phrase of ${user}`;
-    if (/^Unknown User/.test(error.message)) return `it does not know ${user}`;
-    if (/^Unsupported/.test(error.message)) return `it does not take ${user} with this level of security`;
-    if (/^Decryption/.test(error.message)) return `it cannot decrypt what ${user} sends: the privacy pass phrase`;
-    return error.message;
+/** What a receiver's report says (RFC 3414 section 3.2), by how the library puts it. */
+const REPORTS: Readonly<Record<string, (user: string) => string>> = {
+  'Wrong Digest': (user) => `it refuses the authentication pass phrase of ${user}`,
+  'Unknown User': (user) => `it does not know ${user}`,
+  Unsupported: (user) => `it does not take ${user} with this level of security`,
+  Decryption: (user) => `it cannot decrypt what ${user} sends: the privacy pass phrase`,
+};
+
+function sentence(error: unknown, host: string, login: Login | null, source: string | undefined): string {
+  const { message } = error as Error;
+  if (error instanceof SnmpRefusal) {
+    const known = Object.entries(REPORTS).find(([start]) => message.startsWith(start))?.[1];
+    return known ? known(login?.version === '3' ? `the user ${login.user.name}` : 'us') : message;
   }
-  if (error instanceof NetError) {
-    if (error.code === 'refused') return 'nobody listens on that port';
-    if (error.code === 'timeout' && login?.version === '3' && login.user.privacyKey !== null)
-      return 'no answer came in time (a receiver with another privacy pass phrase is silent too)';
-    if (source !== undefined && /EADDRNOTAVAIL/.test(error.message))
-      return `the source address ${source} is not on this machine`;
-  }
-  return (error as Error).message;
+  if (!(error instanceof NetError)) return message;
+  if (error.code === 'refused') return 'nobody listens on that port';
+  if (error.code === 'not-found') return `the name ${host} has no address`;
+  if (error.code === 'timeout' && login?.version === '3' && login.user.privacyKey !== null)
+    return 'no answer came in time (a receiver with another privacy pass phrase is silent too)';
+  return source !== undefined && message.includes('EADDRNOTAVAIL')
+    ? `the source address ${source} is not on this machine`
+    : message;
 }
 
 /** What the standard and every receiver refuse, before anything is sent. */
@@ -157,7 +164,7 @@ export function stationOf(ports: Ports, { host, port }: StationAddress, options:
         return null;
       } catch (error) {
         drop();
-        return sentence(error, login, source);
+        return sentence(error, host, login, source);
       }
     },
     close: drop,

@@ -81,6 +81,45 @@ test('a trap to a port where nobody listens is not sent; where nobody says so, i
   await silent.stop();
 });
 
+/** BER, short of everything that is not needed here. */
+const ber = (tag: number, ...parts: readonly (Buffer | readonly number[])[]): Buffer => {
+  const body = Buffer.concat(parts.map((part) => Buffer.from(part)));
+  const length = body.length < 128 ? [body.length] : [0x82, body.length >> 8, body.length & 255];
+  return Buffer.concat([Buffer.from([tag, ...length]), body]);
+};
+const integer = (value: number): Buffer => ber(2, [value]);
+
+/** A v3 message of somebody without keys: a report that says who it is, or a response to what it cannot read. */
+function unsigned(question: Buffer, kind: 0xa2 | 0xa8): Buffer {
+  // 30 L 02 01 03 30 L 02 L msgID: the lengths of outer sequence and numbers differ.
+  const outer = (question[1] ?? 0) < 128 ? 2 : 2 + ((question[1] ?? 0) & 0x7f);
+  const at = outer + 3 + 2;
+  const msgId = question.subarray(at, at + 2 + (question[at + 1] ?? 0));
+  const engine = Buffer.from('80001f8805deadbeefdeadbeef', 'hex');
+  const security = ber(0x30, ber(4, engine), integer(1), integer(1), ber(4), ber(4), ber(4));
+  const arcs = [...Array(12).keys()].map((one) =>
+    Buffer.from([43, 6, 1, 4, 1, 0xbf, 8, 0xce, 15, 0xce, 15, 0xba, 15, 1, one + 1, 0]),
+  );
+  const oids = [Buffer.from([43, 6, 1, 2, 1, 1, 3, 0]), Buffer.from([43, 6, 1, 6, 3, 1, 1, 4, 1, 0]), ...arcs];
+  const list = (kind === 0xa8 ? [] : oids).map((oid) => ber(0x30, ber(6, oid), integer(1)));
+  const pdu = ber(kind, integer(1), integer(0), integer(0), ber(0x30, ...list));
+  const global = ber(0x30, msgId, ber(2, [0, 255, 227]), ber(4, [0]), integer(3));
+  return ber(0x30, integer(3), global, ber(4, security), ber(0x30, ber(4, engine), ber(4), pdu));
+}
+
+test('somebody without keys cannot acknowledge a v3 inform', async () => {
+  for (const kinds of [[0xa2], [0xa8, 0xa2]] as const) {
+    let asked = 0;
+    const server = await udpServer((question) => [unsigned(question, kinds[asked++] ?? 0xa2)]);
+    const talk = channel(server.port, logins[3]);
+    const result = await talk.send(makeAlert());
+    assert.match(String((result as { retry?: string }).retry), /its answer is not signed with our authentication key$/);
+    assert.is(asked, kinds.length);
+    await talk.close();
+    await server.stop();
+  }
+});
+
 test('an end of the daemon in the middle of a try', async () => {
   const silent = await udpServer(() => []);
   const talk = channel(silent.port, { ...logins[2], timeout: '3s' });

@@ -1,5 +1,6 @@
 // Real snmptrapd of Debian on loopback ports: what we send, by the names of our MIB, and what becomes of it when
 // receivers die, forget, refuse or come back. The identity of v3 traps: snmp-identity.real.test.ts.
+import { createSocket } from 'node:dgram';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -117,12 +118,8 @@ test('IPv6: trap and inform to ::1', async () => {
 
 test('a fixed source address; one that is not here is said', async () => {
   const noc = await receiver();
-  const [peer] = await Promise.all([
-    import('node:dgram').then(({ createSocket }) => {
-      const socket = createSocket('udp4');
-      return new Promise<typeof socket>((done) => socket.bind(0, '127.0.0.1', () => done(socket)));
-    }),
-  ]);
+  const peer = createSocket('udp4');
+  await new Promise<void>((done) => peer.bind(0, '127.0.0.1', done));
   const from = new Promise<string>((done) => peer.once('message', (_bytes, { address }) => done(address)));
   const where = { to: [`127.0.0.1:${peer.address().port}`], ...v2, inform: false };
   assert.is(await channel({ ...where, source: '127.0.0.77' }).send(makeAlert({}, 1)), 'sent');
@@ -235,7 +232,9 @@ test('both dead: it is not sent, and then each gets it once', async () => {
   await took(other, [1]);
 });
 
-test('a name that cannot be resolved is said', async () => {
+test('a name is resolved, also one that only the hosts file has; one that is none is said', async () => {
+  const noc = await receiver();
+  assert.is(await channel({ to: [`localhost:${noc.port}`], ...v2, inform: false }).send(makeAlert({}, 1)), 'sent');
   const talk = channel({ to: [`no.such.host.invalid:${await freeUdpPort()}`], ...v2 });
   assert.match(retryOf(await talk.send(makeAlert())), /the name no\.such\.host\.invalid has no address$/);
 });
