@@ -165,21 +165,23 @@ test('down, and back: an inform and a trap are tried again', async () => {
   await took(noc, [1, 2, 3, 4]);
 });
 
-test('a receiver that restarts, also without its memory: the session is made anew', async () => {
-  const noc = await receiver();
-  const talk = channel({ ...at(noc), ...v3 });
-  assert.is(await talk.send(makeAlert({}, 1)), 'sent');
-  for (const [id, forget] of [
-    [2, false],
-    [3, true],
-    [4, true],
-  ] as const) {
-    await noc.stop();
-    await noc.start({ forget });
-    assert.is(await talk.send(makeAlert({}, id)), 'sent', forget ? 'without memory' : 'with memory');
-  }
-  await took(noc, [1, 2, 3, 4]);
-});
+for (const [name, lines] of Object.entries({
+  'that keeps its engine id, as a container does': ['engineID lab-noc'],
+  'that is somebody else each time': [],
+}))
+  test(`a receiver that restarts, with its memory and without, ${name}: the session is made anew`, async () => {
+    const noc = await trapReceiver([...lines, `createUser noc ${USER}`, 'authUser log noc priv']);
+    open.push({ close: () => noc.remove() });
+    const talk = channel({ ...at(noc), ...v3 });
+    assert.is(await talk.send(makeAlert({}, 1)), 'sent');
+    // Its boots: 2, 3, and then 1 again.
+    for (const [id, forget] of Object.entries({ 2: false, 3: false, 4: true, 5: true })) {
+      await noc.stop();
+      await noc.start({ forget });
+      assert.is(await talk.send(makeAlert({}, Number(id))), 'sent', forget ? 'without memory' : 'with memory');
+    }
+    await took(noc, [1, 2, 3, 4, 5]);
+  });
 
 test('two receivers, one stands still: the other gets all at once and once, the first catches up in order', async () => {
   const [alive, slow] = [await receiver(), await receiver()];
