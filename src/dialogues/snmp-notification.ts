@@ -25,8 +25,8 @@ export interface Told {
 }
 
 const TEXT_MAX = 255;
-/** Of the values; the rest of a message (v3 with everything, sysUpTime, snmpTrapOID) takes at most 300 octets more. */
-export const VALUES_MAX = 1100;
+/** Of the values; the rest of a message (v3 with everything, sysUpTime, snmpTrapOID) takes at most 340 octets more. */
+export const VALUES_MAX = 1060;
 /** So much of action, runbook, summary and names is told, less and less until it fits. */
 const CUTS: readonly (readonly [action: number, runbook: number, summary: number, name: number])[] = [
   [TEXT_MAX, TEXT_MAX, TEXT_MAX, TEXT_MAX],
@@ -34,6 +34,7 @@ const CUTS: readonly (readonly [action: number, runbook: number, summary: number
   [120, 120, TEXT_MAX, TEXT_MAX],
   [60, 60, 160, 64],
   [30, 30, 80, 40],
+  [3, 3, 60, 24],
 ];
 
 const text = (value: string, max = TEXT_MAX): string => clean(value.trim().replace(/\s*\n\s*/g, ' '), max);
