@@ -124,6 +124,22 @@ test('a disk that is full or a list that is damaged holds up nobody', async () =
   assert.equal(torn.list(), ['list.json.damaged']);
 });
 
+test('a disk that stands still is waited for once', async () => {
+  const { state, taken, troubles, offer, store, clock } = world(['a', 'b']);
+  state['b'] = 'refuses';
+  store.trouble = 'hang';
+  assert.is(await offer(1, 2900), 'nothing yet');
+  await clock.run(200);
+  for (const id of [2, 3]) assert.is(await offer(id, 1), 'sent');
+  assert.equal(taken['a'], [1, 2, 3]);
+  await clock.run(60_000);
+  assert.match(troubles.at(-1) ?? '', /what waits is not on the disk: the disk does not answer$/);
+  state['b'] = 'well';
+  await clock.run(60_000);
+  assert.equal(taken['b'], [1, 2, 3]);
+  assert.is(store.writes, 1, 'never two at a time');
+});
+
 test('a list has an end: what happened once goes first, then what a newer one makes old', () => {
   const list = [
     item(1, { key: 'x' }),
