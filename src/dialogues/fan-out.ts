@@ -63,9 +63,12 @@ export function bounded<T extends Kept>(items: readonly T[], max = BEHIND_MAX): 
   return kept;
 }
 
-function readLists<T>(store: Store, file: string): Readonly<Record<string, T[]>> {
+function readLists<T extends Kept>(store: Store, file: string): Readonly<Record<string, T[]>> {
   try {
-    return JSON.parse(store.read(file)?.toString('utf8') ?? '{}') as Record<string, T[]>;
+    const lists = JSON.parse(store.read(file)?.toString('utf8') ?? '{}') as Record<string, T[]>;
+    const isItem = (item: Kept | null): boolean => Number.isSafeInteger(item?.alert?.id);
+    if (Object.values(lists).every((list) => Array.isArray(list) && list.every(isItem))) return lists;
+    throw new Error('no lists of alerts');
   } catch {
     // Torn by a broken disk: what was on it is lost, and set aside for whoever wants to look.
     store.rename(file, `${file}.damaged`);
@@ -201,7 +204,8 @@ async function offer<T extends Kept>(fan: Fan<T>, item: T, signal: AbortSignal):
 
 export function fanOut<T extends Kept>(receivers: readonly Receiver<T>[], options: FanOptions): FanOut<T> {
   const stop = new AbortController();
-  const lists = receivers.length === 1 ? {} : readLists<T>(options.store, options.file);
+  // Also with one receiver: it may have been one of several before.
+  const lists = readLists<T>(options.store, options.file);
   const places = receivers.map((receiver): Place<T> => {
     const behind = lists[receiver.name] ?? [];
     return { receiver, taken: (behind[0]?.alert.id ?? 0) - 1, flight: null, behind, why: null, dropped: 0 };
