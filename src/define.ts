@@ -161,6 +161,11 @@ export interface AlertChannel<S extends Shape = Shape> {
   readonly about: string;
   readonly options: S;
   readonly example: z.input<S>;
+  /** Who is at its other end, for what it hears unless routes say otherwise: a record hears all and wakes nobody, a
+   *  program each alarm by itself, a person one thread an incident. Default: program. */
+  readonly reader?: 'record' | 'program' | 'person';
+  /** It wants the heartbeat unless the configuration says otherwise: with all else, or nothing else. */
+  readonly heartbeat?: 'too' | 'only';
   send(alert: Alert, context: AlertContext<z.output<S>>): Promise<SendResult>;
 }
 
@@ -237,6 +242,8 @@ export const opt = {
       .regex(/^\.?\//, 'expected an absolute path, or one from the folder of this file such as ./x')
       .describe(about),
   flag: (about: string) => z.boolean().describe(about),
+  /** The name of a service of the same configuration: one that is not there is refused. In the options of a channel. */
+  service: (about: string) => z.string().min(1).max(64).meta({ service: true }).describe(about),
   /** argv, never a shell string. The first word is an absolute path, a program in the fixed PATH, or `node`: the one
    *  that runs this daemon. Words that begin with ./ are made absolute as in `path`. */
   argv: (about: string) => z.array(z.string().max(4096)).min(1).max(64).describe(about),

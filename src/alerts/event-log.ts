@@ -190,6 +190,7 @@ export default defineAlert({
   about: 'Writes each alert to the event log of the machine: journald, syslog, a file or standard output.',
   options,
   example: { target: 'auto', facility: 'mail' },
+  reader: 'record',
   send(alert, context) {
     return new Promise((resolve) => {
       const level = syslogNames[number(alert)] ?? 'notice';

@@ -42,6 +42,7 @@ async function tell(path: string, words: object, options: Common, io: Io): Promi
 function effectText(effect: Effect): string | null {
   switch (effect.kind) {
     case 'wake':
+    case 'ring':
       return null;
     case 'check':
       return `ask the ${effect.depth === 'deep' ? 'DeepCheck' : 'QuickCheck'} of ${clean(effect.service, 60)}`;

@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { loadWithOwn } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
 import { clean } from '../core/clean.ts';
+import { emptyNode } from '../core/decide.ts';
 import { type Difference, type Recorded, replay } from '../core/replay.ts';
 import type { Policy } from '../core/types.ts';
 import { readAll } from '../daemon/journal.ts';
@@ -42,7 +43,11 @@ export async function run({ folder, config, output }: ReplayOptions, io: Io): Pr
   let decisions = 0;
   for (const { snapshot, entries, damage } of segments) {
     if (damage !== null) io.err(`segment of ${snapshot.time}: ${damage}; what comes before it is told\n`);
-    const told = replay({ policy: snapshot.policy, node: snapshot.node }, decisionsOf(entries), changed);
+    const told = replay(
+      { policy: snapshot.policy, node: { ...emptyNode, ...snapshot.node } },
+      decisionsOf(entries),
+      changed,
+    );
     decisions += told.decisions;
     differences.push(...told.differences);
   }

@@ -8,7 +8,8 @@ import type { OwnFault } from '../contract/own.ts';
 import type { Plugins } from '../registry.ts';
 import { explain, problemAt } from './issues.ts';
 import { quote, suggest } from './problems.ts';
-import { checkKeys, type RungInput, type ServiceInput, service as serviceSchema } from './schema.ts';
+import { channelKeys, checkKeys, type RungInput, type ServiceInput, service as serviceSchema } from './schema.ts';
+import { limit as channelLimit } from './telling-schema.ts';
 import { at, get, itemsOf, type Path, pathText, type Place, placeAt, plainOf, textAt, type Tree } from './tree.ts';
 import type { ChannelConfig, CheckConfig, ManagerConfig, Problem, ServiceConfig } from './types.ts';
 
@@ -87,7 +88,18 @@ function guarded<T>(building: Building, place: Place, type: string, run: () => T
 }
 
 export function buildChannel(building: Building, name: string): ChannelConfig | undefined {
-  return optionsOf(building, ['alerts', name], 'alerts', ['type']);
+  const path = ['alerts', name];
+  const found = optionsOf(building, path, 'alerts', Object.keys(channelKeys));
+  const written = get(at(building.tree, path), 'limit');
+  if (!found || !written) return found && { ...found, limit: null };
+  const judged = channelLimit.safeParse(plainOf(written));
+  if (judged.success) return { ...found, limit: { burst: judged.data.burst, everyMs: judged.data.every } };
+  const base = [...path, 'limit'];
+  const fallback = placeAt(building.tree, base).key;
+  building.problems.push(
+    ...explain(judged.error.issues, { tree: building.tree, base, schema: channelLimit, fallback }),
+  );
+  return undefined;
 }
 
 /** Null: none is wanted. Undefined: problems were noted. */

@@ -81,6 +81,8 @@ const describe = (schemas: readonly JsonSchema[]): string => {
 function wrong(issue: Issue, value: Tree, schemas: readonly JsonSchema[]): [string, string, (string | undefined)?] {
   const secret = schemas.some((schema) => schema.secret);
   if (secret) {
+    // What may also be no secret says so itself.
+    if (/ or a reference /.test(issue.message)) return [issue.message, 'bad-value'];
     const text = 'expected a reference to a secret (file:/PATH, env:NAME or credential:NAME), not the secret itself';
     return [text, 'literal-secret'];
   }

@@ -9,9 +9,11 @@ import { explain, problemAt } from './issues.ts';
 import { applyKit, type Kits, openKits, shippedKits } from './kits.ts';
 import { mergeFiles } from './merge.ts';
 import { ownProblems, unusable, type WithOwn, withOwnPlugins } from './own-plugins.ts';
+import { checkNamedServices } from './named-services.ts';
 import { parse } from './parse.ts';
 import { withPaths } from './paths.ts';
 import { sortProblems } from './problems.ts';
+import { checkTelling, maintenanceOf, routingOf, type Telling } from './routing.ts';
 import { checkDepends, checkNode, checkService, unusedKits } from './rules.ts';
 import { laterKeys, name as nameSchema, type RootInput, root as rootSchema, SERVICES_MAX } from './schema.ts';
 import { readSources, type Source } from './source.ts';
@@ -106,14 +108,20 @@ function judge(
     ([name, entry]) => [name, channelOf(building, name, entry.value)] as const,
   );
   checkDepends(building, dependsOf(tree));
+  checkNamedServices(building, names);
   for (const one of built) if (one && !unfit.has(one.config.name)) checkService(building, one);
+  const telling: Telling = {
+    ...{ tree, plugins: options.plugins, problems, services: names },
+    channels: Object.fromEntries(channels.flatMap(([name, channel]) => (channel ? [[name, channel]] : []))),
+  };
   if (judged.success) checkNode(building, judged.data as unknown as RootInput);
+  if (judged.success && channels.every(([, channel]) => channel)) checkTelling(telling, judged.data);
   const used = new Set(names.map((name) => textAt(get(get(tree, 'services'), name), 'kit') ?? ''));
   problems.push(...unusedKits(building, used));
   if (hasErrors(problems) || !judged.success) return { problems: sortProblems(problems) };
   const complete = built.filter((one): one is Built => one !== undefined);
   return {
-    config: assemble(judged.data, complete, channels, [...sources, ...(found?.own.files ?? [])], options),
+    config: assemble(judged.data, complete, telling, [...sources, ...(found?.own.files ?? [])], options),
     plugins: options.plugins,
     origins: new Map(found?.own.plugins.map((one) => [`${one.kind}/${one.name}`, one.origin])),
     warnings: sortProblems(problems),
@@ -186,7 +194,7 @@ function dependsOf(tree: Tree): ReadonlyMap<string, readonly string[]> {
 function assemble(
   root: Head,
   built: readonly Built[],
-  channels: readonly (readonly [string, ChannelConfig | undefined])[],
+  telling: Telling,
   sources: readonly Pick<Source, 'path' | 'sha256'>[],
   options: LoadOptions,
 ): Config {
@@ -207,8 +215,13 @@ function assemble(
         windowMs: root.tilt.window,
         limitMs: root.tilt.limit,
       },
+      routing: routingOf(telling, root),
     },
-    alerts: Object.fromEntries(channels.flatMap(([name, channel]) => (channel ? [[name, channel]] : []))),
+    alerts: telling.channels,
+    quietHours: Object.fromEntries(
+      Object.entries(root['quiet-hours']).map(([name, { at, for: forMs, zone = null }]) => [name, { at, forMs, zone }]),
+    ),
+    maintenance: maintenanceOf(root, telling.services),
     stateDir: root['state-dir'],
     runDir: root['run-dir'],
     historyMs: root.history.keep,

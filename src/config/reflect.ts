@@ -11,6 +11,8 @@ export interface JsonSchema {
   readonly const?: unknown;
   readonly pattern?: string;
   readonly secret?: boolean;
+  /** It names a service of the configuration. */
+  readonly service?: boolean;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minItems?: number;

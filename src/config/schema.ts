@@ -1,28 +1,8 @@
 // The shape of the configuration as it is written, with every default of the daemon's own keys: this file is their one
 // place, and the JSON Schema, `config show` and the documentation are made from it. Options of plugins are not here.
-import { CAUSES, durationMs, opt, z } from '../define.ts';
-import { cronFault } from './cron.ts';
-
-/** A duration within bounds, in ms. Timers of Node end at 24.8 days, so nothing that is waited for is longer. */
-const span = (about: string, least: string, most: string) =>
-  opt
-    .duration(about)
-    .refine((ms) => ms >= (durationMs(least) ?? 0) && ms <= (durationMs(most) ?? 0), `expected ${least} to ${most}`)
-    .describe(about);
-
-const whole = (about: string, least: number, most: number) => z.number().int().min(least).max(most).describe(about);
-
-const never = z.literal('never').transform(() => null);
-const spanOrNever = (about: string, least: string, most: string) =>
-  z.union([never, span(about, least, most)]).describe(about);
-
-/** Letters, digits, and . _ @ - inside; never a word that every object has, such as "constructor". */
-export const name = (about: string) =>
-  z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$/, 'expected a name of letters, digits and . _ @ -, at most 64 long')
-    .refine((text) => !(text in {}), 'this name is reserved')
-    .describe(about);
+import { CAUSES, opt, z } from '../define.ts';
+import { name, span, spanOrNever, whole } from './schema-types.ts';
+import { calendarEntry, limit, tellingKeys } from './telling-schema.ts';
 
 const folder = (about: string) =>
   z
@@ -177,9 +157,13 @@ export const kit = z
   })
   .describe('A named bundle of checks, ladder and defaults');
 
-const channel = z
-  .looseObject({ type: opt.text('Which channel: a file name in src/alerts') })
-  .describe('A way out for alarms');
+/** What a channel says beside its own options. */
+export const channelKeys = {
+  type: opt.text('Which channel: a file name in src/alerts'),
+  limit: limit.optional(),
+} as const;
+
+const channel = z.looseObject(channelKeys).describe('A way out for alarms');
 
 const tilt = z
   .strictObject({
@@ -202,15 +186,9 @@ const repairs = z
 const history = z
   .strictObject({
     keep: span('How long rolled-up results are kept', '1h', '3650d').prefault('90d'),
-    purge: z
-      .string()
-      .max(200)
-      .superRefine((text, context) => {
-        const message = cronFault(text);
-        if (message !== null) context.addIssue({ code: 'custom', message });
-      })
-      .describe('When old results are deleted: crontab(5), with optional seconds in front')
-      .default('17 3 * * *'),
+    purge: calendarEntry('When old results are deleted: crontab(5), with optional seconds in front').default(
+      '17 3 * * *',
+    ),
   })
   .describe('The database of response times and outcomes');
 
@@ -236,6 +214,7 @@ export const root = z.strictObject({
   services: z.record(name('The name of a service'), service).describe('What is kept working'),
   kits: z.record(name('The name of a kit'), kit).describe('Own kits; one of a shipped name replaces that').default({}),
   alerts: z.record(name('The name of a channel'), channel).describe('Where alarms go').default({}),
+  ...tellingKeys,
   repairs: repairs.prefault({}),
   tilt: tilt.prefault({}),
   history: history.prefault({}),
@@ -246,7 +225,9 @@ export const root = z.strictObject({
 });
 
 /** Keys of the agreed design that this version does not know how to obey. Refused, never ignored. */
-export const laterKeys: ReadonlySet<string> = new Set(['cluster', 'groups', 'api', 'reports', 'maintenance']);
+export const laterKeys: ReadonlySet<string> = new Set(['cluster', 'groups', 'api', 'reports']);
+
+export { name };
 
 export type RootInput = z.output<typeof root>;
 export type ServiceInput = z.output<typeof service>;

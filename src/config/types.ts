@@ -39,6 +39,21 @@ export interface ServiceConfig {
 export interface ChannelConfig {
   readonly type: string;
   readonly options: unknown;
+  /** How fast it may be told; null: as suits its kind. */
+  readonly limit?: { readonly burst: number; readonly everyMs: number } | null;
+}
+
+/** Hours of the calendar: when they begin (crontab(5)), how long they last, in which time zone (null: the
+ *  machine's). */
+export interface HoursConfig {
+  readonly at: string;
+  readonly forMs: number;
+  readonly zone: string | null;
+}
+
+export interface MaintenanceConfig extends HoursConfig {
+  readonly services: readonly string[];
+  readonly comment: string;
 }
 
 export interface Config {
@@ -46,6 +61,8 @@ export interface Config {
   readonly services: Readonly<Record<string, ServiceConfig>>;
   readonly policy: Policy;
   readonly alerts: Readonly<Record<string, ChannelConfig>>;
+  readonly quietHours?: Readonly<Record<string, HoursConfig>>;
+  readonly maintenance?: Readonly<Record<string, MaintenanceConfig>>;
   /** Journal, snapshots, history. Default /var/lib/watchkeeper. */
   readonly stateDir: string;
   /** Control socket and lock. Default /run/watchkeeper. */

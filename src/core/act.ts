@@ -132,6 +132,18 @@ const young: Gate = (c, s, verdict) => {
   return { rule: 'start-grace', text, then };
 };
 
+/** Somebody works on it. It is paused meanwhile; this is for one that could not be, as it was being moved. */
+const maintenance: Gate = (c, s) => {
+  if (!c.maintenance) return null;
+  const { name, by, until } = c.maintenance;
+  const text = `maintenance ${name} (${by}) for ${span(until - c.at)} more`;
+  return {
+    rule: 'maintenance',
+    text,
+    then: holdSuspect(c, s, until, { waitsFor: 'maintenance', ...incidentOf(c, s) }),
+  };
+};
+
 const observing: Gate = (c, s, verdict) => {
   if (!c.observe && !c.policy.observe) return null;
   const rung = nextRung(c.policy, s, verdict);
@@ -199,6 +211,7 @@ const GATES: readonly Gate[] = [
   blocked,
   round,
   awaiting,
+  maintenance,
   tilted,
   incurable,
   settling,

@@ -1,14 +1,15 @@
 // decide(policy, state, event) → [state, effects, why]: the whole node, pure. It hands each event to the machine of the
 // service that it concerns, and looks after what no single service can: dependencies, the node's budget, one thing at
-// a time, the observer's doubt, and the alarms that follow from the state.
-import { condition, reconcile, renamed } from './alarms.ts';
-import { catalogue, type EventName } from './catalogue.ts';
-import { escalate, type ServiceEvent } from './escalate.ts';
+// a time, the observer's doubt, the alarms that follow from the state, and who is told of them.
+import { reconcile } from './alarms.ts';
 import { standingOn, standsOn } from './graph.ts';
-import { nodeBudget, roomAt, within } from './ladder.ts';
-import { type Context, initial, isBusy, type Move, type Once, span } from './move.ts';
+import { span } from './move.ts';
+import { booted, configured, onCondition } from './node-events.ts';
+import { nothingTold, tellAll } from './notices.ts';
 import { doubted, settled, stalled } from './tilt.ts';
-import type { ConditionName, Decision, Effect, Event, NodeState, Notice, Policy, ServiceState, Why } from './types.ts';
+import type { Decision, Event, NodeState, Policy, ServiceState } from './types.ts';
+import { type Heard, heard, leaveMaintenance } from './word-events.ts';
+import { move, nudgeAll, put, say, tell, type Work } from './work.ts';
 
 export const emptyNode: NodeState = {
   services: {},
@@ -18,21 +19,15 @@ export const emptyNode: NodeState = {
   doubts: {},
   round: [],
   strict: null,
+  notify: nothingTold,
 };
 
-/** One decision under way: the state so far, and what it gathered. */
-interface Work {
-  readonly policy: Policy;
-  readonly at: number;
-  node: NodeState;
-  /** The services of `node` are a copy of this decision's own: it may be written. */
-  own: boolean;
-  readonly effects: Effect[];
-  readonly whys: Why[];
-  readonly touched: Set<string>;
+export function decide(policy: Policy, node: NodeState, event: Event): Decision {
+  const rules = event.kind === 'configured' ? event.policy : policy;
+  return tellAll(rules, node, judge(policy, node, event), event);
 }
 
-export function decide(policy: Policy, node: NodeState, event: Event): Decision {
+function judge(policy: Policy, node: NodeState, event: Event): Decision {
   const work: Work = { policy, at: event.at, node, own: false, effects: [], whys: [], touched: new Set() };
   work.node = settled(policy, work.node, event.at);
   if (node.tilt && !work.node.tilt) trusted(work);
@@ -74,7 +69,8 @@ export function decide(policy: Policy, node: NodeState, event: Event): Decision 
     case 'tick':
       break;
     default:
-      concern(work, event);
+      if ('service' in event) concern(work, event);
+      else word(work, event);
   }
   const single = 'service' in event && work.node.tilt === node.tilt ? null : 'all';
   return finish(work, node, single);
@@ -87,6 +83,7 @@ function concern(work: Work, event: Extract<Event, { service: string }>): void {
   if (!before) return; // It was taken out of the configuration while the answer was on its way.
   const roundWasOpen = work.node.round.length > 0;
   const late = 'epoch' in event && event.epoch !== before.epoch;
+  if (event.kind === 'resumed') leaveMaintenance(work, event.service);
   if (event.kind === 'checked' && !late) {
     work.node = doubted(work.policy, work.node, event.service, event.verdict, event.at);
     if (event.depth === 'deep') leaveRound(work, event.service);
@@ -98,8 +95,24 @@ function concern(work: Work, event: Extract<Event, { service: string }>): void {
   // now.
   follow(work, event.service, before);
   if (event.kind === 'checked' && !late && event.verdict.outcome !== 'fail') answered(work, event.service);
-  if (roundWasOpen && work.node.round.length === 0)
-    nudgeAll(work, (s) => s.waitsFor === 'round', 'the first round is complete');
+  if (roundWasOpen) roundOver(work);
+}
+
+/** A word that is about no single service, and what it means for those that it moved. */
+function word(work: Work, event: Heard): void {
+  const before = work.node.services;
+  const roundWasOpen = work.node.round.length > 0;
+  heard(work, event);
+  for (const name of work.touched) {
+    const was = before[name];
+    if (work.node.services[name]?.phase !== 'suspect') leaveRound(work, name);
+    if (was) follow(work, name, was);
+  }
+  if (roundWasOpen) roundOver(work);
+}
+
+function roundOver(work: Work): void {
+  if (work.node.round.length === 0) nudgeAll(work, (s) => s.waitsFor === 'round', 'the first round is complete');
 }
 
 /** The everyday case, a healthy service that passes: decided without looking at anything else. */
@@ -114,83 +127,6 @@ function uneventful(node: NodeState, event: Extract<Event, { kind: 'checked' }>,
 function leaveRound(work: Work, name: string): void {
   if (!work.node.round.includes(name)) return;
   work.node = { ...work.node, round: work.node.round.filter((other) => other !== name) };
-}
-
-/** Runs one service's machine and takes its move into the node. */
-function move(work: Work, name: string, event: ServiceEvent): void {
-  const state = work.node.services[name];
-  const policy = work.policy.services[name];
-  if (!state || !policy) return;
-  take(work, name, escalate(contextOf(work, name), state, event), state);
-}
-
-function take(work: Work, name: string, made: Move, before: ServiceState): void {
-  if (made.state === before && made.effects.length === 0 && made.once.length === 0) {
-    if (work.whys.length === 0) work.whys.push(made.why);
-    return;
-  }
-  const repairs =
-    made.repairs === 1
-      ? [...within(work.node.repairs, work.policy.repairs.windowMs, work.at), work.at]
-      : made.repairs === -1
-        ? without(work.node.repairs, before.repairs.at(-1))
-        : work.node.repairs;
-  if (repairs !== work.node.repairs) work.node = { ...work.node, repairs };
-  put(work, name, made.state);
-  work.effects.push(...made.effects);
-  work.whys.push(made.why);
-  work.touched.add(name);
-  for (const once of made.once) tell(work, name, made.state.incident ?? before.incident, once);
-}
-
-/** A new state of one service. The services are copied once in a decision, not once for each that changes. */
-function put(work: Work, name: string, state: ServiceState): void {
-  if (!work.own) work.node = { ...work.node, services: { ...work.node.services } };
-  work.own = true;
-  (work.node.services as Record<string, ServiceState>)[name] = state;
-}
-
-/** The list without one entry of this time. */
-function without(times: readonly number[], time: number | undefined): readonly number[] {
-  const index = times.findIndex((one) => one === time);
-  return index < 0 ? times : times.toSpliced(index, 1);
-}
-
-function contextOf(work: Work, name: string): Context {
-  const { policy, node, at } = work;
-  const rules = policy.services[name];
-  if (!rules) throw new Error(`no policy for ${name}`);
-  return {
-    name,
-    at,
-    policy: rules,
-    observe: policy.observe,
-    tilt: node.tilt,
-    roundOpen: node.round.length > 0,
-    nodeBudget: nodeBudget(policy, node, at),
-    nodeRoomAt: roomAt(node.repairs, policy.repairs.windowMs, at),
-    get acting() {
-      return Object.keys(node.services).filter(
-        (other) => other !== name && node.services[other]?.phase === 'restarting',
-      );
-    },
-    parallel: policy.repairs.parallel,
-    strict: node.strict,
-    root: rootOf(work, name),
-    stands: standsOn(policy, name),
-  };
-}
-
-/** The deepest of its dependencies that is known to be at fault. */
-function rootOf(work: Work, name: string): Context['root'] {
-  const bad = standsOn(work.policy, name).filter((other) => {
-    const state = work.node.services[other];
-    return state !== undefined && (state.incident !== null || state.phase === 'paused');
-  });
-  // Of several, the one that stands on no other bad one.
-  const deepest = bad.find((other) => !standsOn(work.policy, other).some((below) => bad.includes(below))) ?? bad[0];
-  const state = deepest === undefined ? undefined : work.node.services[deepest];
-  return deepest !== undefined && state ? { name: deepest, phase: state.phase, incident: state.incident } : null;
 }
 
 /** A dependency answered, and not with a failure: whoever waited for its word may go on. */
@@ -239,120 +175,6 @@ function settle(work: Work, name: string): void {
 function trusted(work: Work): void {
   say(work, 'tilt-over', 'the observer trusts its eyes again');
   nudgeAll(work, (s) => s.waitsFor === 'tilt', 'the doubt is over');
-}
-
-function nudgeAll(
-  work: Work,
-  which: (state: ServiceState, name: string) => boolean,
-  reason: string,
-  most = Number.POSITIVE_INFINITY,
-): void {
-  const names = Object.keys(work.node.services).filter((name) => {
-    const state = work.node.services[name];
-    return state !== undefined && which(state, name);
-  });
-  for (const name of names.slice(0, most)) move(work, name, { kind: 'nudged', at: work.at, service: name, reason });
-}
-
-// ---------------------------------------------------------------------------------------------------------- the node
-
-function booted(work: Work, event: Extract<Event, { kind: 'booted' }>): void {
-  const names = Object.keys(work.policy.services);
-  const away = Object.values(work.node.services).filter((s) => !isBusy(s.phase) && s.phase !== 'healthy').length;
-  work.node = { ...work.node, round: names, tilt: null, doubts: {} };
-  if (event.fresh) say(work, 'booted', `started with ${names.length} services; nothing is known yet`);
-  else say(work, 'booted', `started again with ${names.length} services, ${away} of them kept as they were`);
-  tell(work, null, null, { event: 'daemon-started', summary: `watching ${names.length} services`, action: 'looking' });
-  for (const name of names) move(work, name, event);
-  // Who is kept as it was (paused, failed, switching) is not asked for a first word.
-  const asked = names.filter((name) => work.node.services[name]?.phase === 'suspect');
-  work.node = { ...work.node, round: asked };
-}
-
-/** A new policy: new services are looked at, gone ones end with their alarms, the rest stay as they are. */
-function configured(work: Work, policy: Policy): void {
-  const next: Work = { ...work, policy };
-  const known = work.node.services;
-  const services: Record<string, ServiceState> = {};
-  for (const name of Object.keys(policy.services))
-    services[name] = Object.hasOwn(known, name) ? (known[name] as ServiceState) : { ...initial(name), since: work.at };
-  const round = work.node.round.filter((name) => name in services);
-  const doubts = Object.fromEntries(Object.entries(work.node.doubts).filter(([name]) => name in services));
-  const [alarms, notices] = renamed(work.policy, policy, work.node.alarms, work.at);
-  next.node = { ...work.node, services, round, doubts, alarms };
-  next.own = true;
-  const added = Object.keys(services).filter((name) => !(name in known));
-  const gone = Object.keys(known).filter((name) => !(name in services));
-  const text = [
-    `${Object.keys(services).length} services`,
-    added.length > 0 ? `new: ${added.join(', ')}` : '',
-    gone.length > 0 ? `gone: ${gone.join(', ')}` : '',
-  ]
-    .filter((part) => part !== '')
-    .join('; ');
-  say(next, 'configured', text);
-  tell(next, null, null, { event: 'configuration-loaded', summary: text, action: 'in force' });
-  for (const notice of notices) next.effects.push({ kind: 'notice', notice });
-  const booting = { kind: 'booted', at: work.at, fresh: true } as const;
-  for (const name of added) move(next, name, booting);
-  work.node = next.node;
-}
-
-const CONDITIONS: Readonly<Record<ConditionName, EventName>> = {
-  configuration: 'configuration-refused',
-  journal: 'journal-trouble',
-  'state-lost': 'state-lost',
-  history: 'history-trouble',
-  secrets: 'secret-unreadable',
-  plugin: 'plugin-trouble',
-  outbox: 'outbox-trouble',
-  channel: 'channel-trouble',
-};
-
-/** While these are bad, budgets are stricter: what was done before may have been forgotten, or will be. */
-const STRICT: ReadonlySet<ConditionName> = new Set(['journal', 'state-lost']);
-
-function onCondition(work: Work, event: Extract<Event, { kind: 'condition' }>): void {
-  const name = CONDITIONS[event.name];
-  const [alarms, notices] = condition(work.policy, work.node.alarms, name, event.bad, event.detail, work.at);
-  const before = work.node;
-  const strict = STRICT.has(event.name)
-    ? event.bad
-      ? event.detail
-      : anyStrict(alarms)
-        ? before.strict
-        : null
-    : before.strict;
-  if (alarms === before.alarms && strict === before.strict) return;
-  work.node = { ...before, alarms, strict };
-  for (const notice of notices) work.effects.push({ kind: 'notice', notice });
-  say(work, name, event.bad ? event.detail : `over: ${event.detail}`);
-}
-
-const anyStrict = (alarms: NodeState['alarms']): boolean =>
-  Object.values(alarms).some((alarm) => alarm.event === 'journal-trouble' || alarm.event === 'state-lost');
-
-function say(work: Work, rule: string, text: string): void {
-  work.whys.push({ service: null, rule, text });
-}
-
-function tell(work: Work, service: string | null, incident: string | null, once: Once): void {
-  const notice: Notice = {
-    event: once.event,
-    kind: 'once',
-    key: service === null ? `node/${work.policy.node}` : `service/${service}`,
-    severity: catalogue[once.event].severity,
-    service,
-    incident,
-    at: work.at,
-    raisedAt: work.at,
-    summary: once.summary,
-    action: once.action,
-    cause: (service === null ? null : work.node.services[service]?.verdict?.cause) ?? null,
-    count: 1,
-    runbook: (service === null ? undefined : work.policy.services[service]?.runbook) ?? null,
-  };
-  work.effects.push({ kind: 'notice', notice });
 }
 
 /** Alarms follow from the state. An event that changed nothing leaves the very same state object. */

@@ -20,7 +20,8 @@ import type { Event, RepairResult, ServiceState, Verdict } from './types.ts';
 
 /** Events that concern one service; the node's own are in decide.ts. */
 export type ServiceEvent =
-  | Exclude<Event, { kind: 'configured' | 'condition' | 'stepped' | 'stopping' | 'tick' }>
+  | Extract<Event, { service: string }>
+  | Extract<Event, { kind: 'booted' | 'stalled' }>
   | { readonly kind: 'nudged'; readonly at: number; readonly service: string; readonly reason: string };
 
 type Of<K extends ServiceEvent['kind']> = Extract<ServiceEvent, { kind: K }>;

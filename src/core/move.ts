@@ -2,6 +2,7 @@
 // A move says the next state, what is to be done, why, and what is to be told once. Alarms are not told here: they are
 // derived from the state (alarms.ts), so that none can be raised twice or forgotten.
 import type { EventName } from './catalogue.ts';
+import type { Maintenance } from './telling.ts';
 import type { Depth, Effect, Phase, ServicePolicy, ServiceState, TiltState, Verdict, Why } from './types.ts';
 
 /** What a service needs to know of its node for one decision. */
@@ -11,6 +12,8 @@ export interface Context {
   readonly policy: ServicePolicy;
   readonly observe: boolean;
   readonly tilt: TiltState | null;
+  /** Work on this service that is under way. */
+  readonly maintenance: Maintenance | null;
   /** The first round of checks after a start is not complete. */
   readonly roundOpen: boolean;
   readonly nodeBudget: number;
@@ -29,6 +32,8 @@ export interface Once {
   readonly event: EventName;
   readonly summary: string;
   readonly action: string;
+  /** What it is about, where that is neither a service nor the node. */
+  readonly key?: string;
 }
 
 export interface Move {

@@ -3,6 +3,7 @@
 // the daemon's own timeline (see daemon/timeline.ts): it never goes back and never jumps with the wall clock.
 
 import type { Cause } from './causes.ts';
+import type { Match, NotifyState, Routing } from './telling.ts';
 
 /** `unknown` means that we could not tell. It alerts; it never restarts or moves anything. */
 export type Outcome = 'pass' | 'degraded' | 'fail' | 'unknown';
@@ -162,6 +163,8 @@ export interface Policy {
     /** The doubt ends after this long even if the share does not fall. */
     readonly limitMs: number;
   };
+  /** Absent: everything is told to every channel. */
+  readonly routing?: Routing;
 }
 
 export type Phase =
@@ -228,6 +231,7 @@ export interface ServiceState {
     | 'tilt'
     | 'settle'
     | 'start'
+    | 'maintenance'
     | 'backoff'
     | 'turn'
     | 'calm'
@@ -286,6 +290,7 @@ export interface NodeState {
   readonly round: readonly string[];
   /** Set while the journal cannot be written or was lost: budgets are one repair per service. */
   readonly strict: string | null;
+  readonly notify: NotifyState;
 }
 
 interface At {
@@ -293,6 +298,12 @@ interface At {
 }
 interface Of extends At {
   readonly service: string;
+}
+/** What somebody said, until when it holds. */
+interface Word extends At {
+  readonly until: number;
+  readonly by: string;
+  readonly comment: string;
 }
 /** A result of something that was asked under an epoch. */
 interface Reply extends Of {
@@ -317,6 +328,14 @@ export type Event =
   | (At & { readonly kind: 'stalled'; readonly ms: number })
   | (At & { readonly kind: 'stepped'; readonly ms: number })
   | (At & { readonly kind: 'tick' })
+  | (Word & { readonly kind: 'silenced'; readonly id: string; readonly match: Match })
+  | (At & { readonly kind: 'unsilenced'; readonly id: string; readonly by: string })
+  | (At & { readonly kind: 'acked'; readonly key: string; readonly by: string; readonly comment: string })
+  | (Word & { readonly kind: 'maintained'; readonly name: string; readonly services: readonly string[] })
+  | (At & { readonly kind: 'maintenance-over'; readonly name: string; readonly by: string })
+  | (At & { readonly kind: 'quiet'; readonly name: string; readonly until: number })
+  | (At & { readonly kind: 'rang' })
+  | (At & { readonly kind: 'heartbeat' })
   | (At & { readonly kind: 'condition'; readonly name: ConditionName; readonly bad: boolean; readonly detail: string });
 
 /** Conditions of the daemon itself that are alarms of their own. */
@@ -358,7 +377,16 @@ export type Effect =
   | { readonly kind: 'switchover'; readonly service: string; readonly epoch: number; readonly incident: string | null }
   | { readonly kind: 'stop'; readonly service: string; readonly epoch: number }
   | { readonly kind: 'wake'; readonly service: string; readonly at: number; readonly epoch: number }
-  | { readonly kind: 'notice'; readonly notice: Notice };
+  /** The alarm clock of telling: one, a newer one takes its place. */
+  | { readonly kind: 'ring'; readonly at: number }
+  | {
+      readonly kind: 'notice';
+      readonly notice: Notice;
+      /** The channels that it is for; absent: all. */
+      readonly to?: readonly string[];
+      /** Why it is told again; absent: it is new. */
+      readonly again?: 'reminder' | 'escalation' | 'restart' | 'held';
+    };
 
 /** What the core answers: the next state, what is to be done, and why (a reason for each service it touched). */
 export type Decision = readonly [NodeState, readonly Effect[], readonly Why[]];

@@ -2,6 +2,7 @@
 // Reads only.
 import { highest } from '../core/severity.ts';
 import type { Alert, Background } from '../define.ts';
+import { catalogue } from '../core/catalogue.ts';
 import type { Loop } from './loop.ts';
 
 const STORY_MAX = 40;
@@ -21,5 +22,22 @@ export function backgroundOf(loop: Loop, { notice }: Alert): Background {
       notice.service === null ? [] : services.filter(([, s]) => s.blockedBy === notice.service).map(([name]) => name),
     failing: services.filter(([, s]) => s.incident !== null).map(([name]) => name),
     active: { count: alarms.length, highest: highest(alarms.map((alarm) => alarm.severity)) },
+  };
+}
+
+/** Told to one channel by hand. Its number is one that no other alert has had or will have. */
+export function testAlert(loop: Loop, wall: number, channel: string): Alert {
+  const event = 'alert-test';
+  const at = loop.now();
+  return {
+    id: loop.seq * 1000 + 999,
+    time: new Date(wall).toISOString(),
+    to: [channel],
+    notice: {
+      ...{ event, kind: 'once', key: `node/${loop.policy.node}/test`, severity: catalogue[event].severity },
+      ...{ service: null, incident: null, at, raisedAt: at, cause: null, count: 1, runbook: null },
+      summary: `this is a test of the channel ${channel}: nothing is wrong`,
+      action: 'none',
+    },
   };
 }

@@ -1,10 +1,26 @@
 // Calendar work, and only that: purges and reports, by node-schedule. It follows the wall clock, may fire in a burst
 // after a jump, and returns null for what it does not understand: all of that is caught here.
+import cronParser from 'cron-parser';
 import { type Job, scheduleJob } from 'node-schedule';
 import type { Log } from '../ports/log.ts';
 
 /** After a jump ahead every slot that was missed fires, one after another: those that are this late are skipped. */
 const LATE_MS = 60_000;
+
+export interface Hours {
+  readonly at: string;
+  readonly forMs: number;
+  /** Null: that of the machine. */
+  readonly zone: string | null;
+}
+
+/** When such hours began last, on the wall clock. node-schedule knows only what comes next; its own parser knows
+ *  both. */
+const begunAt = ({ at, zone }: Hours, now: Date): number =>
+  cronParser
+    .parseExpression(at, { currentDate: now, ...(zone === null ? {} : { tz: zone }) })
+    .prev()
+    .getTime();
 
 export class Calendar {
   readonly #log: Log;
@@ -35,6 +51,29 @@ export class Calendar {
     run()
       .catch((error: Error) => this.#log.warn(`${name}: ${error.message}`))
       .finally(() => this.#running.delete(name));
+  }
+
+  /** Sets (or replaces) hours that begin by cron text in a time zone and last for a while. `onOpen` gets their end, on
+   *  the wall clock; at once when they are under way. */
+  hours(name: string, hours: Hours, onOpen: (untilWall: number) => void): void {
+    const { at, forMs, zone } = hours;
+    const rule = { rule: at, ...(zone === null ? {} : { tz: zone }) };
+    const job = scheduleJob(rule, (due) => this.#start(name, due, async () => onOpen(due.getTime() + forMs)));
+    if (!job) throw new Error(`"${at}" is no calendar entry`);
+    job.on('error', (error: Error) => this.#log.warn(`${name}: ${error.message}`));
+    this.#jobs.get(name)?.cancel();
+    this.#jobs.set(name, job);
+    const until = begunAt(hours, new Date()) + forMs;
+    if (until > Date.now()) onOpen(until);
+  }
+
+  /** Takes out the jobs whose names begin like this, but for those that are kept. */
+  keep(prefix: string, names: readonly string[]): void {
+    for (const [name, job] of this.#jobs)
+      if (name.startsWith(prefix) && !names.includes(name)) {
+        job.cancel();
+        this.#jobs.delete(name);
+      }
   }
 
   close(): void {

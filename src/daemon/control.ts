@@ -9,6 +9,8 @@ import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
 import { explain, nextOf } from '../core/explain.ts';
 import { clean } from '../core/clean.ts';
+import { BODY_BYTES, problem, who, withBody } from './control-answers.ts';
+import { tellingRoutes } from './control-telling.ts';
 import type { Daemon } from './daemon.ts';
 import type { Incoming } from './loop.ts';
 import type { Preview, Reload } from './reload.ts';
@@ -24,7 +26,6 @@ export interface ControlDoors {
   readonly history: ((query: Readonly<Record<string, string>>) => Promise<readonly object[]>) | null;
 }
 
-const who = z.string().min(1).max(100).default('operator');
 const pauseBody = z.strictObject({
   service: z.string().max(200),
   untilMs: z.number().int().min(1000).max(31_536_000_000),
@@ -35,31 +36,6 @@ const pauseBody = z.strictObject({
 const serviceBody = z.strictObject({ service: z.string().max(200), by: who, dryRun: z.boolean().default(false) });
 const reloadBody = z.strictObject({ dryRun: z.boolean().default(false) });
 const checkBody = z.strictObject({ service: z.string().max(200), depth: z.enum(['quick', 'deep']) });
-
-const BODY_BYTES = 64 * 1024;
-
-type Doing = (c: Context) => Promise<Response>;
-
-const problem = (c: Context, status: 400 | 404 | 409 | 413 | 503, error: string): Response =>
-  c.json({ schemaVersion: SCHEMA_VERSION, error: clean(error, 500) }, status);
-
-/** Reads a body by its schema, or answers 400. */
-const withBody =
-  <T>(schema: z.ZodType<T>, then: (c: Context, body: T) => Promise<Response>): Doing =>
-  async (c) => {
-    const raw = parsed(await c.req.text());
-    const judged = schema.safeParse(raw);
-    return judged.success ? then(c, judged.data) : problem(c, 400, z.prettifyError(judged.error));
-  };
-
-/** No body is one without words; what is not JSON fits no schema. */
-function parsed(text: string): unknown {
-  try {
-    return text === '' ? {} : JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
 
 export function controlApp(doors: ControlDoors): Hono {
   const { daemon } = doors;
@@ -101,6 +77,7 @@ export function controlApp(doors: ControlDoors): Hono {
     '/api/v1/reload',
     withBody(reloadBody, (c, { dryRun }) => reload(c, doors, dryRun)),
   );
+  tellingRoutes(app, daemon, doors.wall);
   return app;
 }
 

@@ -7,13 +7,15 @@ import type { Ports } from '../ports/ports.ts';
 import type { Store } from '../ports/store.ts';
 import type { Plugins } from '../registry.ts';
 import type { Alert, Background } from '../define.ts';
-import { backgroundOf } from './background.ts';
+import { Almanac } from './almanac.ts';
+import { backgroundOf, testAlert } from './background.ts';
 import { Calendar } from './calendar.ts';
 import type { OutboxState } from './journal-format.ts';
 import { Journal, type Limits, LIMITS, recover, type Recovered } from './journal.ts';
 import { LoopLag } from './lag.ts';
 import { type Incoming, Loop, type Told } from './loop.ts';
-import { emptyOutbox, foldOutbox, Outbox } from './outbox.ts';
+import { emptyOutbox, foldOutbox } from './backlog.ts';
+import { Outbox, type Tested } from './outbox.ts';
 import type { Ran } from './run-check.ts';
 import { type Beats, Schedule } from './schedule.ts';
 import { type WatchedSecrets, watchSecrets } from './secrets.ts';
@@ -62,6 +64,8 @@ export class Daemon {
   #startedAt = 0;
   #trust: () => void = () => undefined;
   #ticking: (() => void) | null = null;
+  #bell: () => void = () => undefined;
+  readonly #almanac: Almanac;
   readonly loop: Loop;
   readonly services: Services;
 
@@ -100,7 +104,7 @@ export class Daemon {
     this.#outbox = new Outbox(
       { ports: guarded, node: config.node, stateDir: store.dir, pending, background },
       {
-        onSent: (name, upTo) => this.loop.sent(name, upTo),
+        onSent: (name, ids) => this.loop.sent(name, ids),
         onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'outbox', bad, detail }),
         onChannelTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'channel', bad, detail }),
       },
@@ -116,6 +120,10 @@ export class Daemon {
     });
     this.#schedule = new Schedule(ports.clock, (service, depth) => this.services.ask(service, depth, -1, false));
     this.#calendar = new Calendar(ports.log);
+    this.#almanac = new Almanac(this.#calendar, ports.clock, {
+      now: () => this.loop.now(),
+      push: (event) => this.loop.push(event),
+    });
   }
 
   get config(): Config {
@@ -170,9 +178,10 @@ export class Daemon {
   #fold(): void {
     const { snapshot, entries } = this.#recovered;
     if (!snapshot) return;
-    let node: NodeState = snapshot.node ?? emptyNode;
+    // A journal of an older version knows nothing of what newer ones remember.
+    let node: NodeState = { ...emptyNode, ...snapshot.node };
     let policy: Policy = snapshot.policy;
-    let outbox = snapshot.outbox ?? emptyOutbox;
+    let outbox = { ...emptyOutbox, ...snapshot.outbox };
     for (const entry of entries) {
       if (entry.event) {
         node = decide(policy, node, entry.event)[0];
@@ -188,9 +197,9 @@ export class Daemon {
   #adopt(config: Config, plugins: Plugins = this.#doors.plugins): void {
     this.#config = config;
     this.#secrets.forget();
-    const channels = Object.entries(config.alerts).flatMap(([name, { type, options }]) => {
+    const channels = Object.entries(config.alerts).flatMap(([name, { type, ...rest }]) => {
       const plugin = plugins.alerts.get(type);
-      return plugin ? [{ name, plugin, options }] : [];
+      return plugin ? [{ name, plugin, ...rest }] : [];
     });
     this.#outbox.configure(channels);
     this.services.configure(config, plugins);
@@ -206,6 +215,7 @@ export class Daemon {
     const keepMs = config.historyMs;
     const purge = async (): Promise<void> => this.#doors.recorder?.purge(this.#doors.ports.clock.wall() - keepMs);
     this.#calendar.set('purge', config.purgeAt, purge);
+    this.#almanac.configure(config);
   }
 
   /** A new configuration that was loaded whole, with its plugins. Counters, incidents, budgets and alarms stay. */
@@ -231,6 +241,9 @@ export class Daemon {
       case 'wake':
         this.#wake(effect);
         return;
+      case 'ring':
+        this.#ring(effect.at);
+        return;
       case 'stop':
         void this.services.stop(effect.service);
         return;
@@ -254,6 +267,16 @@ export class Daemon {
       service,
       clock.after(part, part < delay ? () => this.#wake({ kind: 'wake', service, at, epoch }) : ring),
     );
+  }
+
+  /** The one alarm clock of telling. */
+  #ring(at: number): void {
+    this.#bell();
+    const { clock } = this.#doors.ports;
+    const delay = Math.max(0, at - this.loop.now());
+    const part = Math.min(delay, 86_400_000);
+    const ring = (): void => this.loop.push({ kind: 'rang' });
+    this.#bell = clock.after(part, part < delay ? () => this.#ring(at) : ring);
   }
 
   #beat(): void {
@@ -298,6 +321,16 @@ export class Daemon {
     this.loop.push(event);
   }
 
+  /** Each channel, what waits for it, and its trouble. */
+  channels(): ReturnType<Outbox['channelsNow']> {
+    return this.#outbox.channelsNow();
+  }
+
+  /** Sends a test past the queue, and says what came of it. Null: no such channel. */
+  testChannel(channel: string): Promise<Tested | null> {
+    return this.#outbox.test(channel, testAlert(this.loop, this.#doors.ports.clock.wall(), channel));
+  }
+
   status(): Status {
     const facts: DaemonFacts = {
       pid: this.#doors.pid,
@@ -314,7 +347,9 @@ export class Daemon {
   /** SIGTERM: services stay as they are; what is decided is written; alerts get a moment to leave. */
   async close(): Promise<void> {
     this.#schedule.close();
+    this.#almanac.close();
     this.#calendar.close();
+    this.#bell();
     this.#ticking?.();
     this.#trust();
     for (const cancel of this.#wakes.values()) cancel();

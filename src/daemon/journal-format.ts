@@ -8,7 +8,7 @@ import type { Mark } from './timeline.ts';
 
 export const FORMAT = 1;
 
-/** One decision: the event, why, and what is to be told. `sent` moves a channel's cursor instead. */
+/** One decision: the event, why, and what is to be told. `sent` moves channels' cursors instead. */
 export interface Entry extends Mark {
   readonly seq: number;
   /** Wall clock, RFC 3339, for people. */
@@ -16,13 +16,22 @@ export interface Entry extends Mark {
   readonly event?: Event;
   readonly whys?: readonly Why[];
   readonly alerts?: readonly Alert[];
-  readonly sent?: Readonly<Record<string, number>>;
+  /** Per channel the alerts that were told, or the last of all that were. */
+  readonly sent?: Readonly<Record<string, number | readonly number[]>>;
+}
+
+/** How far a channel is: all up to a number, and some beyond it. */
+export interface Sent {
+  readonly upTo: number;
+  readonly also: readonly number[];
 }
 
 export interface OutboxState {
   /** Alerts that some channel has not delivered yet, oldest first. */
   readonly pending: readonly Alert[];
-  readonly sent: Readonly<Record<string, number>>;
+  readonly sent: Readonly<Record<string, number | Sent>>;
+  /** Alerts that had to be given up, ever. */
+  readonly dropped?: number;
 }
 
 export interface Snapshot extends Mark {

@@ -6,7 +6,7 @@ import type { Alert } from '../define.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Entry, OutboxState } from './journal-format.ts';
-import { emptyOutbox, foldOutbox } from './outbox.ts';
+import { emptyOutbox, foldOutbox } from './backlog.ts';
 import type { Timeline } from './timeline.ts';
 
 type WithoutAt<E> = E extends Event ? Omit<E, 'at'> : never;
@@ -36,6 +36,12 @@ export interface LoopDoors {
   /** A gap in the loop's own time: how long this daemon may stand still before it distrusts itself. */
   readonly stallMs: number;
 }
+
+const alertOf = ({ notice, to, again }: Extract<Effect, { kind: 'notice' }>, id: number, time: string): Alert => ({
+  ...{ id, time, notice },
+  ...(to ? { to } : {}),
+  ...(again ? { again } : {}),
+});
 
 const RECENT_MAX = 1000;
 const QUEUE_MAX = 20_000;
@@ -149,7 +155,7 @@ export class Loop {
     const seq = ++this.#seq;
     const time = new Date(this.#doors.clock.wall()).toISOString();
     const notices = effects.filter((effect) => effect.kind === 'notice');
-    const alerts: Alert[] = notices.map((effect, index) => ({ id: seq * 1000 + index, time, notice: effect.notice }));
+    const alerts = notices.map((effect, index) => alertOf(effect, seq * 1000 + index, time));
     const entry: Entry = {
       seq,
       ...this.#doors.timeline.mark(),
@@ -167,11 +173,11 @@ export class Loop {
     });
   }
 
-  /** A channel has delivered up to here. Not urgent: after a crash it is only told again. */
-  sent(channel: string, upTo: number): void {
+  /** A channel has told these. Not urgent: after a crash they are only told again. */
+  sent(channel: string, ids: readonly number[]): void {
     const seq = ++this.#seq;
     const time = new Date(this.#doors.clock.wall()).toISOString();
-    const entry: Entry = { seq, ...this.#doors.timeline.mark(), time, sent: { [channel]: upTo } };
+    const entry: Entry = { seq, ...this.#doors.timeline.mark(), time, sent: { [channel]: ids } };
     this.#outbox = foldOutbox(this.#outbox, entry, this.#doors.channels());
     void this.#doors.append(entry);
   }

@@ -1,60 +1,36 @@
-// What is to be told, and who has heard it. The outbox is a fold of the journal: alerts come with the entry that
-// decided them, cursors with entries of their own. Delivery is at least once, in order per channel, with retries; a
-// channel in trouble holds up nobody else.
+// Alerts on their way out: a lane for each channel. Delivery is at least once, in order per key, with retries; a
+// channel in trouble holds up nobody else. What is to be told is a fold of the journal (backlog.ts).
 import type { Alert, AlertChannel, AlertContext, Background } from '../define.ts';
 import type { Ports } from '../ports/ports.ts';
-import type { Entry, OutboxState } from './journal-format.ts';
-import { Lane } from './lane.ts';
-
-export const emptyOutbox: OutboxState = { pending: [], sent: {} };
-
-/** Alerts kept for channels that cannot be reached. Beyond it the oldest one-shots go first, then clears with their
- * raise. */
-export const PENDING_MAX = 5000;
-
-/** The fold: one entry into the outbox. */
-export function foldOutbox(
-  state: OutboxState,
-  entry: Pick<Entry, 'alerts' | 'sent'>,
-  channels: readonly string[],
-): OutboxState {
-  if (!entry.alerts?.length && !entry.sent) return state;
-  const sent = entry.sent ? { ...state.sent, ...entry.sent } : state.sent;
-  const open = (alert: Alert): boolean => channels.some((name) => isFor(alert, name) && alert.id > (sent[name] ?? 0));
-  const pending = [...state.pending, ...(entry.alerts ?? [])].filter(open);
-  return { pending: bounded(pending), sent };
-}
-
-/** Is this channel to tell it? */
-export const isFor = (alert: Alert, channel: string): boolean => alert.to === undefined || alert.to.includes(channel);
-
-function bounded(pending: readonly Alert[]): readonly Alert[] {
-  if (pending.length <= PENDING_MAX) return pending;
-  const surplus = pending.length - PENDING_MAX;
-  const once = new Set(pending.filter((alert) => alert.notice.kind === 'once').slice(0, surplus));
-  const kept = pending.filter((alert) => !once.has(alert));
-  if (kept.length <= PENDING_MAX) return kept;
-  // Only raises and clears are left: a raise goes together with its clear, never alone.
-  const cleared = new Set<string>();
-  const pairs = new Set<Alert>();
-  for (const alert of [...kept].reverse()) {
-    if (alert.notice.kind === 'clear') cleared.add(alert.notice.key);
-    else if (!cleared.delete(alert.notice.key)) pairs.add(alert);
-  }
-  const active = kept.filter((alert) => pairs.has(alert));
-  const others = kept.filter((alert) => !pairs.has(alert));
-  return [...others.slice(kept.length - PENDING_MAX), ...active].sort((a, b) => a.id - b.id);
-}
+import { nextOf, openFor } from './backlog.ts';
+import type { OutboxState } from './journal-format.ts';
+import { Lane, type Limit } from './lane.ts';
 
 export interface Channel {
   readonly name: string;
   readonly plugin: AlertChannel;
   readonly options: unknown;
+  /** As configured; null: what suits its kind. */
+  readonly limit?: Limit | null;
+}
+
+/** A receiver drops what comes too fast, and a person reads only so much. A record takes all. */
+const LIMITS: Readonly<Record<NonNullable<AlertChannel['reader']>, Limit | null>> = {
+  record: null,
+  program: { burst: 20, everyMs: 200 },
+  person: { burst: 10, everyMs: 30_000 },
+};
+
+/** What came of a test. */
+export interface Tested {
+  readonly ok: boolean;
+  readonly detail: string;
+  readonly ms: number;
 }
 
 export interface OutboxEvents {
-  /** The cursor of a channel moved: to be journalled. */
-  readonly onSent: (name: string, upTo: number) => void;
+  /** A channel has told these: to be journalled. */
+  readonly onSent: (name: string, ids: readonly number[]) => void;
   readonly onTrouble: (bad: boolean, detail: string) => void;
   /** Trouble of a channel's own, which does not keep it from sending. */
   readonly onChannelTrouble: (bad: boolean, detail: string) => void;
@@ -68,10 +44,14 @@ export interface OutboxDoors {
   readonly background: (alert: Alert) => Background;
 }
 
+/** In the list of troubles, beside names of channels. */
+const LOST = ' lost';
+
 /** Delivers. One loop a channel; `poke` says that there is something new. */
 export class Outbox {
   readonly #doors: OutboxDoors;
   readonly #events: OutboxEvents;
+  #dropped: number | null = null;
   readonly #lanes = new Map<string, Lane>();
   /** Channels that do not deliver, and channels with trouble of their own. */
   readonly #mute = troubles((bad, detail) => this.#events.onTrouble(bad, detail || 'every channel delivers again'));
@@ -96,8 +76,8 @@ export class Outbox {
       lane.close();
       this.#lanes.delete(name);
       // A new lane has had no trouble yet; if it goes on, it is told again.
-      this.#mute(name, null);
-      this.#sick(name, null);
+      this.#mute.say(name, null);
+      this.#sick.say(name, null);
     }
     for (const channel of channels)
       if (!this.#lanes.has(channel.name)) this.#lanes.set(channel.name, this.#lane(channel));
@@ -107,12 +87,14 @@ export class Outbox {
   #lane(channel: Channel): Lane {
     const { name } = channel;
     const { ports, node, stateDir, pending, background } = this.#doors;
+    const limit = channel.limit ?? LIMITS[channel.plugin.reader ?? 'program'];
     return new Lane(channel, {
       ports,
-      upTo: pending().sent[name] ?? 0,
-      next: (after) => pending().pending.find((alert) => alert.id > after && isFor(alert, name)),
+      limit,
+      before: Math.max(0, ...pending().pending.map(({ id }) => id)),
+      next: (tried) => nextOf(openFor(pending(), name), limit?.burst ?? null, tried),
       send: (alert, rest) => {
-        const trouble = (text: string | null): void => this.#sick(name, text);
+        const trouble = (text: string | null): void => this.#sick.say(name, text);
         const known = (): Background => background(alert);
         const context: AlertContext<never> = {
           ...rest,
@@ -121,13 +103,47 @@ export class Outbox {
         };
         return channel.plugin.send(alert, context);
       },
-      onSent: (upTo) => this.#events.onSent(name, upTo),
-      onTrouble: (detail) => this.#mute(name, detail),
+      onSent: (ids) => {
+        this.#events.onSent(name, ids);
+        this.#loss();
+      },
+      onTrouble: (detail) => this.#mute.say(name, detail),
     });
   }
 
+  /** Each channel, what waits for it, and its trouble. */
+  channelsNow(): readonly { readonly name: string; readonly waiting: number; readonly trouble: string | null }[] {
+    return this.channels.map((name) => ({
+      name,
+      waiting: openFor(this.#doors.pending(), name).length,
+      trouble: this.#mute.of(name) ?? this.#sick.of(name),
+    }));
+  }
+
+  /** One attempt, past the queue. Null: no such channel. */
+  async test(name: string, alert: Alert): Promise<Tested | null> {
+    const lane = this.#lanes.get(name);
+    if (!lane) return null;
+    const { clock } = this.#doors.ports;
+    const started = clock.monotonic();
+    const result = await lane.attempt(alert);
+    const [said, ok] =
+      result === 'sent' ? ['sent', true] : 'retry' in result ? [result.retry, false] : [result.drop, false];
+    return { ok, detail: said, ms: Math.round(clock.monotonic() - started) };
+  }
+
   poke(): void {
+    this.#loss();
     for (const lane of this.#lanes.values()) lane.poke();
+  }
+
+  /** What had to be given up is told, until all that is left is out. */
+  #loss(): void {
+    const { dropped = 0, pending } = this.#doors.pending();
+    const before = this.#dropped ?? dropped;
+    this.#dropped = dropped;
+    if (dropped > before) this.#mute.say(LOST, `${dropped - before} alerts had to be dropped: too many, or too old`);
+    else if (pending.length === 0) this.#mute.say(LOST, null);
   }
 
   /** Waits a short while for what is still on its way, then stops. */
@@ -142,14 +158,22 @@ export class Outbox {
   }
 }
 
+interface Troubles {
+  say(name: string, detail: string | null): void;
+  of(name: string): string | null;
+}
+
 /** Trouble of several names, told as one: when the first has some, and when the last has none any more. */
-function troubles(tell: (bad: boolean, detail: string) => void): (name: string, detail: string | null) => void {
-  const bad = new Set<string>();
-  return (name, detail) => {
-    const before = bad.size;
-    if (detail === null) bad.delete(name);
-    else bad.add(name);
-    if (before === 0 && bad.size > 0) tell(true, `channel ${name}: ${detail ?? ''}`);
-    if (before > 0 && bad.size === 0) tell(false, '');
+function troubles(tell: (bad: boolean, detail: string) => void): Troubles {
+  const bad = new Map<string, string>();
+  return {
+    of: (name) => bad.get(name) ?? null,
+    say(name, detail) {
+      const before = bad.size;
+      if (detail === null) bad.delete(name);
+      else bad.set(name, detail);
+      if (before === 0 && bad.size > 0) tell(true, name === LOST ? (detail ?? '') : `channel ${name}: ${detail ?? ''}`);
+      if (before > 0 && bad.size === 0) tell(false, '');
+    },
   };
 }

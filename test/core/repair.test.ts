@@ -62,6 +62,20 @@ for (const [cause, first] of table)
     if (cause === 'dead') assert.equal(refusedBy(step), ['cause-not-curable'], 'the reload was refused');
   });
 
+for (const [part, wanted] of [
+  ['auth', 'part'],
+  ['lmtp', 'restart'],
+  [undefined, 'restart'],
+] as const)
+  test(`a part that is at fault is repaired alone, if its manager knows it: ${part ?? 'none is named'}`, () => {
+    const drive = alone({ ladder: [{ ...rung('part'), parts: ['auth'] }, rung('restart')] });
+    const verdict = { ...fails('hung'), ...(part ? { part } : {}) };
+    drive.deep('mta', verdict);
+    const [effect] = effectsOf(drive.deep('mta', verdict), 'repair');
+    assert.is(effect?.rung.name, wanted);
+    assert.is(effect?.part, wanted === 'part' ? part : undefined);
+  });
+
 test('what is cured by default stands in one table', () => {
   assert.equal(defaultCures['start'], ['dead']);
   assert.equal(defaultCures['command'], ['dead', 'hung', 'refusing']);

@@ -76,7 +76,7 @@ test('cut at every record, whole or torn, and booted again: nothing is forgotten
     cut.files.set(name, `${lines.slice(0, kept).join('\n')}\n${torn}`);
     const { machine, daemon } = await morning(config, cut);
     const entries = whole.entries.slice(0, kept - 1);
-    const heard = Math.max(0, ...entries.flatMap((entry) => Object.values(entry.sent ?? {})));
+    const heard = Math.max(0, ...entries.flatMap((entry) => Object.values(entry.sent ?? {}).flat()));
     const owed = entries.flatMap((entry) => entry.alerts ?? []).filter((alert) => alert.id > heard);
     const before = daemon.loop.node;
     await machine.clock.run(150);

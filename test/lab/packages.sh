@@ -17,12 +17,15 @@ wanted=(
   resource-agents supervisor busybox-static podman runc keepalived libxml2-utils wine64 wine
   # What a network operations centre has.
   snmp snmptrapd smitools
+  # Receivers of alerts.
+  prometheus-alertmanager
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
   redis-server mariadb postgresql snmpd apache2 haproxy spamd unbound stunnel4 php8.2-fpm amavis mailman3 fetchmail
   supervisor podman podman.socket podman-auto-update podman-auto-update.timer podman-restart keepalived logd
   snmptrapd snmptrapd.socket
+  prometheus-alertmanager
 )
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get

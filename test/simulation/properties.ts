@@ -6,6 +6,7 @@ import { curable, movable } from '../../src/core/ladder.ts';
 import { isBusy } from '../../src/core/move.ts';
 import type { Effect, Event, NodeState, Rung, ServicePolicy, ServiceState } from '../../src/core/types.ts';
 import { heals, mends, wakesEnd } from './ends.ts';
+import { Telling } from './telling.ts';
 import { type Step, World } from './world.ts';
 
 const same = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
@@ -33,6 +34,7 @@ export class Properties {
   /** Services that this node does not own: kept apart from the state on purpose. */
   readonly #away = new Set<string>();
   readonly edges = new Set<string>();
+  readonly #telling = new Telling();
 
   readonly watch = (step: Step, world: World): void => {
     // Deciding everything twice costs most of the run: one step in sixty, by its number, is enough over many seeds.
@@ -43,6 +45,7 @@ export class Properties {
     this.#notices(step);
     this.#shape(step);
     this.#alarmClocks(step);
+    this.#telling.watch(step);
   };
 
   #pure({ policy, before, event, decision }: Step): void {
@@ -185,7 +188,7 @@ export class Properties {
 
   #notices({ before, decision }: Step): void {
     for (const effect of decision[1]) {
-      if (effect.kind !== 'notice' || effect.notice.kind === 'once') continue;
+      if (effect.kind !== 'notice' || effect.notice.kind === 'once' || effect.again) continue;
       const { key, kind } = effect.notice;
       if (kind === 'raise') assert.not(this.#raised.has(key), `${key} is raised once`);
       else assert.ok(this.#raised.has(key), `${key} is cleared only after a raise`);

@@ -11,6 +11,7 @@ import type {
   ServicePolicy,
   Verdict,
 } from '../../src/core/types.ts';
+import type { Match, Route, Routing } from '../../src/core/telling.ts';
 import { policy as makePolicy, rung, servicePolicy } from '../support/policies.ts';
 import { type Random, random } from '../support/random.ts';
 
@@ -41,6 +42,29 @@ const FAULTS: readonly Truth[] = [
   'expired',
   'unknowable',
 ];
+
+const ANY: Match = { severity: null, services: null, events: null, causes: null, keys: null };
+
+function makeRoute(r: Random): Route {
+  const severity = r.pick([null, null, 'critical', 'major', 'warning'] as const);
+  const services = r.chance(0.3) ? [r.pick(NAMES)] : null;
+  return {
+    match: { ...ANY, severity, services },
+    to: r.pick([['noc'], ['noc', 'boss'], ['log']]),
+    goOn: r.chance(0.5),
+    waitMs: r.pick([0, 0, 5000]),
+    remindMs: r.pick([null, 30_000, 600_000]),
+    escalate: r.chance(0.4) ? [{ afterMs: 20_000, to: ['owner'] }] : [],
+    quiet: r.chance(0.4) ? { during: 'night', below: r.pick(['critical', 'major'] as const) } : null,
+    group: r.pick(['none', 'children', 'all']),
+    record: r.chance(0.2),
+  };
+}
+
+const makeRouting = (r: Random): Routing => ({
+  routes: Array.from({ length: 1 + r.int(3) }, () => makeRoute(r)),
+  heartbeat: r.chance(0.5) ? { everyMs: 60_000, to: ['noc'] } : null,
+});
 
 export class World {
   readonly r: Random;
@@ -77,6 +101,7 @@ export class World {
     });
     const max = 2 + r.int(10);
     return makePolicy(services, {
+      ...(r.chance(0.7) ? { routing: makeRouting(r) } : {}),
       observe: r.chance(0.05),
       repairs: { max, windowMs: 600_000, parallel: 1 + r.int(2) },
     });
@@ -176,6 +201,9 @@ export class World {
         this.later(Math.max(0, at - this.now), () => ({ kind: 'woke', at: this.now, service, epoch }));
         return;
       }
+      case 'ring':
+        this.later(Math.max(0, effect.at - this.now), () => ({ kind: 'rang', at: this.now }));
+        return;
       default:
     }
   }
@@ -240,7 +268,8 @@ export class World {
     const { r } = this;
     const service = r.pick(this.names);
     const at = this.now;
-    const dice = r.int(21);
+    const dice = r.int(26);
+    if (dice > 20) return this.#word(dice);
     if (dice < 9) {
       const truth = r.pick(FAULTS);
       this.truth.set(service, truth);
@@ -266,6 +295,23 @@ export class World {
       });
     else if (dice === 19) this.reload();
     else this.feed({ kind: 'stepped', at, ms: r.pick([3_600_000, -3_600_000, 315_360_000_000, -315_360_000_000]) });
+  }
+
+  /** What people and the calendar say about telling. */
+  #word(dice: number): void {
+    const { r, now: at } = this;
+    const until = at + 1 + r.int(60_000);
+    const said = { at, until, by: 'op', comment: 'known' };
+    const services = r.chance(0.5) ? [r.pick(this.names)] : null;
+    if (dice === 21) this.feed({ kind: 'silenced', ...said, id: `s${r.int(3)}`, match: { ...ANY, services } });
+    else if (dice === 22) this.feed({ kind: 'unsilenced', at, id: `s${r.int(3)}`, by: 'op' });
+    else if (dice === 23) this.feed({ kind: 'quiet', at, name: 'night', until });
+    else if (dice === 24) {
+      const key = Object.keys(this.node.alarms)[0] ?? 'none';
+      this.feed({ kind: 'acked', at, key, by: 'op', comment: '' });
+    } else if (r.chance(0.7))
+      this.feed({ kind: 'maintained', ...said, name: `m${r.int(2)}`, services: services ?? this.names });
+    else this.feed({ kind: 'maintenance-over', at, name: `m${r.int(2)}`, by: 'op' });
   }
 
   /** Lets time run: checks on their beat, due events in order. */

@@ -40,6 +40,9 @@ export const degrades = (cause: Cause, detail = 'slow'): Verdict => ({
 });
 export const cannotTell = (detail = 'no idea'): Verdict => ({ outcome: 'unknown', detail, check: 'check' });
 
+/** The alarm clock of telling, among those of services. */
+const BELL = ' bell';
+
 export class Drive {
   now = 0;
   policy: Policy;
@@ -59,6 +62,7 @@ export class Drive {
     if (whole.kind === 'configured') this.policy = whole.policy;
     this.node = decision[0];
     for (const effect of decision[1]) if (effect.kind === 'wake') this.#wakes.set(effect.service, effect);
+    for (const effect of decision[1]) if (effect.kind === 'ring') this.#wakes.set(BELL, { at: effect.at, epoch: 0 });
     const step = { event: whole, before, decision };
     this.steps.push(step);
     return step;
@@ -72,9 +76,9 @@ export class Drive {
       if (!due) break;
       const [service, { at, epoch }] = due;
       this.#wakes.delete(service);
-      if (epoch !== this.node.services[service]?.epoch) continue;
+      if (service !== BELL && epoch !== this.node.services[service]?.epoch) continue;
       this.now = Math.max(this.now, at);
-      this.feed({ kind: 'woke', service, epoch });
+      this.feed(service === BELL ? { kind: 'rang' } : { kind: 'woke', service, epoch });
     }
     this.now = end;
   }

@@ -117,6 +117,7 @@ export class FakeMachine {
   #alert() {
     return defineAlert({
       about: 'Keeps it.',
+      reader: 'record',
       options: z.object({}),
       example: {},
       send: async (alert) => {

@@ -139,6 +139,8 @@ function effectLine(effect: Effect, at: number, node: NodeState): string | null 
       return node.services[effect.service]?.wakeAt === effect.at
         ? `wake ${effect.service} in ${span(effect.at - at)}`
         : null;
+    case 'ring':
+      return `ring in ${span(effect.at - at)}`;
     case 'notice': {
       const { kind, severity, event, key, summary } = effect.notice;
       return kind === 'once' ? `tell ${event} (${severity}): ${summary}` : `${kind} ${key} (${severity}): ${summary}`;

@@ -66,13 +66,15 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 /** Programs of their own, run in a child or a thread: what they touch, they touch for others. */
 export const PROGRAMS = ['src/host/disk-probe.ts', 'src/daemon/history-worker.ts'];
 
+const CONTROL = ['control', 'control-answers', 'control-telling'].map((name) => `src/daemon/${name}.ts`);
+
 /** Where each package may be imported: files, or folders ending in `/`. Nothing else may know it. */
 export const HOMES: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['src/daemon/control.ts', 'src/api/'],
   'cli-table3': ['src/commands/'],
   commander: ['src/main.ts', 'src/commands/'],
   diff: ['src/commands/init.ts'],
-  hono: ['src/daemon/control.ts', 'src/api/'],
+  hono: [...CONTROL, 'src/api/'],
   'hoodiecrow-imap': ['src/sandbox/hoodiecrow.ts'],
   imapflow: ['src/sandbox/web.ts'],
   koffi: ['src/ports/libc.ts', 'src/ports/proc-exit.ts', 'src/ports/win32.ts'],
@@ -81,15 +83,16 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   ldapts: ['src/checks/ldap.ts'],
   mysql2: ['src/checks/mariadb.ts'],
   'net-snmp': ['src/dialogues/snmp.ts'],
+  'cron-parser': ['src/daemon/calendar.ts'],
   'node-schedule': ['src/daemon/calendar.ts'],
-  nodemailer: ['src/sandbox/', 'src/dialogues/submit.ts'],
+  nodemailer: ['src/sandbox/', 'src/dialogues/submit.ts', 'src/dialogues/post.ts'],
   pg: ['src/checks/postgresql.ts'],
   'smtp-server': ['src/sandbox/'],
   systeminformation: ['src/ports/sysinfo.ts'],
   winston: ['src/ports/log.ts', 'src/alerts/event-log.ts'],
   'winston-transport': ['src/ports/log.ts', 'src/alerts/event-log.ts'],
   yaml: ['src/config/'],
-  zod: ['src/define.ts', 'src/daemon/control.ts', 'src/sandbox/'],
+  zod: ['src/define.ts', ...CONTROL, 'src/sandbox/'],
 };
 
 const within = (path: string, places: readonly string[]): boolean =>
