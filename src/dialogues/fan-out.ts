@@ -1,7 +1,7 @@
 // One alert to several receivers that know nothing of each other. Each gets every alert, in the order in which they are
-// offered, and not again what it has taken. Who does not answer is left behind with a list of its own, on the disk before
-// the alert counts as sent, and catches up by itself: it holds up nobody. With one receiver there is no list: the outbox
-// keeps what it does not take.
+// offered, and not again what it has taken. Who does not answer is left behind with a list of its own, on the disk
+// before the alert counts as sent, and catches up by itself: it holds up nobody. With one receiver there is no list:
+// the outbox keeps what it does not take.
 import type { Alert, Ports, SendResult } from '../define.ts';
 import type { Store } from '../ports/store.ts';
 
