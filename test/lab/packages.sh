@@ -15,6 +15,8 @@ wanted=(
   apache2 haproxy spamd unbound stunnel4 php-fpm amavisd-new mailman3 fetchmail
   # Other ways to run services, other houses, other systems.
   resource-agents supervisor busybox-static podman runc keepalived libxml2-utils wine64 wine
+  # What a network operations centre has.
+  snmp snmptrapd smitools
   # Receivers of alerts.
   prometheus-alertmanager
   # Webmail, and a fetcher.
@@ -24,6 +26,7 @@ units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
   redis-server mariadb postgresql snmpd apache2 haproxy spamd unbound stunnel4 php8.2-fpm amavis mailman3 fetchmail
   supervisor podman podman.socket podman-auto-update podman-auto-update.timer podman-restart keepalived logd
+  snmptrapd snmptrapd.socket
   prometheus-alertmanager
   roundcube-gc.timer roundcube-cleandb.timer
 )
