@@ -2,7 +2,8 @@
 // that says why. Pure, and the one place where evidence is weighed. It only ever names a cause better: what could not
 // be told stays `unknown`, and what is well stays well.
 import { combine, type NamedResult } from './combine.ts';
-import type { Cause, Facts, Verdict } from './types.ts';
+import { matches } from './log-line.ts';
+import type { Cause, Facts, LogSign, Verdict } from './types.ts';
 
 /** Causes that only say how it looks from outside: evidence may know better. */
 const VAGUE: ReadonlySet<Cause> = new Set(['refusing', 'hung', 'overloaded']);
@@ -11,18 +12,22 @@ interface Case {
   readonly results: readonly NamedResult[];
   readonly verdict: Verdict;
   readonly facts: Facts;
+  readonly signs: readonly LogSign[];
   readonly cause: Cause;
 }
 
-/** What a rule concluded; the sentence is put behind what was seen. */
+/** What a rule concluded, from which evidence (null: from the answers alone); the sentence is put behind what was
+ *  seen. */
 interface Finding {
+  readonly by: keyof Facts | null;
   readonly patch: Partial<Verdict>;
   readonly because: string;
 }
 
 type Rule = (found: Case) => Finding | null;
 
-const certain = (cause: Cause, because: string, more: Partial<Verdict> = {}): Finding => ({
+const certain = (by: keyof Facts, cause: Cause, because: string, more: Partial<Verdict> = {}): Finding => ({
+  by,
   patch: { cause, confidence: 'certain', ...more },
   because,
 });
@@ -33,31 +38,31 @@ const isGone = ({ facts }: Case): boolean => facts.run?.state === 'stopped' || f
  *  there is not the service. */
 const foreignListener: Rule = (found) => {
   if (!isGone(found) || (found.cause !== 'dead' && !VAGUE.has(found.cause))) return null;
-  const other = found.facts.listeners.find((one) => !one.own);
+  const other = found.facts.listeners?.find((one) => !one.own);
   if (!other) return null;
   const text = `its own process is gone, and port ${other.port} is held by ${other.who}: a foreign listener`;
-  return certain('misconfigured', text, { check: 'manager', conclusive: true, direct: true });
+  return certain('listeners', 'misconfigured', text, { check: 'manager', conclusive: true, direct: true });
 };
 
 /** A port that refuses, or does not answer, says more when the manager says that there is no process behind it. */
 const gone: Rule = (found) => {
   if (!isGone(found) || !VAGUE.has(found.cause)) return null;
   const detail = found.facts.run?.detail ?? '';
-  return certain('dead', '', { detail, check: 'manager', conclusive: true, direct: true });
+  return certain('run', 'dead', '', { detail, check: 'manager', conclusive: true, direct: true });
 };
 
 /** A process that is stopped (SIGSTOP) does nothing until somebody continues or kills it. Of several, the part that
  *  can be repaired alone; a main process that is stopped takes all the others with it. */
 const stopped: Rule = ({ facts, cause }) => {
   if (!VAGUE.has(cause)) return null;
-  const still = facts.processes.filter((one) => one.state === 'T');
+  const still = (facts.processes ?? []).filter((one) => one.state === 'T');
   const main = still.find((one) => one.main);
   const first = main ?? still.find((one) => one.part !== null) ?? still[0];
   if (!first) return null;
   const part = main || still.some((one) => one.part !== first.part) ? null : first.part;
   const others = still.length > 1 ? ` and ${still.length - 1} more` : '';
   const text = `its process ${first.name} (pid ${first.pid})${others} is stopped (state T)`;
-  return certain('hung', text, { direct: true, ...(part === null ? {} : { part }) });
+  return certain('processes', 'hung', text, { direct: true, ...(part === null ? {} : { part }) });
 };
 
 /** Mail servers look up who connects before they greet: without a resolver the greeting is late or never comes. */
@@ -66,7 +71,20 @@ const resolverSilent: Rule = ({ facts, verdict, results, cause }) => {
   const type = results.find((one) => one.name === verdict.check)?.type;
   if (type !== 'smtp') return null;
   const text = "this machine's resolver does not answer, and a mail server asks it before it greets";
-  return { patch: { cause: 'dependency', confidence: 'likely', conclusive: false }, because: text };
+  return { by: 'resolver', patch: { cause: 'dependency', confidence: 'likely', conclusive: false }, because: text };
+};
+
+/** The newest line that its kit knows. Below all that was seen: a log says what was, and others may write into it. */
+const toldByLog: Rule = ({ facts, signs, cause }) => {
+  if (!VAGUE.has(cause)) return null;
+  for (const line of [...(facts.log ?? [])].reverse()) {
+    const sign = signs.find((one) => matches(one.line, line));
+    if (!sign) continue;
+    const part = sign.part === undefined ? {} : { part: sign.part };
+    const because = `its log says "${line}": ${sign.says}`;
+    return { by: 'log', patch: { cause: sign.cause, confidence: 'likely', ...part }, because };
+  }
+  return null;
 };
 
 /** Everything else of the service works; only the probe may not log in. */
@@ -75,11 +93,11 @@ const probeRefused: Rule = ({ results, verdict, cause }) => {
   const others = results.filter((one) => one.name !== verdict.check);
   if (others.length === 0 || !others.every((one) => one.result.outcome === 'pass')) return null;
   const text = 'all else of it works: the account of the probe is at fault, not the service';
-  return { patch: { confidence: 'likely' }, because: text };
+  return { by: null, patch: { confidence: 'likely' }, because: text };
 };
 
 /** The first that fits decides: what was seen comes before what is concluded. */
-const RULES: readonly Rule[] = [foreignListener, stopped, gone, resolverSilent, probeRefused];
+const RULES: readonly Rule[] = [foreignListener, stopped, gone, resolverSilent, toldByLog, probeRefused];
 
 /** Would facts change anything? They are gathered only then. */
 export function wantsFacts(results: readonly NamedResult[], verdict: Verdict): boolean {
@@ -89,22 +107,65 @@ export function wantsFacts(results: readonly NamedResult[], verdict: Verdict): b
   return verdict.cause === 'dead' && results.some((one) => one.result.outcome === 'pass');
 }
 
-const NOTHING_KNOWN: Facts = { run: null, processes: [], listeners: [], ageMs: null, resolver: null };
+const NOTHING_KNOWN: Facts = {
+  run: null,
+  processes: null,
+  listeners: null,
+  ageMs: null,
+  resolver: null,
+  log: null,
+};
 
 /** With how long it has been running: whoever has just been started may not answer yet. */
 const aged = (verdict: Verdict, { ageMs }: Facts): Verdict => (ageMs === null ? verdict : { ...verdict, ageMs });
 
+/** Which evidence is missing that could have said more of this. */
+function missing({ facts, cause }: Case): readonly (keyof Facts)[] {
+  const wanted = ['run', 'processes', 'listeners', 'log', ...(cause === 'hung' ? ['resolver' as const] : [])] as const;
+  return wanted.filter((one) => facts[one] === null);
+}
+
 /** Several results, and facts where they were gathered → one verdict. */
-export function diagnose(results: readonly NamedResult[], facts: Facts | null): Verdict {
+export function diagnose(
+  results: readonly NamedResult[],
+  facts: Facts | null,
+  signs: readonly LogSign[] = [],
+): Verdict {
   const verdict = combine(results);
   if (verdict.outcome !== 'fail') return verdict;
-  const found: Case = { results, verdict, facts: facts ?? NOTHING_KNOWN, cause: verdict.cause ?? 'refusing' };
+  const cause = verdict.cause ?? 'refusing';
+  const found: Case = { results, verdict, facts: facts ?? NOTHING_KNOWN, signs, cause };
   for (const rule of RULES) {
     const finding = rule(found);
     if (!finding) continue;
     const { conclusive, ...merged } = { ...verdict, ...finding.patch };
     const detail = [merged.detail, finding.because].filter((text) => text !== '').join('; ');
-    return aged({ ...merged, detail, ...(conclusive ? { conclusive } : {}) }, found.facts);
+    const seen = finding.by === null ? {} : { seen: { by: finding.by, check: verdict.check, cause } };
+    return aged({ ...merged, detail, ...seen, ...(conclusive ? { conclusive } : {}) }, found.facts);
   }
-  return aged(verdict, found.facts);
+  const unseen = facts === null ? [] : missing(found);
+  return aged({ ...verdict, ...(unseen.length > 0 ? { unseen } : {}) }, found.facts);
+}
+
+const AS_BEFORE = ' (seen before, and not refuted since)';
+
+/** A failure whose evidence could not be gathered, after the same one whose evidence was: what was seen holds until it
+ *  is looked for and not found. Whatever is new of the failure itself counts. */
+export function held(before: Verdict | null, now: Verdict): Verdict {
+  const { seen } = before ?? {};
+  if (!before || !seen || now.outcome !== 'fail' || !now.unseen?.includes(seen.by)) return now;
+  if (seen.check !== now.check || seen.cause !== (now.cause ?? 'refusing')) return now;
+  const detail = before.detail.endsWith(AS_BEFORE) ? before.detail : `${before.detail}${AS_BEFORE}`;
+  const conclusive = before.conclusive || (now.conclusive && before.confidence === 'certain');
+  const { unseen } = now;
+  return { ...before, detail, unseen, ...(conclusive ? { conclusive } : {}), ...ageOf(now) };
+}
+
+const ageOf = ({ ageMs }: Verdict): Pick<Verdict, 'ageMs'> => (ageMs === undefined ? {} : { ageMs });
+
+/** What is known of it from before counts no more. */
+export function unheld(verdict: Verdict | null): Verdict | null {
+  if (!verdict?.seen) return verdict;
+  const { seen: _, ...rest } = verdict;
+  return rest;
 }

@@ -69,6 +69,7 @@ export const initial = (name: string): ServiceState => ({
   verdict: null,
   degraded: [],
   attempts: 0,
+  tried: [],
   repairs: [],
   rung: null,
   incident: null,

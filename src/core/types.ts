@@ -61,30 +61,50 @@ export interface Verdict {
   readonly ageMs?: number;
   /** How much the cause is worth: seen, or concluded from what else is known. Absent: as the check said it. */
   readonly confidence?: 'certain' | 'likely';
+  /** The evidence that made this of what the checks said, and what they said: the same failure is known again by it. */
+  readonly seen?: { readonly by: keyof Facts; readonly check: string; readonly cause: Cause };
+  /** Evidence that could say more, and that could not be gathered: it refutes nothing that was seen before. */
+  readonly unseen?: readonly (keyof Facts)[];
 }
 
-/** What is known of a service beside what its checks say. Gathered when something is wrong, judged in diagnose.ts. */
+/** What is known of a service beside what its checks say. Gathered when something is wrong, judged in diagnose.ts.
+ *  Everywhere null means that it could not be gathered, or that there is nobody to ask: it is no evidence of absence. */
 export interface Facts {
-  /** What its manager says of it, with the sentence; null where nobody could say. */
+  /** What its manager says of it, with the sentence. */
   readonly run: {
     readonly state: 'running' | 'stopped' | 'failed' | 'changing' | 'unknown';
     readonly detail: string;
   } | null;
   /** Its living processes. `state` as in proc(5): T is stopped, D waits for a device. */
-  readonly processes: readonly {
-    readonly pid: number;
-    readonly name: string;
-    readonly state: string;
-    readonly main: boolean;
-    /** The part of the service that this process is, where the configuration of its manager names one. */
-    readonly part: string | null;
-  }[];
+  readonly processes:
+    | readonly {
+        readonly pid: number;
+        readonly name: string;
+        readonly state: string;
+        readonly main: boolean;
+        /** The part of the service that this process is, where the configuration of its manager names one. */
+        readonly part: string | null;
+      }[]
+    | null;
   /** Who listens on its ports; `own`: one of its processes does, or PID 1 for it. */
-  readonly listeners: readonly { readonly port: number; readonly who: string; readonly own: boolean }[];
+  readonly listeners: readonly { readonly port: number; readonly who: string; readonly own: boolean }[] | null;
   /** How long its main process has been running. */
   readonly ageMs: number | null;
   /** Does the machine's own resolver answer at all? */
   readonly resolver: 'answers' | 'silent' | null;
+  /** The newest lines of its own log since the failure began, oldest first. */
+  readonly log: readonly string[] | null;
+}
+
+/** A line of a service's own log that says what is wrong with it. Data of its kit. */
+export interface LogSign {
+  /** The whole line; `*` stands for any text. */
+  readonly line: string;
+  readonly cause: Cause;
+  /** What it means, for a person. */
+  readonly says: string;
+  /** The part of the service that the line is about. */
+  readonly part?: string;
 }
 
 export type RungName = 'reload' | 'part' | 'start' | 'restart' | 'kill-and-start' | 'command';
@@ -201,6 +221,8 @@ export interface ServiceState {
   readonly degraded: readonly Depth[];
   /** Rungs climbed since the service was last stable. */
   readonly attempts: number;
+  /** Which they were, oldest first (`keyOf` in ladder.ts). Absent in states of older journals. */
+  readonly tried?: readonly string[];
   /** When repairs were started: the budget's memory. */
   readonly repairs: readonly number[];
   readonly rung: RungName | null;

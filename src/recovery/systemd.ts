@@ -3,16 +3,17 @@
 import {
   type ActionResult,
   defineRecovery,
-  type Facts,
+  type Evidence,
   type Inspection,
   opt,
   type RecoveryContext,
   type Step,
   z,
 } from '../define.ts';
+import { evidenceOf, UNSEEN } from '../host/evidence.ts';
 import { killUntilGone, leftOver } from '../host/kill.ts';
 import { watchLife } from '../host/life-watch.ts';
-import { freePorts, listenersOf } from '../host/ports-held.ts';
+import { freePorts } from '../host/ports-held.ts';
 import { clean, count, troubleLine } from '../host/text.ts';
 import { isBlind, type Known, livingIn, partsOf, readUnit, type UnitReading } from '../host/unit-state.ts';
 import { validateBy } from '../host/validate.ts';
@@ -255,25 +256,27 @@ async function repairPart(context: Context, part: string): Promise<ActionResult>
   return good(`killed ${count(end.killed, 'process', 'processes')} of ${part}; its main process starts others`);
 }
 
-/** How long its main process has been running. proc(5) counts in ticks since the boot; 100 a second on every Linux
- *  that Node runs on. */
-function ageOf(context: Context, { main }: UnitReading): number | null {
-  return main ? Math.max(0, context.ports.clock.monotonic() - main.startTicks * 10) : null;
+/** How many lines of its log are read, and how far back at most. */
+const LOG_LINES = 60;
+const LOG_MS = 600_000;
+
+/** The newest lines of the unit's own processes; what systemd says of the unit is not among them. */
+async function logSince(context: Context, sinceMs: number): Promise<readonly string[] | null> {
+  const from = (context.ports.clock.wall() - Math.min(sinceMs, LOG_MS)) / 1000;
+  const show = ['--no-pager', '-q', '-o', 'cat', '-n', String(LOG_LINES), `--since=@${from.toFixed(3)}`];
+  const argv = ['journalctl', ...show, `_SYSTEMD_UNIT=${unitName(context.options.unit)}`];
+  const got = await context.ports.exec.run(argv, { timeoutMs: 1500, signal: context.signal });
+  return got.code === 0 ? got.stdout.split('\n').map(clean).filter(Boolean).slice(-LOG_LINES) : null;
 }
 
-/** Its processes with their states, and who listens on its ports. */
-async function evidence(context: Context): Promise<Omit<Facts, 'run' | 'resolver'>> {
-  const now = await look(context, 'fresh');
-  if (!now) return { processes: [], listeners: [], ageMs: null };
-  const { proc } = context.ports;
+/** Its processes with their states, who listens on its ports, and what it wrote into its log. */
+async function evidence(context: Context, { sinceMs }: { readonly sinceMs: number }): Promise<Evidence> {
+  const [now, log] = await Promise.all([look(context, 'fresh'), logSince(context, sinceMs)]);
+  if (!now) return { ...UNSEEN, log };
+  const { exe, parts, ports: held } = context.options;
   const group = now.facts['ControlGroup'] ?? '';
-  const parts = Object.entries(context.options.parts);
-  const processes = livingIn(group, proc).map((one) => ({
-    ...{ pid: one.pid, name: clean(one.comm), state: one.state, main: one.pid === now.reading.main?.pid },
-    part: parts.find(([, exe]) => exe === one.exe)?.[0] ?? null,
-  }));
-  const claim = { ports: context.options.ports, exe: context.options.exe, group };
-  return { processes, listeners: listenersOf(context.ports, claim), ageMs: ageOf(context, now.reading) };
+  const living = livingIn(group, context.ports.proc);
+  return evidenceOf(context.ports, { living, main: now.reading.main, parts, claim: { ports: held, exe, group }, log });
 }
 
 export default defineRecovery({

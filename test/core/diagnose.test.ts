@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { NamedResult } from '../../src/core/combine.ts';
-import { diagnose, wantsFacts } from '../../src/core/diagnose.ts';
+import { diagnose, held, unheld, wantsFacts } from '../../src/core/diagnose.ts';
 import type { Cause, Facts, Outcome } from '../../src/core/types.ts';
 
 const test = suite('diagnose');
@@ -14,8 +14,8 @@ const facts = (patch: Partial<Facts> = {}): Facts => ({
   run: { state: 'running', detail: 'it runs' },
   processes: [],
   listeners: [],
-
   ageMs: null,
+  log: [],
   resolver: 'answers',
   ...patch,
 });
@@ -23,7 +23,7 @@ const one = (
   name: string,
   state: string,
   more: { main?: boolean; part?: string } = {},
-): Facts['processes'][number] => ({
+): NonNullable<Facts['processes']>[number] => ({
   ...{ pid: 7, name, state, main: more.main ?? false, part: more.part ?? null },
 });
 
@@ -54,6 +54,7 @@ test('nothing runs behind a port that refuses: it is dead, for certain', () => {
   assert.equal(diagnose([say('tcp', 'fail', 'refusing')], known), {
     ...{ outcome: 'fail', cause: 'dead', detail: 'the main process is gone', check: 'manager' },
     ...{ confidence: 'certain', conclusive: true, direct: true },
+    seen: { by: 'run', check: 'tcp', cause: 'refusing' },
   });
 });
 
@@ -126,6 +127,79 @@ test('what no restart cures is never turned into something that one would', () =
   });
   for (const cause of ['misconfigured', 'no-space', 'dependency', 'credentials', 'expired'] as const)
     assert.is(diagnose([say('smtp', 'fail', cause)], known).cause, cause);
+});
+
+const blind = facts({ run: null, processes: null, listeners: null, log: null });
+
+test('what could not be gathered is told from what is not there', () => {
+  assert.equal(diagnose([say('imap', 'fail', 'refusing')], blind).unseen, ['run', 'processes', 'listeners', 'log']);
+  assert.is(diagnose([say('imap', 'fail', 'refusing')], facts()).unseen, undefined);
+  const noWord = facts({ resolver: null });
+  assert.equal(diagnose([say('smtp', 'fail', 'hung')], noWord).unseen, ['resolver']);
+  assert.is(diagnose([say('smtp', 'fail', 'refusing')], noWord).unseen, undefined, 'not asked, and not wanted');
+  assert.is(diagnose([say('smtp', 'fail', 'hung')], null).unseen, undefined, 'nobody has tried');
+});
+
+test('what was seen of the same failure holds until it is refuted', () => {
+  const hung = [say('lmtp', 'fail', 'hung')];
+  const processes = [one('lmtp', 'T', { part: 'lmtp' })];
+  const before = diagnose(hung, facts({ processes }));
+  const now = held(before, diagnose([say('lmtp', 'fail', 'hung', true)], { ...blind, ageMs: 9000 }));
+  assert.equal([now.part, now.cause, now.direct, now.conclusive, now.ageMs], ['lmtp', 'hung', true, true, 9000]);
+  assert.match(now.detail, /lmtp \(pid 7\) is stopped.*seen before, and not refuted since\)$/);
+  const third = held(now, diagnose(hung, blind));
+  assert.is(third.detail, now.detail, 'it does not grow');
+  assert.is(held(third, diagnose(hung, facts())).part, undefined, 'they were looked at, and none is stopped');
+  const half = facts({ processes: [], resolver: null });
+  assert.is(held(third, diagnose(hung, half)).part, undefined, 'other evidence that is missing refutes nothing');
+});
+
+test('another failure is another story', () => {
+  const before = diagnose([say('lmtp', 'fail', 'hung')], facts({ processes: [one('lmtp', 'T', { part: 'lmtp' })] }));
+  for (const other of [say('imap', 'fail', 'hung'), say('lmtp', 'fail', 'refusing'), say('lmtp', 'fail', 'no-space')])
+    assert.is(held(before, diagnose([other], blind)).part, undefined);
+  for (const outcome of ['pass', 'unknown', 'degraded'] as const) {
+    const now = diagnose([say('lmtp', outcome, outcome === 'degraded' ? 'hung' : undefined)], blind);
+    assert.is(held(before, now), now, outcome);
+  }
+  assert.is(
+    held(unheld(before), diagnose([say('lmtp', 'fail', 'hung')], blind)).part,
+    undefined,
+    'and it can be dropped',
+  );
+  assert.is(held(null, before), before);
+});
+
+test('what kept it from a repair holds as well', () => {
+  const smtp = [say('smtp', 'fail', 'hung', true)];
+  const before = diagnose(smtp, facts({ resolver: 'silent' }));
+  const now = held(before, diagnose(smtp, facts({ resolver: null })));
+  assert.equal([now.cause, now.conclusive], ['dependency', undefined]);
+  assert.is(held(before, diagnose(smtp, facts({ resolver: 'answers' }))).cause, 'hung');
+});
+
+const SIGNS = [
+  { line: 'master: Warning: service(*): process_limit (*) reached*', cause: 'overloaded', says: 'a limit' },
+  { line: 'fatal: * No space left on device', cause: 'no-space', says: 'the disk is full', part: 'cleanup' },
+] as const;
+
+test('a line of its log names the cause, below what was seen', () => {
+  const log = ['connect from x', 'fatal: queue: No space left on device', 'disconnect from x'];
+  const verdict = diagnose([say('smtp', 'fail', 'hung')], facts({ log }), SIGNS);
+  assert.equal([verdict.cause, verdict.confidence, verdict.part], ['no-space', 'likely', 'cleanup']);
+  assert.match(verdict.detail, /^smtp says fail; its log says "fatal: queue: No .*": the disk is full$/);
+  const stopped = facts({ log, processes: [one('cleanup', 'T', { part: 'cleanup' })] });
+  assert.is(diagnose([say('smtp', 'fail', 'hung')], stopped, SIGNS).cause, 'hung', 'a process that is stopped');
+  assert.is(diagnose([say('smtp', 'fail', 'expired')], facts({ log }), SIGNS).cause, 'expired', 'nor a plain word');
+});
+
+test('the newest line decides, and only a whole one', () => {
+  const full = 'fatal: queue: No space left on device';
+  const limit = 'master: Warning: service(imap-login): process_limit (2) reached, client connections are being dropped';
+  const cause = (...log: string[]): unknown => diagnose([say('smtp', 'fail', 'hung')], facts({ log }), SIGNS).cause;
+  assert.equal([cause(full, limit), cause(limit, full)], ['overloaded', 'no-space']);
+  for (const line of [`reject: helo=<${full}>`, `${full}>`, 'fatal: No space left on device', ''])
+    assert.is(cause(line), 'hung', line);
 });
 
 test.run();
