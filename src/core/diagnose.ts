@@ -74,12 +74,14 @@ const resolverSilent: Rule = ({ facts, verdict, results, cause }) => {
   return { by: 'resolver', patch: { cause: 'dependency', confidence: 'likely', conclusive: false }, because: text };
 };
 
-/** The newest line that its kit knows. Below all that was seen: a log says what was, and others may write into it. */
+/** The first sign of its kit that stands in its log. Below all that was seen: a log says what was, and others may write
+ *  into it. */
 const toldByLog: Rule = ({ facts, signs, cause }) => {
   if (!VAGUE.has(cause)) return null;
-  for (const line of [...(facts.log ?? [])].reverse()) {
-    const sign = signs.find((one) => matches(one.line, line));
-    if (!sign) continue;
+  const newest = [...(facts.log ?? [])].reverse();
+  for (const sign of signs) {
+    const line = newest.find((one) => matches(sign.line, one));
+    if (line === undefined) continue;
     const part = sign.part === undefined ? {} : { part: sign.part };
     const because = `its log says "${line}": ${sign.says}`;
     return { by: 'log', patch: { cause: sign.cause, confidence: 'likely', ...part }, because };

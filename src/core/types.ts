@@ -68,7 +68,7 @@ export interface Verdict {
 }
 
 /** What is known of a service beside what its checks say. Gathered when something is wrong, judged in diagnose.ts.
- *  Everywhere null means that it could not be gathered, or that there is nobody to ask: it is no evidence of absence. */
+ *  Everywhere null means that it could not be gathered, or that nobody can be asked: it is no evidence of absence. */
 export interface Facts {
   /** What its manager says of it, with the sentence. */
   readonly run: {
