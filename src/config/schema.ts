@@ -143,7 +143,9 @@ const logSign = z
 
 const logSigns = z
   .record(name('The name of a sign; one of the kit of this name is changed'), logSign)
-  .describe('Lines of its own log, most telling first, that name the cause of a failure which checks see from outside only');
+  .describe(
+    'Lines of its own log, most telling first, that name the cause of a failure which checks see from outside only',
+  );
 
 export const service = z
   .strictObject({

@@ -63,6 +63,20 @@ test('evidence names who listens on its ports, and whether that is the service',
   ]);
 });
 
+test('evidence holds the newest lines of its own log since it was well, bounded and clean', async () => {
+  const world = new World();
+  const lines = Array.from({ length: 500 }, (_, number) => `line ${number} \u001b[31m${'x'.repeat(500)}`);
+  world.verbs['journalctl'] = () => ({ stdout: `${lines.join('\n')}\n` });
+  const seen = await recovery.evidence?.(world.context(), { sinceMs: 5000 });
+  assert.is(seen?.log?.length, 60);
+  assert.match(seen?.log?.at(-1) ?? '', /^line 499 \[31mx+…$/);
+  world.verbs['journalctl'] = () => ({ code: 1 });
+  assert.is((await recovery.evidence?.(world.context(), { sinceMs: 5000 }))?.log, null, 'it could not be read');
+  world.systemd = false;
+  const blind = await recovery.evidence?.(world.context(), { sinceMs: 5000 });
+  assert.equal([blind?.processes, blind?.listeners], [null, null]);
+});
+
 test('a living one is stopped in good order, and killed when it does not', async () => {
   const polite = new World();
   assert.match((await recovery.stop(polite.context(), { force: false })).detail, /^stopped in 5 ms$/);
