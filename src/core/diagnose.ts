@@ -65,6 +65,19 @@ const stopped: Rule = ({ facts, cause }) => {
   return certain('processes', 'hung', text, { direct: true, ...(part === null ? {} : { part }) });
 };
 
+/** Whoever has just been started may still open its ports. */
+const OPENED_MS = 10_000;
+
+/** It runs and holds others of its ports, and one that refuses is held by nobody: it was not told to listen there. */
+const notListening: Rule = ({ facts, cause }) => {
+  const port = facts.unheld?.[0];
+  const held = facts.listeners?.find((one) => one.own);
+  if (cause !== 'refusing' || port === undefined || !held || facts.run?.state !== 'running') return null;
+  if (facts.ageMs === null || facts.ageMs < OPENED_MS) return null;
+  const text = `it runs and holds port ${held.port}, and nobody listens on port ${port}: its configuration names no`;
+  return { by: 'unheld', patch: { cause: 'misconfigured', confidence: 'likely' }, because: `${text} service there` };
+};
+
 /** Mail servers look up who connects before they greet: without a resolver the greeting is late or never comes. */
 const resolverSilent: Rule = ({ facts, verdict, results, cause }) => {
   if (cause !== 'hung' || facts.resolver !== 'silent') return null;
@@ -74,12 +87,19 @@ const resolverSilent: Rule = ({ facts, verdict, results, cause }) => {
   return { by: 'resolver', patch: { cause: 'dependency', confidence: 'likely', conclusive: false }, because: text };
 };
 
+/** Servers say that something behind them fails, and as well when a file of their own is missing. */
+const isPutOff = ({ cause, outcome }: Pick<Verdict, 'cause' | 'outcome'>): boolean =>
+  cause === 'dependency' && (outcome === 'degraded' || outcome === 'fail');
+/** Causes that a restart may cure: no log makes one of these of what no restart cures. */
+const CURED: ReadonlySet<Cause> = new Set(['dead', 'hung', 'refusing']);
+
 /** The first sign of its kit that stands in its log. Below all that was seen: a log says what was, and others may write
  *  into it. */
-const toldByLog: Rule = ({ facts, signs, cause }) => {
-  if (!VAGUE.has(cause)) return null;
+const toldByLog: Rule = ({ facts, signs, cause, verdict }) => {
+  const vague = VAGUE.has(cause);
+  if (!vague && !isPutOff(verdict)) return null;
   const newest = [...(facts.log ?? [])].reverse();
-  for (const sign of signs) {
+  for (const sign of signs.filter((one) => vague || !CURED.has(one.cause))) {
     const line = newest.find((one) => matches(sign.line, one));
     if (line === undefined) continue;
     const part = sign.part === undefined ? {} : { part: sign.part };
@@ -99,10 +119,11 @@ const probeRefused: Rule = ({ results, verdict, cause }) => {
 };
 
 /** The first that fits decides: what was seen comes before what is concluded. */
-const RULES: readonly Rule[] = [foreignListener, stopped, gone, resolverSilent, toldByLog, probeRefused];
+const RULES: readonly Rule[] = [foreignListener, stopped, gone, notListening, resolverSilent, toldByLog, probeRefused];
 
 /** Would facts change anything? They are gathered only then. */
 export function wantsFacts(results: readonly NamedResult[], verdict: Verdict): boolean {
+  if (isPutOff(verdict)) return true;
   if (verdict.outcome !== 'fail') return false;
   if (VAGUE.has(verdict.cause ?? 'refusing')) return true;
   // Dead, and yet something answers for it.
@@ -113,6 +134,7 @@ const NOTHING_KNOWN: Facts = {
   run: null,
   processes: null,
   listeners: null,
+  unheld: null,
   ageMs: null,
   resolver: null,
   log: null,
@@ -123,7 +145,14 @@ const aged = (verdict: Verdict, { ageMs }: Facts): Verdict => (ageMs === null ? 
 
 /** Which evidence is missing that could have said more of this. */
 function missing({ facts, cause }: Case): readonly (keyof Facts)[] {
-  const wanted = ['run', 'processes', 'listeners', 'log', ...(cause === 'hung' ? ['resolver' as const] : [])] as const;
+  const wanted = [
+    'run',
+    'processes',
+    'listeners',
+    'unheld',
+    'log',
+    ...(cause === 'hung' ? ['resolver' as const] : []),
+  ] as const;
   return wanted.filter((one) => facts[one] === null);
 }
 
@@ -134,10 +163,10 @@ export function diagnose(
   signs: readonly LogSign[] = [],
 ): Verdict {
   const verdict = combine(results);
-  if (verdict.outcome !== 'fail') return verdict;
+  if (verdict.outcome !== 'fail' && !isPutOff(verdict)) return verdict;
   const cause = verdict.cause ?? 'refusing';
   const found: Case = { results, verdict, facts: facts ?? NOTHING_KNOWN, signs, cause };
-  for (const rule of RULES) {
+  for (const rule of verdict.outcome === 'fail' ? RULES : [toldByLog]) {
     const finding = rule(found);
     if (!finding) continue;
     const { conclusive, ...merged } = { ...verdict, ...finding.patch };
@@ -145,7 +174,7 @@ export function diagnose(
     const seen = finding.by === null ? {} : { seen: { by: finding.by, check: verdict.check, cause } };
     return aged({ ...merged, detail, ...seen, ...(conclusive ? { conclusive } : {}) }, found.facts);
   }
-  const unseen = facts === null ? [] : missing(found);
+  const unseen = facts === null || verdict.outcome !== 'fail' ? [] : missing(found);
   return aged({ ...verdict, ...(unseen.length > 0 ? { unseen } : {}) }, found.facts);
 }
 

@@ -88,6 +88,8 @@ export interface Facts {
     | null;
   /** Who listens on its ports; `own`: one of its processes does, or PID 1 for it. */
   readonly listeners: readonly { readonly port: number; readonly who: string; readonly own: boolean }[] | null;
+  /** Ports of its own that nobody listens on. */
+  readonly unheld: readonly number[] | null;
   /** How long its main process has been running. */
   readonly ageMs: number | null;
   /** Does the machine's own resolver answer at all? */

@@ -39,7 +39,7 @@ async function resolverOf(ports: Ports, signal: AbortSignal): Promise<Facts['res
 /** Nobody runs it that could be asked: that is known. */
 const NOBODY: Omit<Facts, 'resolver'> = {
   ...{ run: { state: 'unknown', detail: 'it has no manager' }, ageMs: null },
-  ...{ processes: [], listeners: [], log: [] },
+  ...{ processes: [], listeners: [], unheld: [], log: [] },
 };
 
 /** What the manager says and sees. Null is what it could not look at in time. */
@@ -50,9 +50,11 @@ async function managerFacts({ service, managed, sinceMs }: Asked, ports: Ports):
     inTime(ports, (signal) => plugin.inspect(contextOf(service, managed, ports, signal))),
     inTime(ports, async (signal) => plugin.evidence?.(contextOf(service, managed, ports, signal), { sinceMs }) ?? null),
   ]);
+  const list = <T>(found: readonly T[] | null | undefined): readonly T[] | null =>
+    Array.isArray(found) ? (found as readonly T[]) : null; // Also of people's own plugins, which may forget one.
   return {
-    ...{ processes: null, listeners: null, ageMs: null, log: null },
-    ...more,
+    ...{ processes: list(more?.processes), listeners: list(more?.listeners), unheld: list(more?.unheld) },
+    ...{ ageMs: more?.ageMs ?? null, log: list(more?.log) },
     run: seen && seen.state !== 'unknown' ? { state: seen.state, detail: seen.detail } : null,
   };
 }

@@ -8,7 +8,7 @@ import { type Claim, listenersOf } from './ports-held.ts';
 import { clean } from './text.ts';
 
 /** Nothing could be gathered. */
-export const UNSEEN: Evidence = { processes: null, listeners: null, ageMs: null, log: null };
+export const UNSEEN: Evidence = { processes: null, listeners: null, unheld: null, ageMs: null, log: null };
 
 interface Family {
   readonly living: readonly ProcessFacts[];
@@ -31,13 +31,14 @@ export function evidenceOf(ports: Ports, { living, main, parts = {}, claim, log 
   const ofExe = new Map(Object.entries(parts).map(([part, exe]) => [exe, part]));
   const alive = living.filter((one) => one.state !== 'Z' && one.state !== 'X');
   const first = [...alive.filter((one) => one.state === 'T'), ...alive.filter((one) => one.state !== 'T')];
-  const pids = alive.map((one) => one.pid);
+  const listeners = claim && listenersOf(ports, { ...claim, pids: alive.map((one) => one.pid) });
   return {
     processes: first.slice(0, MOST).map((one) => ({
       ...{ pid: one.pid, name: clean(one.comm), state: one.state, main: one.pid === main?.pid },
       part: ofExe.get(one.exe ?? '') ?? null,
     })),
-    listeners: claim && listenersOf(ports, { ...claim, pids }),
+    listeners,
+    unheld: listeners && (claim?.ports ?? []).filter((port) => !listeners.some((one) => one.port === port)),
     ageMs: main && Math.max(0, ports.clock.monotonic() - main.startTicks * TICK_MS),
     log,
   };

@@ -14,6 +14,7 @@ const facts = (patch: Partial<Facts> = {}): Facts => ({
   run: { state: 'running', detail: 'it runs' },
   processes: [],
   listeners: [],
+  unheld: [],
   ageMs: null,
   log: [],
   resolver: 'answers',
@@ -37,6 +38,7 @@ test('without facts it is what the checks say', () => {
 test('facts are asked for only where they could say more', () => {
   const wants = (...results: NamedResult[]): boolean => wantsFacts(results, diagnose(results, null));
   assert.ok(wants(say('imap', 'fail', 'hung')) && wants(say('imap', 'fail', 'refusing')));
+  assert.ok(wants(say('imap', 'fail', 'dependency')), 'its log may say more');
   for (const cause of ['no-space', 'misconfigured', 'credentials', 'expired', 'dead'] as const)
     assert.not.ok(wants(say('imap', 'fail', cause)), cause);
   for (const outcome of ['pass', 'unknown'] as const) assert.not.ok(wants(say('imap', outcome)), outcome);
@@ -129,10 +131,16 @@ test('what no restart cures is never turned into something that one would', () =
     assert.is(diagnose([say('smtp', 'fail', cause)], known).cause, cause);
 });
 
-const blind = facts({ run: null, processes: null, listeners: null, log: null });
+const blind = facts({ run: null, processes: null, listeners: null, unheld: null, log: null });
 
 test('what could not be gathered is told from what is not there', () => {
-  assert.equal(diagnose([say('imap', 'fail', 'refusing')], blind).unseen, ['run', 'processes', 'listeners', 'log']);
+  assert.equal(diagnose([say('imap', 'fail', 'refusing')], blind).unseen, [
+    'run',
+    'processes',
+    'listeners',
+    'unheld',
+    'log',
+  ]);
   assert.is(diagnose([say('imap', 'fail', 'refusing')], facts()).unseen, undefined);
   const noWord = facts({ resolver: null });
   assert.equal(diagnose([say('smtp', 'fail', 'hung')], noWord).unseen, ['resolver']);
@@ -191,6 +199,37 @@ test('a line of its log names the cause, below what was seen', () => {
   const stopped = facts({ log, processes: [one('cleanup', 'T', { part: 'cleanup' })] });
   assert.is(diagnose([say('smtp', 'fail', 'hung')], stopped, SIGNS).cause, 'hung', 'a process that is stopped');
   assert.is(diagnose([say('smtp', 'fail', 'expired')], facts({ log }), SIGNS).cause, 'expired', 'nor a plain word');
+});
+
+test('it runs, holds one port, and nobody listens on the other: a restart would not open it', () => {
+  const known = facts({ listeners: [{ port: 25, who: 'pid 7', own: true }], unheld: [587], ageMs: 60_000 });
+  const verdict = diagnose([say('smtp', 'fail', 'refusing')], known);
+  assert.equal([verdict.cause, verdict.confidence], ['misconfigured', 'likely']);
+  assert.match(verdict.detail, /holds port 25, and nobody listens on port 587/);
+  const other = (patch: Partial<Facts>): unknown =>
+    diagnose([say('smtp', 'fail', 'refusing')], facts({ ...known, ...patch })).cause;
+  assert.is(other({ ageMs: 3000 }), 'refusing', 'it may be coming up');
+  assert.is(other({ listeners: [] }), 'refusing', 'it holds none: that is no word on its configuration');
+  assert.is(other({ listeners: [{ port: 25, who: 'x', own: false }] }), 'refusing');
+  assert.is(other({ run: { state: 'failed', detail: 'gone' } }), 'dead');
+  assert.is(diagnose([say('smtp', 'fail', 'hung')], known).cause, 'hung');
+});
+
+test('"not now" has its cause named by the log, and stays degraded', () => {
+  const log = ['fatal: queue: No space left on device'];
+  const verdict = diagnose([say('smtp', 'degraded', 'dependency')], facts({ log }), SIGNS);
+  assert.equal([verdict.outcome, verdict.cause, verdict.unseen], ['degraded', 'no-space', undefined]);
+  assert.is(diagnose([say('smtp', 'degraded', 'overloaded')], facts({ log }), SIGNS).cause, 'overloaded');
+  const stopped = facts({ processes: [one('smtpd', 'T')], run: { state: 'failed', detail: 'gone' } });
+  assert.is(diagnose([say('smtp', 'degraded', 'dependency')], stopped, SIGNS).cause, 'dependency');
+  assert.ok(wantsFacts([], diagnose([say('smtp', 'degraded', 'dependency')], null)));
+  const dead = [{ line: 'fatal: *', cause: 'dead', says: 'x' }] as const;
+  for (const outcome of ['degraded', 'fail'] as const)
+    assert.is(
+      diagnose([say('smtp', outcome, 'dependency')], facts({ log }), dead).cause,
+      'dependency',
+      'no repair of it',
+    );
 });
 
 test('the first sign of the table decides, and only a whole line', () => {

@@ -1,5 +1,5 @@
-// What somebody did on the machine and did not look at afterwards: a word mistyped, a file not made, a service taken out,
-// a restore as root. Everything runs, and a restart reads the same again.
+// What somebody did on the machine and did not look at afterwards: a word mistyped, a file not made, a service taken
+// out, a restore as root. Everything runs, and a restart reads the same again.
 import { readFileSync } from 'node:fs';
 import { must } from '../lab/command.ts';
 import type { MailNode } from '../lab/mail-node.ts';
@@ -35,7 +35,7 @@ const tableMissing = mainLine(
 const restrictionTypo = mainLine(
   'restriction-mistyped',
   'a restriction of main.cf is mistyped: 451 4.3.5 to every recipient',
-  'smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destinatoin',
+  'smtpd_relay_restrictions = reject_unknown_recipiant_domain, permit_mynetworks, reject_unauth_destination',
   onlyTell('mta', ['misconfigured'], /configuration|restriction/i),
 );
 
@@ -108,7 +108,7 @@ const spoolInodes: Fault = {
   expects: onlyTell('mta', ['no-space'], /inode|space|full|spool/i),
   units: [],
   inject: async ({ node }) => {
-    const fill = 'mkdir -p /var/spool/postfix/fill && cd /var/spool/postfix/fill && seq 1 40000 | xargs touch';
+    const fill = 'mkdir -p /var/spool/postfix/fill && cd /var/spool/postfix/fill && seq 1 5000 | xargs touch';
     await node.attempt(['sh', '-c', fill], { timeoutMs: 60_000 });
   },
   undo: async ({ node }) => {

@@ -118,7 +118,7 @@ const late: Fault = {
     await startAside(mail, 'late', [...program, ...LATE.map(String)]);
     const rules = LATE.map((port) => `tcp dport ${port} redirect to :${port + 20_000}`);
     const nat = 'type nat hook output priority -100;';
-    const table = `table ip late { chain out { ${nat}\n${rules.map((rule) => `ip daddr 127.0.0.1 ${rule}`).join('\n')}\n} }`;
+    const table = `table ip late {\nchain out {\n${nat}\n${rules.map((rule) => `ip daddr 127.0.0.1 ${rule}`).join('\n')}\n}\n}\n`;
     await eventually(
       'the late line',
       async () => (await mail.node.attempt(['bash', '-c', 'exec 3<>/dev/tcp/127.0.0.1/20993'])).code === 0,

@@ -90,9 +90,14 @@ test('evidence: its processes with their states, and who holds its ports', async
   assert.ok(await until(() => proc.facts(pid)?.state === 'T'));
   const seen = await look();
   assert.equal(seen?.processes, [{ pid, name: 'maild', state: 'T', main: true, part: null }]);
+  assert.equal(seen?.unheld, [port]);
   assert.ok((seen?.ageMs ?? -1) >= 0 && (seen?.ageMs ?? 1e9) < 600_000);
   const nobody = await recovery.evidence?.(context(), { sinceMs: 1000 });
-  assert.equal(nobody, { processes: null, listeners: null, ageMs: null, log: null }, 'nothing tells them');
+  assert.equal(
+    nobody,
+    { processes: null, listeners: null, unheld: null, ageMs: null, log: null },
+    'nothing tells them',
+  );
 });
 
 test('force does not ask', async () => {
