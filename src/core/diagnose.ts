@@ -78,7 +78,9 @@ const notListening: Rule = ({ facts, cause }) => {
   return { by: 'unheld', patch: { cause: 'misconfigured', confidence: 'likely' }, because: `${text} service there` };
 };
 
-/** Mail servers look up who connects before they greet: without a resolver the greeting is late or never comes. */
+/** Mail servers look up who connects before they greet: without a resolver the greeting is late or never comes. That is
+ *  SMTP, with submission, and nobody else of those that are asked here: Dovecot (IMAP, POP3, ManageSieve, LMTP), slapd
+ *  and sshd greet first or look up nobody, and MariaDB knows who comes over loopback. */
 const resolverSilent: Rule = ({ facts, verdict, results, cause }) => {
   if (cause !== 'hung' || facts.resolver !== 'silent') return null;
   const type = results.find((one) => one.name === verdict.check)?.type;
@@ -195,7 +197,7 @@ export function held(before: Verdict | null, now: Verdict): Verdict {
 const ageOf = ({ ageMs }: Verdict): Pick<Verdict, 'ageMs'> => (ageMs === undefined ? {} : { ageMs });
 
 /** What is known of it from before counts no more. */
-export function unheld(verdict: Verdict | null): Verdict | null {
+export function forgotten(verdict: Verdict | null): Verdict | null {
   if (!verdict?.seen) return verdict;
   const { seen: _, ...rest } = verdict;
   return rest;

@@ -1,7 +1,7 @@
 // The machine of one service: an event in, a move out. One small function a phase. It asks no clock, draws no lots and
 // does nothing; late answers (an old epoch) change nothing.
 import { act, giveUp, nextAttempt } from './act.ts';
-import { unheld } from './diagnose.ts';
+import { forgotten } from './diagnose.ts';
 import { checkedFailed, fallen, onChecked, verifyOver } from './judge.ts';
 import {
   because,
@@ -215,7 +215,7 @@ function onNudged(c: Context, s: ServiceState, e: Of<'nudged'>): Move {
     // Answers that are on their way were asked for during the outage: they belong to an epoch that is over.
     const why = because(c, 'asked-anew', `${e.reason}: what was seen before is dropped`);
     const { degraded, unknowns, graceUntil } = s;
-    const verdict = unheld(s.verdict);
+    const verdict = forgotten(s.verdict);
     return go(c, s, 'healthy', why, s.wakeAt, { degraded, unknowns, graceUntil, verdict });
   }
   const waits = s.phase === 'waiting' ? s.waitsFor === 'turn' || s.waitsFor === 'tilt' : s.phase === 'suspect';
@@ -228,9 +228,9 @@ function onStalled(c: Context, s: ServiceState, e: Of<'stalled'>): Move {
   const why = because(c, 'stalled', `this daemon stood still for ${span(e.ms)}: evidence from before is dropped`);
   if (s.phase === 'healthy')
     return s.fails + s.unknowns.quick + s.unknowns.deep > 0
-      ? stay(s, why, { fails: 0, unknowns: sure, verdict: unheld(s.verdict) })
+      ? stay(s, why, { fails: 0, unknowns: sure, verdict: forgotten(s.verdict) })
       : ignore(c, s, 'stalled', why.text);
-  if (s.phase === 'suspect') return confirm(c, s, why, { verdict: unheld(s.verdict) });
+  if (s.phase === 'suspect') return confirm(c, s, why, { verdict: forgotten(s.verdict) });
   if (s.phase === 'verifying') return verify(c, { ...s, graceUntil: (s.graceUntil ?? c.at) + e.ms }, why);
   if (s.wakeAt === null) return ignore(c, s, 'stalled', why.text);
   const wakeAt = Math.max(c.at + 1, s.wakeAt + (s.phase === 'restarting' || s.phase === 'switching' ? e.ms : 0));

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { NamedResult } from '../../src/core/combine.ts';
-import { diagnose, held, unheld, wantsFacts } from '../../src/core/diagnose.ts';
+import { diagnose, forgotten, held, wantsFacts } from '../../src/core/diagnose.ts';
 import type { Cause, Facts, Outcome } from '../../src/core/types.ts';
 
 const test = suite('diagnose');
@@ -171,7 +171,7 @@ test('another failure is another story', () => {
     assert.is(held(before, now), now, outcome);
   }
   assert.is(
-    held(unheld(before), diagnose([say('lmtp', 'fail', 'hung')], blind)).part,
+    held(forgotten(before), diagnose([say('lmtp', 'fail', 'hung')], blind)).part,
     undefined,
     'and it can be dropped',
   );
