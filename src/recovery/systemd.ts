@@ -256,17 +256,27 @@ async function repairPart(context: Context, part: string): Promise<ActionResult>
   return good(`killed ${count(end.killed, 'process', 'processes')} of ${part}; its main process starts others`);
 }
 
-/** How many lines of its log are read, and how far back at most. */
-const LOG_LINES = 60;
+/** How many lines of its log are read: warnings and worse, and of everything, because not all who complain say how bad
+ *  it is. Each client leaves a line or two, and warnings are not to be lost among them. */
+const LOG_LINES = [
+  ['-p', 'warning', '-n', '60'],
+  ['-n', '200'],
+] as const;
+/** How far back at most. */
 const LOG_MS = 600_000;
 
 /** The newest lines of the unit's own processes; what systemd says of the unit is not among them. */
 async function logSince(context: Context, sinceMs: number): Promise<readonly string[] | null> {
   const from = (context.ports.clock.wall() - Math.min(sinceMs, LOG_MS)) / 1000;
-  const show = ['--no-pager', '-q', '-o', 'cat', '-n', String(LOG_LINES), `--since=@${from.toFixed(3)}`];
-  const argv = ['journalctl', ...show, `_SYSTEMD_UNIT=${unitName(context.options.unit)}`];
-  const got = await context.ports.exec.run(argv, { timeoutMs: 1500, signal: context.signal });
-  return got.code === 0 ? got.stdout.split('\n').map(clean).filter(Boolean).slice(-LOG_LINES) : null;
+  const show = ['--no-pager', '-q', '-o', 'cat', `--since=@${from.toFixed(3)}`];
+  const unit = `_SYSTEMD_UNIT=${unitName(context.options.unit)}`;
+  const got = await Promise.all(
+    LOG_LINES.map((which) =>
+      context.ports.exec.run(['journalctl', ...show, ...which, unit], { timeoutMs: 1500, signal: context.signal }),
+    ),
+  );
+  if (got.some((one) => one.code !== 0)) return null;
+  return got.flatMap((one) => one.stdout.split('\n').map(clean).filter(Boolean).slice(-200));
 }
 
 /** Its processes with their states, who listens on its ports, and what it wrote into its log. */
