@@ -145,17 +145,13 @@ const NOTHING_KNOWN: Facts = {
 /** With how long it has been running: whoever has just been started may not answer yet. */
 const aged = (verdict: Verdict, { ageMs }: Facts): Verdict => (ageMs === null ? verdict : { ...verdict, ageMs });
 
-/** Which evidence is missing that could have said more of this. */
-function missing({ facts, cause }: Case): readonly (keyof Facts)[] {
-  const wanted = [
-    'run',
-    'processes',
-    'listeners',
-    'unheld',
-    'log',
-    ...(cause === 'hung' ? ['resolver' as const] : []),
-  ] as const;
-  return wanted.filter((one) => facts[one] === null);
+/** Which evidence is missing that could have said more of a failure; nothing where none was asked for. */
+function lacking({ verdict, cause }: Case, facts: Facts | null): Pick<Verdict, 'unseen'> {
+  if (facts === null || verdict.outcome !== 'fail') return {};
+  const local = ['run', 'processes', 'listeners', 'unheld', 'log'] as const;
+  const wanted = cause === 'hung' ? ([...local, 'resolver'] as const) : local;
+  const unseen = wanted.filter((one) => facts[one] === null);
+  return unseen.length > 0 ? { unseen } : {};
 }
 
 /** Several results, and facts where they were gathered → one verdict. */
@@ -174,23 +170,24 @@ export function diagnose(
     const { conclusive, ...merged } = { ...verdict, ...finding.patch };
     const detail = [merged.detail, finding.because].filter((text) => text !== '').join('; ');
     const seen = finding.by === null ? {} : { seen: { by: finding.by, check: verdict.check, cause } };
-    return aged({ ...merged, detail, ...seen, ...(conclusive ? { conclusive } : {}) }, found.facts);
+    const better = { ...merged, detail, ...seen, ...(conclusive ? { conclusive } : {}) };
+    return aged(better.confidence === 'certain' ? better : { ...better, ...lacking(found, facts) }, found.facts);
   }
-  const unseen = facts === null || verdict.outcome !== 'fail' ? [] : missing(found);
-  return aged({ ...verdict, ...(unseen.length > 0 ? { unseen } : {}) }, found.facts);
+  return aged({ ...verdict, ...lacking(found, facts) }, found.facts);
 }
 
 const AS_BEFORE = ' (seen before, and not refuted since)';
 
 /** A failure whose evidence could not be gathered, after the same one whose evidence was: what was seen holds until it
- *  is looked for and not found. Whatever is new of the failure itself counts. */
+ *  is looked for and not found, or something as certain is seen. Whatever is new of the failure itself counts. */
 export function held(before: Verdict | null, now: Verdict): Verdict {
-  const { seen } = before ?? {};
-  if (!before || !seen || now.outcome !== 'fail' || !now.unseen?.includes(seen.by)) return now;
-  if (seen.check !== now.check || seen.cause !== (now.cause ?? 'refusing')) return now;
+  if (before?.outcome !== 'fail' || !before.seen || now.outcome !== 'fail') return now;
+  const { by, check, cause } = before.seen;
+  const { unseen, seen = { check: now.check, cause: now.cause ?? 'refusing' } } = now;
+  if (!unseen?.includes(by) || seen.check !== check || seen.cause !== cause) return now;
+  if (now.seen && before.confidence !== 'certain') return now;
   const detail = before.detail.endsWith(AS_BEFORE) ? before.detail : `${before.detail}${AS_BEFORE}`;
   const conclusive = before.conclusive || (now.conclusive && before.confidence === 'certain');
-  const { unseen } = now;
   return { ...before, detail, unseen, ...(conclusive ? { conclusive } : {}), ...ageOf(now) };
 }
 

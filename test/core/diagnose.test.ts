@@ -131,6 +131,10 @@ test('what no restart cures is never turned into something that one would', () =
     assert.is(diagnose([say('smtp', 'fail', cause)], known).cause, cause);
 });
 
+const SIGNS = [
+  { line: 'master: Warning: service(*): process_limit (*) reached*', cause: 'overloaded', says: 'a limit' },
+  { line: 'fatal: * No space left on device', cause: 'no-space', says: 'the disk is full', part: 'cleanup' },
+] as const;
 const blind = facts({ run: null, processes: null, listeners: null, unheld: null, log: null });
 
 test('what could not be gathered is told from what is not there', () => {
@@ -178,6 +182,19 @@ test('another failure is another story', () => {
   assert.is(held(null, before), before);
 });
 
+test('a guess does not outweigh what was seen, and what is only put off is no failure', () => {
+  const hung = [say('lmtp', 'fail', 'hung')];
+  const before = diagnose(hung, facts({ processes: [one('lmtp', 'T', { part: 'lmtp' })] }));
+  const full = ['fatal: queue: No space left on device'];
+  const guess = diagnose(hung, facts({ processes: null, log: full }), SIGNS);
+  assert.equal([guess.cause, held(before, guess).cause, held(before, guess).part], ['no-space', 'hung', 'lmtp']);
+  const looked = diagnose(hung, facts({ processes: [], log: full }), SIGNS);
+  assert.is(held(before, looked).cause, 'no-space');
+  assert.is(held(diagnose(hung, facts({ resolver: 'silent' })), guess).cause, 'no-space', 'of two guesses the newer');
+  const later = diagnose([say('lmtp', 'degraded', 'dependency')], facts({ log: full }), SIGNS);
+  assert.is(held(later, diagnose([say('lmtp', 'fail', 'dependency')], blind)).outcome, 'fail');
+});
+
 test('what kept it from a repair holds as well', () => {
   const smtp = [say('smtp', 'fail', 'hung', true)];
   const before = diagnose(smtp, facts({ resolver: 'silent' }));
@@ -185,11 +202,6 @@ test('what kept it from a repair holds as well', () => {
   assert.equal([now.cause, now.conclusive], ['dependency', undefined]);
   assert.is(held(before, diagnose(smtp, facts({ resolver: 'answers' }))).cause, 'hung');
 });
-
-const SIGNS = [
-  { line: 'master: Warning: service(*): process_limit (*) reached*', cause: 'overloaded', says: 'a limit' },
-  { line: 'fatal: * No space left on device', cause: 'no-space', says: 'the disk is full', part: 'cleanup' },
-] as const;
 
 test('a line of its log names the cause, below what was seen', () => {
   const log = ['connect from x', 'fatal: queue: No space left on device', 'disconnect from x'];
