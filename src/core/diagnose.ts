@@ -1,6 +1,7 @@
 // From what the checks said and what is known of the service beside them: the cause, how sure that is, and the sentence
 // that says why. Pure, and the one place where evidence is weighed. It only ever names a cause better: what could not
 // be told stays `unknown`, and what is well stays well.
+import { clean } from './clean.ts';
 import { combine, type NamedResult } from './combine.ts';
 import { matches } from './log-line.ts';
 import type { Cause, Facts, LogSign, Verdict } from './types.ts';
@@ -95,6 +96,9 @@ const isPutOff = ({ cause, outcome }: Pick<Verdict, 'cause' | 'outcome'>): boole
 /** Causes that a restart may cure: no log makes one of these of what no restart cures. */
 const CURED: ReadonlySet<Cause> = new Set(['dead', 'hung', 'refusing']);
 
+/** So much of a line stands in a sentence. */
+const QUOTED = 200;
+
 /** The first sign of its kit that stands in its log. Below all that was seen: a log says what was, and others may write
  *  into it. */
 const toldByLog: Rule = ({ facts, signs, cause, verdict }) => {
@@ -105,7 +109,7 @@ const toldByLog: Rule = ({ facts, signs, cause, verdict }) => {
     const line = newest.find((one) => matches(sign.line, one));
     if (line === undefined) continue;
     const part = sign.part === undefined ? {} : { part: sign.part };
-    const because = `its log says "${line}": ${sign.says}`;
+    const because = `its log says "${clean(line, QUOTED)}": ${sign.says}`;
     return { by: 'log', patch: { cause: sign.cause, confidence: 'likely', ...part }, because };
   }
   return null;

@@ -10,6 +10,7 @@ import {
   type Step,
   z,
 } from '../define.ts';
+import { plain } from '../dialogues/quote.ts';
 import { evidenceOf, UNSEEN } from '../host/evidence.ts';
 import { killUntilGone, leftOver } from '../host/kill.ts';
 import { watchLife } from '../host/life-watch.ts';
@@ -262,6 +263,9 @@ const LOG_LINES = [
   ['-p', 'warning', '-n', '60'],
   ['-n', '200'],
 ] as const;
+/** Signs look at the end of a line too. */
+const LINES_MAX = 201;
+const LINE_MAX = 1000;
 /** How far back at most. */
 const LOG_MS = 600_000;
 
@@ -276,7 +280,13 @@ async function logSince(context: Context, sinceMs: number): Promise<readonly str
     ),
   );
   if (got.some((one) => one.code !== 0)) return null;
-  return got.flatMap((one) => one.stdout.split('\n').map(clean).filter(Boolean).slice(-200));
+  return got.flatMap((one) =>
+    one.stdout
+      .split('\n')
+      .slice(-LINES_MAX)
+      .map((line) => plain(line, LINE_MAX))
+      .filter(Boolean),
+  );
 }
 
 /** Its processes with their states, who listens on its ports, and what it wrote into its log. */
