@@ -129,8 +129,12 @@ export function netVerdict(error: NetError, detail: string, session: Session): C
   const { seen } = session;
   switch (error.code) {
     case 'refused':
-    case 'closed':
       return fail('refusing', detail, seen);
+    case 'closed':
+      // One process of many was told to end, as at a reload. Who is gone altogether refuses the next time.
+      return /\bshutting down\b/i.test(error.message)
+        ? degraded('refusing', detail, seen)
+        : fail('refusing', detail, seen);
     case 'timeout':
       return isSlow(session)
         ? degraded(

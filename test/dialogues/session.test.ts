@@ -27,4 +27,11 @@ test('late answers, one after the other, are no hang', () => {
   assert.is(said(step(2400), step(2000), step(300, false)), 'fail/hung', 'too little was seen');
 });
 
+test('one process that was told to end is no refusal', () => {
+  const session = { timeoutMs: 4750, seen: { steps: [], metrics: [] } } as unknown as Session;
+  const bye = (text: string): string => netVerdict(new NetError('closed', text), text, session).outcome;
+  assert.is(bye('the server says goodbye: "* BYE Shutting down"'), 'degraded');
+  assert.is(bye('the server says goodbye: "* BYE Too many errors"'), 'fail');
+});
+
 test.run();
