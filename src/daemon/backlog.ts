@@ -40,11 +40,19 @@ export function foldOutbox(
 ): OutboxState {
   if (!entry.alerts?.length && !entry.sent) return state;
   const sent = entry.sent ? marked(state, entry.sent) : state.sent;
-  const tests = channels.map((name) => openTest(sent, name));
   const fresh = (entry.alerts ?? []).filter((alert) => channels.some((name) => isFor(alert, name)));
-  const all = [...state.pending.filter((alert) => tests.some((open) => open(alert))), ...fresh];
+  const all = [...(entry.sent ? stillOpen(state.pending, sent, channels) : state.pending), ...fresh];
   const pending = entry.alerts?.length ? bounded(all, entry.time) : all;
   return { pending, sent, dropped: (state.dropped ?? 0) + all.length - pending.length };
+}
+
+function stillOpen(
+  pending: readonly Alert[],
+  sent: OutboxState['sent'],
+  channels: readonly string[],
+): readonly Alert[] {
+  const tests = channels.map((name) => openTest(sent, name));
+  return pending.filter((alert) => tests.some((open) => open(alert)));
 }
 
 /** Moves the cursors: a number is all up to it, a list is these. */
@@ -98,20 +106,19 @@ function pairs(pending: readonly Alert[], tried: Tried = () => false): ReadonlyS
  *  raise that was told keeps its clear. */
 function bounded(all: readonly Alert[], time: string): readonly Alert[] {
   const oldest = new Date(Date.parse(time) - AGE_MS).toISOString();
-  const young = all.filter((alert) => alert.time >= oldest || !isMinor(alert));
+  // The oldest comes first: as a rule none is too old.
+  const isOld = (alert: Alert): boolean => alert.time < oldest;
+  const young = all[0] && isOld(all[0]) ? all.filter((alert) => !isOld(alert) || !isMinor(alert)) : all;
   const surplus = young.length - PENDING_MAX;
   if (surplus <= 0) return young;
   const over = pairs(young);
   const worth = (alert: Alert): number => {
     if (isMinor(alert)) return 100 + rank(alert.notice.severity);
-    if (over.has(alert)) return 50;
-    return alert.notice.kind === 'clear' ? -1 : rank(alert.notice.severity);
+    // Last of all: whoever heard the raise hears the clear.
+    if (alert.notice.kind === 'clear') return -1;
+    return over.has(alert) ? 50 : rank(alert.notice.severity);
   };
-  const least = young.toSorted((a, b) => worth(b) - worth(a) || a.id - b.id).slice(0, surplus);
-  const dropped = new Set(least);
-  // Of a pair both go, or none.
-  for (const alert of least)
-    if (over.has(alert)) for (const other of over) if (other.notice.key === alert.notice.key) dropped.add(other);
+  const dropped = new Set(young.toSorted((a, b) => worth(b) - worth(a) || a.id - b.id).slice(0, surplus));
   return young.filter((alert) => !dropped.has(alert));
 }
 

@@ -107,6 +107,13 @@ test('too much: what was only said once goes first, then the least severe; a cle
   for (const id of [2, 3, 12]) assert.ok(kept.has(id), `alert ${id} is kept`);
 });
 
+test('what comes and goes without end: no more is given up than must be, and no clear', () => {
+  let state = emptyOutbox;
+  for (let id = 1; id <= PENDING_MAX + 10; id++) state = add(state, [id % 2 === 0 ? clear(id, 'a') : raise(id, 'a')]);
+  assert.is(state.dropped, 10);
+  assert.is(state.pending.filter(({ notice }) => notice.kind === 'clear').length, PENDING_MAX / 2 + 5);
+});
+
 test('what was only said once is given up after a day; an alarm is not', () => {
   const state = add(emptyOutbox, [once(1), raise(2, 'a')]);
   const later = foldOutbox(state, { alerts: [once(3)], time: '2026-11-23T13:00:01.000Z' }, ['noc']);
