@@ -17,12 +17,18 @@ wanted=(
   resource-agents supervisor busybox-static podman runc keepalived libxml2-utils wine64 wine
   # Receivers of alerts.
   prometheus-alertmanager
+  # What a network operations centre has.
+  snmp snmptrapd smitools
+  # Log hosts, and NOC tools that check what is generated for them.
+  rsyslog-gnutls rsyslog-openssl snmptt nagios4-core icinga2-bin prometheus php-cli
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
   redis-server mariadb postgresql snmpd apache2 haproxy spamd unbound stunnel4 php8.2-fpm amavis mailman3 fetchmail
   supervisor podman podman.socket podman-auto-update podman-auto-update.timer podman-restart keepalived logd
   prometheus-alertmanager
+  snmptrapd snmptrapd.socket
+  snmptt prometheus prometheus-node-exporter nagios4 icinga2
 )
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get
