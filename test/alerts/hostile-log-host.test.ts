@@ -1,6 +1,5 @@
 // Log hosts that do not do what they should: the channel is bounded in time and bytes, and says why.
 import { rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -53,45 +52,6 @@ for (const [mode, expected] of Object.entries(PLAIN) as [HostileMode, RegExp][])
       await server.stop();
     }
   });
-
-/** Accepts, and reads nothing. */
-async function deafServer(): Promise<{ port: number; connections(): number; stop(): Promise<void> }> {
-  const open = new Set<Socket>();
-  let count = 0;
-  const server = createServer({ pauseOnConnect: true }, (socket) => {
-    count += 1;
-    socket.on('error', () => undefined);
-    open.add(socket);
-  });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  return {
-    port: (server.address() as { port: number }).port,
-    connections: () => count,
-    async stop() {
-      for (const socket of open) socket.destroy();
-      await new Promise((done) => server.close(done));
-    },
-  };
-}
-
-test('never reads: its system takes some, then it is said, and nothing piles up', async () => {
-  const server = await deafServer();
-  const channel = logChannel({ ...TIMEOUT, to: `tcp://127.0.0.1:${server.port}`, 'message-size': 65_000 });
-  const summary = 'x'.repeat(60_000);
-  try {
-    let said: SendResult = 'sent';
-    // A message holds some 3 KB, a kernel's buffers a few MB.
-    for (let id = 1; id <= 20_000 && said === 'sent'; id += 50) {
-      const all = Array.from({ length: 50 }, (_, at) => channel.send(makeAlert({ summary }, id + at), {}));
-      said = (await Promise.all(all)).find((one) => one !== 'sent') ?? 'sent';
-      if (performance.now() > 100_000) break;
-    }
-    assert.match(JSON.stringify(said), /"sent"|it takes nothing: \d+ bytes are not acknowledged/);
-  } finally {
-    await channel.close();
-    await server.stop();
-  }
-});
 
 test('nobody listens; a name that does not resolve; no time', async () => {
   const port = await closedPort();

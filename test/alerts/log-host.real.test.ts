@@ -1,5 +1,5 @@
 // The event log on a log host: a real rsyslogd over UDP, TCP and TLS, as it goes down and comes back.
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -9,7 +9,7 @@ import { authority, elsewhere, expired, good } from '../support/certificates.ts'
 import { logChannel } from '../support/log-channel.ts';
 import { type LogEntry, type LogHostServer, logHostServer } from '../support/rsyslogd.ts';
 import type { TestChannel } from '../support/send-alert.ts';
-import { freePorts, newFolder, until, writeCertificate } from '../support/server.ts';
+import { endTree, freePorts, newFolder, spawnTo, until, writeCertificate } from '../support/server.ts';
 
 const test = suite('log host real');
 const folder = newFolder('event-log');
@@ -18,6 +18,11 @@ writeFileSync(ca, authority);
 const own = writeCertificate(folder);
 test.after(() => rmSync(folder, { recursive: true, force: true }));
 
+/** Without a connection to it. */
+const listens = (port: number): boolean =>
+  readFileSync('/proc/net/tcp', 'utf8').includes(
+    `:${port.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 0A`,
+  );
 const hostile = 'said "220 x]"\n<0>forged \\ grüße';
 const alertNumber = ({ data }: LogEntry): number => Number(/ alert="(\d+)"/.exec(data)?.[1]);
 const numbers = (server: LogHostServer): number[] => server.entries().map(alertNumber);
@@ -144,6 +149,23 @@ test('TCP: what a server took and never read is sent once more when it dies', as
     const told = numbers(server);
     assert.equal(told.slice(told.lastIndexOf(2)), [2, 3, 4, 5], 'in order');
   });
+});
+
+test('TCP: a server that never reads is told of as soon as its system takes no more', async () => {
+  const [port = 0] = await freePorts(1);
+  const words = `TCP-LISTEN:${port},bind=127.0.0.1,rcvbuf=2048`;
+  const pid = spawnTo(['/usr/bin/socat', '-u', words, 'OPEN:/dev/null'], join(folder, 'socat'));
+  const channel = logChannel({ to: `tcp://127.0.0.1:${port}`, timeout: '700ms' });
+  try {
+    await until('socat listening', () => listens(port));
+    process.kill(pid, 'SIGSTOP');
+    let said: SendResult = 'sent';
+    for (let id = 1; id <= 200 && said === 'sent'; id++) said = await send(channel, id, 'x'.repeat(5000));
+    assert.match(JSON.stringify(said), /retry.*it takes nothing: \d+ bytes are not acknowledged/);
+  } finally {
+    await channel.close();
+    await endTree(pid);
+  }
 });
 
 for (const driver of ['gtls', 'ossl'] as const)
