@@ -122,7 +122,7 @@ async function openHub({ options: wanted, ports, stateDir, channel, trouble }: C
     trouble(all.length > 0 ? all.join('; ') : null);
   };
   const fan: FanOut<Told> = fanOut(receivers, {
-    ...{ clock: ports.clock, store: ports.stores.open(stateDir), file: `snmp-${channel}.json` },
+    ...{ clock: ports.clock, store: ports.stores.open(stateDir), file: `snmp-behind-${channel}.json` },
     onTrouble: (text) => tell('late', text),
   });
   const hasIdentity = String(wanted.version) === '3' && !inform;

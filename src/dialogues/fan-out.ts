@@ -49,6 +49,7 @@ const GRACE_MS = 2000;
 const retryMs = (tries: number): number => Math.min(60_000, 1000 * 2 ** Math.min(tries, 6));
 const BEHIND_MAX = 1000;
 const KEEP_EVERY = 20;
+const KEEP_MS = 3000;
 
 /** At most so many: first what happened once goes, then what a newer one of the same key makes old, then the oldest. */
 export function bounded<T extends Kept>(items: readonly T[], max = BEHIND_MAX): T[] {
@@ -62,9 +63,12 @@ export function bounded<T extends Kept>(items: readonly T[], max = BEHIND_MAX): 
   return kept;
 }
 
-function readLists<T>(store: Store, file: string): Readonly<Record<string, T[]>> {
+function readLists<T extends Kept>(store: Store, file: string): Readonly<Record<string, T[]>> {
   try {
-    return JSON.parse(store.read(file)?.toString('utf8') ?? '{}') as Record<string, T[]>;
+    const lists = JSON.parse(store.read(file)?.toString('utf8') ?? '{}') as Record<string, T[]>;
+    const isItem = (item: Kept | null): boolean => Number.isSafeInteger(item?.alert?.id);
+    if (Object.values(lists).every((list) => Array.isArray(list) && list.every(isItem))) return lists;
+    throw new Error('no lists of alerts');
   } catch {
     // Torn by a broken disk: what was on it is lost, and set aside for whoever wants to look.
     store.rename(file, `${file}.damaged`);
@@ -77,6 +81,9 @@ interface Fan<T> extends FanOptions {
   readonly stop: AbortSignal;
   /** Why what waits is not on the disk. */
   notKept: string | null;
+  /** The write that is under way, and whether the lists have changed since it began. */
+  writing: Promise<void> | null;
+  changed: boolean;
 }
 
 function tell<T>({ places, notKept, onTrouble }: Fan<T>): void {
@@ -89,17 +96,38 @@ function tell<T>({ places, notKept, onTrouble }: Fan<T>): void {
   onTrouble(told.length > 0 ? [...told, ...disk].join('; ') : null);
 }
 
-/** A disk that does not take it must not keep the others waiting: then memory has to do. */
-async function keep<T>(fan: Fan<T>): Promise<void> {
+async function write<T>(fan: Fan<T>): Promise<void> {
   const { places, store, file } = fan;
-  const lists = places.filter(({ behind }) => behind.length > 0).map((one) => [one.receiver.name, one.behind]);
-  try {
-    if (lists.length > 0) await store.replace(file, JSON.stringify(Object.fromEntries(lists)));
-    else store.remove(file);
-    fan.notKept = null;
-  } catch (error) {
-    fan.notKept = (error as Error).message;
+  while (fan.changed) {
+    fan.changed = false;
+    const lists = places.filter(({ behind }) => behind.length > 0).map((one) => [one.receiver.name, one.behind]);
+    try {
+      if (lists.length > 0) await store.replace(file, JSON.stringify(Object.fromEntries(lists)));
+      else store.remove(file);
+      fan.notKept = null;
+    } catch (error) {
+      fan.notKept = (error as Error).message;
+    }
   }
+}
+
+/** One write at a time. A disk that is full or stands still must not keep the others waiting: then memory has to do. */
+async function keep<T>(fan: Fan<T>): Promise<void> {
+  const stuck = fan.writing !== null && fan.notKept !== null;
+  fan.changed = true;
+  fan.writing ??= write(fan).finally(() => {
+    fan.writing = null;
+  });
+  if (stuck) return;
+  const enough = new AbortController();
+  const late = fan.clock.sleep(KEEP_MS, enough.signal).then(
+    () => {
+      fan.notKept = 'the disk does not answer';
+    },
+    () => undefined,
+  );
+  await Promise.race([fan.writing, late]);
+  enough.abort();
 }
 
 function attempt<T extends Kept>({ clock, stop }: Fan<T>, place: Place<T>, item: T): Promise<string | null> {
@@ -176,12 +204,13 @@ async function offer<T extends Kept>(fan: Fan<T>, item: T, signal: AbortSignal):
 
 export function fanOut<T extends Kept>(receivers: readonly Receiver<T>[], options: FanOptions): FanOut<T> {
   const stop = new AbortController();
-  const lists = receivers.length === 1 ? {} : readLists<T>(options.store, options.file);
+  // Also with one receiver: it may have been one of several before.
+  const lists = readLists<T>(options.store, options.file);
   const places = receivers.map((receiver): Place<T> => {
     const behind = lists[receiver.name] ?? [];
     return { receiver, taken: (behind[0]?.alert.id ?? 0) - 1, flight: null, behind, why: null, dropped: 0 };
   });
-  const fan: Fan<T> = { ...options, places, stop: stop.signal, notKept: null };
+  const fan: Fan<T> = { ...options, places, stop: stop.signal, notKept: null, writing: null, changed: false };
   for (const place of places) if (place.behind.length > 0) void catchUp(fan, place);
   return { offer: (item, signal) => offer(fan, item, signal), close: () => stop.abort() };
 }

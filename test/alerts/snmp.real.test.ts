@@ -83,6 +83,25 @@ for (const [name, options, first] of [
     assert.equal(values, BODY);
   });
 
+test('other protocols and levels, for receivers that know no better', async () => {
+  const { SNMP_AUTH, SNMP_PRIV } = SNMP_SECRETS;
+  const noc = await trapReceiver([
+    `createUser strong SHA-512 ${SNMP_AUTH} AES-256 ${SNMP_PRIV}`,
+    `createUser old MD5 ${SNMP_AUTH}`,
+    'createUser open',
+    'authUser log strong priv',
+    'authUser log old auth',
+    'authUser log open noauth',
+  ]);
+  open.push({ close: () => noc.remove() });
+  const strong = { ...v3, user: 'strong', 'auth-protocol': 'sha512', 'priv-protocol': 'aes-256-blumenthal' };
+  const old = { user: 'old', level: 'authNoPriv', auth: 'env:SNMP_AUTH', 'auth-protocol': 'md5' };
+  assert.is(await channel({ ...at(noc), ...strong }).send(makeAlert({}, 1)), 'sent');
+  assert.is(await channel({ ...at(noc), ...old }).send(makeAlert({}, 2)), 'sent');
+  assert.is(await channel({ ...at(noc), user: 'open', level: 'noAuthNoPriv' }).send(makeAlert({}, 3)), 'sent');
+  await took(noc, [1, 2, 3]);
+});
+
 test('v1 trap: enterprise and number, and LifeKeeper as well', async () => {
   const noc = await receiver();
   const talk = channel({ ...at(noc), ...v1, lifekeeper: true });
@@ -198,7 +217,7 @@ test('two receivers, one stands still: the other gets all at once and once, the 
       talk.trouble() ?? '',
       new RegExp(`:${slow.port}: no answer came in time \\(5 alerts wait for it; others`),
     );
-    assert.match(readFileSync(join(stateDir, 'snmp-noc.json'), 'utf8'), /"id":6/);
+    assert.match(readFileSync(join(stateDir, 'snmp-behind-noc.json'), 'utf8'), /"id":6/);
   });
   await until('all is told', () => talk.trouble() === null, 60_000);
   assert.is(await talk.send(makeAlert({}, 7)), 'sent');

@@ -103,6 +103,10 @@ test('a restart goes on with the list; a manager that is not configured any more
   const after = world(['a', 'b'], before.store.copy());
   assert.is(await after.offer(3), 'sent');
   assert.equal([after.taken['a'], after.taken['b']], [[3], [1, 2, 3]]);
+  const alone = world(['b'], before.store.copy());
+  await alone.offer(3);
+  assert.is(await alone.offer(3), 'sent');
+  assert.equal(alone.taken['b'], [1, 2, 3], 'also when the others have gone');
   const other = world(['a', 'c'], before.store.copy());
   assert.is(await other.offer(3), 'sent');
   assert.equal(other.taken['c'], [3]);
@@ -118,10 +122,28 @@ test('a disk that is full or a list that is damaged holds up nobody', async () =
   state['b'] = 'well';
   await clock.run(60_000);
   assert.equal(taken['b'], [1], 'memory kept it');
-  const torn = new MemoryStore();
-  torn.files.set('list.json', '{"b":[{"al');
-  assert.is(await world(['a', 'b'], torn).offer(1), 'sent');
-  assert.equal(torn.list(), ['list.json.damaged']);
+  for (const text of ['{"b":[{"al', '{"b":[null]}', '{"b":{}}', 'null', '[{}]', '']) {
+    const torn = new MemoryStore();
+    torn.files.set('list.json', text);
+    assert.is(await world(['a', 'b'], torn).offer(1), 'sent', text);
+    assert.equal(torn.list(), ['list.json.damaged'], text);
+  }
+});
+
+test('a disk that stands still is waited for once', async () => {
+  const { state, taken, troubles, offer, store, clock } = world(['a', 'b']);
+  state['b'] = 'refuses';
+  store.trouble = 'hang';
+  assert.is(await offer(1, 2900), 'nothing yet');
+  await clock.run(200);
+  for (const id of [2, 3]) assert.is(await offer(id, 1), 'sent');
+  assert.equal(taken['a'], [1, 2, 3]);
+  await clock.run(60_000);
+  assert.match(troubles.at(-1) ?? '', /what waits is not on the disk: the disk does not answer$/);
+  state['b'] = 'well';
+  await clock.run(60_000);
+  assert.equal(taken['b'], [1, 2, 3]);
+  assert.is(store.writes, 1, 'never two at a time');
 });
 
 test('a list has an end: what happened once goes first, then what a newer one makes old', () => {
