@@ -138,8 +138,9 @@ case $highest in
 ${[...cases, ...(Object.keys(STATES) as Severity[]).map((severity) => `  ${severity}) state=${STATES[severity]} ;;`)].join('\n')}
 esac
 now=$(date +%s)
-# One write for each: a pipe takes it whole.
-printf '[%s] PROCESS_SERVICE_CHECK_RESULT;%s;Watchkeeper heartbeat;0;alive\\n' "$now" "$node" >>"$commands"
-printf '[%s] PROCESS_SERVICE_CHECK_RESULT;%s;Watchkeeper alarms;%s;%s active\\n' "$now" "$node" "$state" "$active" >>"$commands"
+# Open for reading too: then nobody waits for a Nagios that is down. One write for each: a pipe takes it whole.
+[ -p "$commands" ] && exec 3<>"$commands" || exit 1
+printf '[%s] PROCESS_SERVICE_CHECK_RESULT;%s;Watchkeeper heartbeat;0;alive\\n' "$now" "$node" >&3
+printf '[%s] PROCESS_SERVICE_CHECK_RESULT;%s;Watchkeeper alarms;%s;%s active\\n' "$now" "$node" "$state" "$active" >&3
 `;
 };

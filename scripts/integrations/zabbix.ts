@@ -23,10 +23,13 @@ export function uuid(of: string): string {
 }
 
 /** Names with the MIB, numbers without: whatever snmptrapd prints. A dot stands for itself well enough. */
-const says = (kind: NotificationKind): string => `(${kind.name}|${trapOid(kind)})([^0-9A-Za-z.]|$)`;
+const says = (...kinds: readonly NotificationKind[]): string => {
+  const either = kinds.flatMap((kind) => [kind.name, trapOid(kind)]).join('|');
+  return `value=OID: [^ ]*(${either})([^0-9A-Za-z.]|$)`;
+};
 /** Its value, in the line that the trap receiver of Zabbix prints. A quotation mark has a backslash in a macro. */
 const macro = (name: Parameters<typeof objectOid>[0]): string => {
-  const pattern = `(?:${name}.0|${objectOid(name)})[^=\\n]*value=STRING: \\"?(.*?)\\"?\\s*(?:\\n|$)`;
+  const pattern = `(?:${name}.0|${objectOid(name)})[^\\n]*?value=STRING: \\"?(.*?)\\"?\\s*(?:\\n|$)`;
   return `{{ITEM.VALUE}.regsub("${pattern}", "\\1")}`;
 };
 
@@ -40,8 +43,7 @@ const find = (key: string, kind: NotificationKind): string => `find(/${NAME}/${k
 const told = `${macro('wkNode')}: ${macro('wkSummary')}`;
 
 function alarmItem({ raise, clear }: (typeof alarms)[number]): Item {
-  const both = [raise, clear].flatMap((kind) => [kind.name, trapOid(kind)]);
-  const either = `snmptrap["(${both.join('|')})([^0-9A-Za-z.]|$)"]`;
+  const either = `snmptrap["${says(raise, clear)}"]`;
   return {
     key: either,
     name: raise.about,
@@ -132,5 +134,5 @@ export function zabbixTemplate(): string {
     ],
   };
   const whole = { zabbix_export: { version: '6.0', groups: [group], templates: [template] } };
-  return `# ${MADE}\n${stringify(whole, { lineWidth: 0 })}`;
+  return `# ${MADE}\n${stringify(whole, { version: '1.1', lineWidth: 0 })}`;
 }
