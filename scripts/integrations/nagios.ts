@@ -109,10 +109,10 @@ const STATES: Readonly<Record<Severity, number>> = {
 
 /** A traphandle of snmptrapd: what comes in is text of a network, and is never given to a shell. */
 export const heartbeatResult = (): string => {
-  const cases = (Object.keys(STATES) as Severity[]).map(
-    (severity) =>
-      `  ${perceivedSeverity[severity]} | *"(${perceivedSeverity[severity]})") state=${STATES[severity]} ;;`,
-  );
+  const cases = (Object.keys(STATES) as Severity[]).map((severity) => {
+    const number = perceivedSeverity[severity];
+    return `  ${number} | ${severity} | *"(${number})") state=${STATES[severity]} ;;`;
+  });
   const read = (name: Parameters<typeof objectOid>[0], into: string): string =>
     `    *${name}.0 | *.${objectOid(name)} | ${objectOid(name)}) ${into}=$value ;;`;
   return `#!/bin/sh
@@ -135,7 +135,7 @@ case $node in '' | *[!A-Za-z0-9._-]*) exit 1 ;; esac
 case $active in '' | *[!0-9]*) exit 1 ;; esac
 state=3
 case $highest in
-${[...cases, ...(Object.keys(STATES) as Severity[]).map((severity) => `  ${severity}) state=${STATES[severity]} ;;`)].join('\n')}
+${cases.join('\n')}
 esac
 now=$(date +%s)
 # Open for reading too: then nobody waits for a Nagios that is down. One write for each: a pipe takes it whole.

@@ -1,4 +1,4 @@
-// config/integrations/zabbix: a template of trap items, a trigger for each alarm, and one for a heartbeat that stays away.
+// config/integrations/zabbix: trap items, a trigger for each alarm, and one for a heartbeat that stays away.
 import { createHash } from 'node:crypto';
 import { stringify } from 'yaml';
 import type { Severity } from '../../src/core/types.ts';

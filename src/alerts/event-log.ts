@@ -1,6 +1,6 @@
 // The event log as an alert channel: journald with native fields, syslog on this machine or to a log host, the event
-// log of Windows, a file of JSON lines, or standard output. winston gives levels and formats; each target is a transport
-// that hands its answer back to `send`. Never blocks; what a target does not take now the outbox keeps.
+// log of Windows, a file of JSON lines, or standard output. winston gives levels and formats; each target is a
+// transport that hands its answer back to `send`. Never blocks; what a target does not take now the outbox keeps.
 import winston from 'winston';
 import Transport from 'winston-transport';
 import { catalogue, type EventName } from '../core/catalogue.ts';

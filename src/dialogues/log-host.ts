@@ -136,8 +136,8 @@ function overStream(ports: Ports, where: LogHost, options: LineOptions): { put: 
     }
   };
   const put: Put = async (message, signal) => {
-    // A close that is here already is heard before anything is written: what went before it was read, and stays told once.
-    // (After one turn of the loop; two timers, because the first may be due before the loop has looked at the network.)
+    // A close that is here already is heard before anything is written: what went before it was read, and is not told
+    // again. Two timers, because the first may be due before the loop has looked at the network.
     for (let turn = 0; wire && turn < 2; turn++) await clock.sleep(1, signal).catch(() => undefined);
     const now = clock.monotonic();
     if (wire?.loan.fault()) {

@@ -10,7 +10,8 @@ export interface Libc {
   sendTo(path: string, data: Uint8Array): string;
   /** flock(2) LOCK_EX without waiting, on an open file: 'locked', or the errno (EWOULDBLOCK has the name EAGAIN). */
   lock(fd: number): string;
-  /** Bytes written to a TCP socket that the other side's system has not acknowledged (tcp(7), SIOCOUTQ); null: unknown. */
+  /** Bytes written to a TCP socket that the other side's system has not acknowledged (tcp(7), SIOCOUTQ); null: not
+   *  known. */
   unacknowledged(fd: number): number | null;
 }
 

@@ -1,5 +1,5 @@
 // The calls of kernel32 and advapi32 that the service control manager and the event log need, through koffi: loaded at
-// the first use, on Windows only. What asks a service may block, so such calls run in Node's threads. It decides nothing.
+// the first use, on Windows only. What asks a service may block, so such calls run in Node's threads. Decides nothing.
 import { createRequire } from 'node:module';
 import type { KoffiFunc } from 'koffi';
 

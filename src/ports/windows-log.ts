@@ -1,6 +1,6 @@
 // The event log of Windows. A source says where the text of an event is; this is made for sources whose message file is
-// EventCreate.exe of Windows itself, which has for each number from 1 to 1000 the text `%1`: then the event viewer shows
-// the first text of an event as it is, and no file of ours has to be on the machine. Never waits for long.
+// EventCreate.exe of Windows itself, which has the text `%1` for each number from 1 to 1000: then the event viewer
+// shows the first text of an event as it is, and no file of ours has to be on the machine. Never waits for long.
 import { clock } from './clock.ts';
 import { type Answer, whyNoWin32, type Win32, win32 } from './win32.ts';
 

@@ -1,6 +1,7 @@
 // The event log on a log host: a real rsyslogd over UDP, TCP and TLS, as it goes down and comes back.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { SendResult } from '../../src/define.ts';
@@ -12,6 +13,7 @@ import type { TestChannel } from '../support/send-alert.ts';
 import { endTree, freePorts, newFolder, spawnTo, until, writeCertificate } from '../support/server.ts';
 
 const test = suite('log host real');
+const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 const folder = newFolder('event-log');
 const ca = join(folder, 'ca.pem');
 writeFileSync(ca, authority);
@@ -237,5 +239,22 @@ for (const driver of ['gtls', 'ossl'] as const)
       assert.equal(numbers(server), [1]);
     });
   });
+
+test('the lines of docs/noc.md do what it says', async () => {
+  const [port = 0] = await freePorts(1);
+  const page = readFileSync(join(root, 'docs', 'noc.md'), 'utf8');
+  const [, lines = '', , shown = ''] = /```\n(global\(Default[\s\S]*?)```\n(\n```\n([\s\S]*?)```)/.exec(page) ?? [];
+  const whole = lines
+    .replaceAll('/etc/rsyslog/', 'FOLDER/')
+    .replace('/var/log/watchkeeper.log', 'FOLDER/out')
+    .replace('port="6514"', `port="${port}" address="127.0.0.1"`);
+  const server = logHostServer({ inputs: '', whole });
+  const mine = { certificate: own.cert, key: `file:${own.key}` };
+  await withServer(server, { to: `tls://127.0.0.1:${port}`, ca, ...mine }, async (channel) => {
+    await until('alert 1 being taken', async () => (await channel.send(makeAlert({}, 1))) === 'sent', 30_000);
+    await until('its line', () => server.raw() !== '', 20_000);
+    assert.is(server.raw().replace('+00:00', 'Z').replaceAll(/ +/g, ' '), shown);
+  });
+});
 
 test.run();

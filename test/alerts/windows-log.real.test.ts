@@ -1,4 +1,4 @@
-// The event log of Windows: the real channel in a Windows Node, under Wine. Wine takes events and keeps none, but it can
+// The event log of Windows: the real channel in a Windows Node, under Wine. Wine takes events and keeps none, but can
 // tell of each: that proves the calls, their texts and types. How the event viewer shows them it cannot prove.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The files for tools of a NOC, before the tools themselves: snmptt behind a real snmptrapd, Nagios, Icinga, amtool, PHP.
+// Files for tools of a NOC, before the tools themselves: snmptt behind a real snmptrapd, Nagios, Icinga, amtool, PHP.
 // OpenNMS, Zabbix and LibreNMS are not packaged: theirs are held to what is documented.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ const at = (name: string): string => join(folder, name);
 test.after(() => rmSync(folder, { recursive: true, force: true }));
 
 function tool(argv: readonly string[], input = ''): { readonly code: number | null; readonly text: string } {
-  const ran = spawnSync(argv[0] ?? '', argv.slice(1), { timeout: 20_000, input });
+  const ran = spawnSync(argv[0] ?? '', argv.slice(1), { timeout: 60_000, input });
   assert.is(ran.error, undefined, argv.join(' '));
   return { code: ran.status, text: `${ran.stdout.toString()}${ran.stderr.toString()}` };
 }
@@ -41,7 +41,7 @@ function snmpttIni(): string {
   const log = at('snmptt.log');
   const own: Readonly<Record<string, string>> = {
     ...{ log_file: log, log_system_file: log, unknown_trap_log_file: at('unknown.log'), unknown_trap_log_enable: '1' },
-    ...{ syslog_enable: '0', syslog_system_enable: '0', daemon_uid: '', spool_directory: folder },
+    ...{ syslog_enable: '0', syslog_system_enable: '0', daemon_uid: '', spool_directory: folder, ipv6_enable: '0' },
   };
   const text = readFileSync('/etc/snmp/snmptt.ini', 'utf8')
     .replaceAll(/^(\w+) = .*$/gm, (line, name: string) => (name in own ? `${name} = ${own[name]}` : line))
@@ -83,7 +83,7 @@ test('snmptt says in words what a real snmptrapd took; the heartbeat becomes res
         said()
           .split('\n')
           .filter((line) => line.includes('"Watchkeeper"')).length >= 2,
-      20_000,
+      60_000,
     ).catch((error: unknown) =>
       assert.unreachable(`${(error as Error).message}\n${said()}\n${noc.log().slice(0, 500)}`),
     );
@@ -92,7 +92,7 @@ test('snmptt says in words what a real snmptrapd took; the heartbeat becomes res
     assert.match(said(), /NORMAL "Watchkeeper" .* - n1 cleared n1\/mta\/service-failing: /);
     assert.not.match(said(), /uid=/);
     assert.is(readLog(at('unknown.log'))(), '');
-    await until('the results', () => readLog(reader)().includes('alarms'), 20_000);
+    await until('the results', () => readLog(reader)().includes('alarms'), 60_000);
     assert.match(
       readLog(reader)(),
       /^\[\d+\] PROCESS_SERVICE_CHECK_RESULT;n1;Watchkeeper heartbeat;0;alive\n\[\d+\] PROCESS_SERVICE_CHECK_RESULT;n1;Watchkeeper alarms;2;3 active\n$/,

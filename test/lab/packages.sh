@@ -20,7 +20,7 @@ wanted=(
   # What a network operations centre has.
   snmp snmptrapd smitools
   # Log hosts, and NOC tools that check what is generated for them.
-  rsyslog-gnutls rsyslog-openssl snmptt nagios4-core icinga2-bin prometheus php-cli
+  rsyslog-gnutls rsyslog-openssl snmptt nagios4-core icinga2-bin php-cli
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
@@ -28,7 +28,7 @@ units=(
   supervisor podman podman.socket podman-auto-update podman-auto-update.timer podman-restart keepalived logd
   prometheus-alertmanager
   snmptrapd snmptrapd.socket
-  snmptt prometheus prometheus-node-exporter nagios4 icinga2
+  snmptt nagios4 icinga2
 )
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get

@@ -8,6 +8,8 @@ import { endTree, newFolder, pidIn, readLog, spawnTo, until, writeCertificate } 
 export interface LogHostOptions {
   /** Lines of configuration that load inputs. */
   readonly inputs: string;
+  /** All of the configuration, with FOLDER where the files are, instead of everything else. */
+  readonly whole?: string;
   /** With TLS: the driver, and whether clients must show a certificate that the authority of the tests signed. */
   readonly tls?: { readonly driver: 'gtls' | 'ossl'; readonly clients: 'anon' | 'x509/certvalid' };
   /** What it serves; default the good one. */
@@ -39,9 +41,10 @@ template(name="json" type="list" option.jsonf="on") {
   property(outname="text" name="msg" format="jsonf")
 }`;
 
-function configuration(folder: string, { inputs, tls, pair }: LogHostOptions): string {
+function configuration(folder: string, { inputs, whole, tls, pair }: LogHostOptions): string {
   const { cert, key } = writeCertificate(folder, pair);
   writeFileSync(join(folder, 'ca.pem'), authority);
+  if (whole !== undefined) return whole.replaceAll('FOLDER', folder);
   const lines = [`global(workDirectory="${folder}/work" maxMessageSize="64k")`];
   if (tls)
     lines.push(

@@ -57,7 +57,7 @@ function install({ service, command = '', startType = 3 }: Question): object {
   return { ok: Boolean(made) };
 }
 
-/** Through the channel, as the outbox does. It is loaded here, for it brings a library that the services do not need. */
+/** Through the channel, as the outbox does. Loaded here: it brings a library that the services do not need. */
 async function sendAlert({ alert, options = {} }: Question): Promise<unknown> {
   const { default: eventLog } = await import('../../../src/alerts/event-log.ts');
   const { openSystemLog } = await import('../../../src/ports/syslog.ts');
