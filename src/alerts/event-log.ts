@@ -85,7 +85,7 @@ const overTls = (to: string | undefined): string | null => (wayOf(to) === 'tls' 
 const options = choices.superRefine((given, context) => {
   for (const [name, lacks] of Object.entries(NEEDS)) {
     const missing = name in given ? lacks(given) : null;
-    if (missing !== null) context.addIssue({ code: 'custom', message: `${name} needs ${missing}`, path: [name] });
+    if (missing !== null) context.addIssue({ code: 'custom', message: `needs ${missing}`, path: [name] });
   }
 });
 type Options = z.output<typeof options>;

@@ -190,7 +190,7 @@ test('Windows gets the number of the catalogue, a type by severity, and first a 
 
 test('options that do not go together are refused, each with what it needs', () => {
   const faults = (given: object): string[] =>
-    (eventLog.options.safeParse(given).error?.issues ?? []).map(({ message }) => message);
+    (eventLog.options.safeParse(given).error?.issues ?? []).map(({ path, message }) => `${path.join('.')} ${message}`);
   const tls = { target: 'syslog', to: 'tls://loghost.example.org' };
   const well: object[] = [
     ...[{}, { socket: '/dev/log' }, { source: 'Ours' }, { target: 'file', path: '/x', maxsize: '1M', maxfiles: 1 }],
@@ -210,7 +210,7 @@ test('options that do not go together are refused, each with what it needs', () 
     [{ target: 'syslog', to: 'tcp://n1', ca: '/ca.pem' }, /^ca needs to: tls/],
     [{ ...tls, certificate: '/c.pem' }, /^certificate needs key$/],
     [{ ...tls, key: 'file:/k.pem' }, /^key needs certificate$/],
-    [{ ...tls, certificate: '/c.pem', key: 'secret words' }, /expected file:/],
+    [{ ...tls, certificate: '/c.pem', key: 'secret words' }, /^key expected file:/],
     [{ target: 'syslog', 'message-size': 1024 }, /^message-size needs a log host/],
     [{ target: 'file', source: 'x' }, /^source needs target: windows$/],
     [{ target: 'stdout', path: '/x' }, /^path needs target: file$/],
