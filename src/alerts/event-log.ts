@@ -8,7 +8,7 @@ import { clean } from '../core/clean.ts';
 import { type Facility, facilities, ituCause, syslogNames, syslogSeverity, trend } from '../core/severity.ts';
 import { type Alert, type AlertContext, defineAlert, opt, type SendResult, z } from '../define.ts';
 import { lineTo, type LogHost, logHost } from '../dialogues/log-host.ts';
-import { authorities, secret } from '../dialogues/session.ts';
+import { authorities, pemFile, secret } from '../dialogues/session.ts';
 import type { TlsOptions } from '../ports/net.ts';
 import type { SyslogRecord } from '../ports/syslog.ts';
 
@@ -187,11 +187,12 @@ function recordOf({ alert, context, message }: Info): SyslogRecord {
 /** Read anew for each connection: a renewed certificate counts at the next one. */
 function tlsOf({ options: own, ports }: Context): TlsOptions {
   const { servername, ca, certificate, key } = own;
-  const cert = certificate === undefined ? undefined : authorities(ports, certificate).ca;
   return {
     ...(servername === undefined ? {} : { servername }),
     ...authorities(ports, ca),
-    ...(cert === undefined || key === undefined ? {} : { cert, key: secret(ports, key) }),
+    ...(certificate === undefined || key === undefined
+      ? {}
+      : { cert: pemFile(ports, certificate, 'certificate'), key: secret(ports, key) }),
   };
 }
 

@@ -105,6 +105,11 @@ function overStream(ports: Ports, where: LogHost, options: LineOptions): { put: 
     wire?.loan.socket.destroy();
     wire = null;
   };
+  /** Who closes without an error has read everything that came before. */
+  const leave = (): void => {
+    if (wire?.loan.fault() && !wire.broken) doubts = [];
+    close();
+  };
   const connect = async (signal: AbortSignal): Promise<Wire> => {
     const tls = where.way === 'tls' ? options.tls() : undefined;
     const { host, port } = where;
@@ -140,10 +145,7 @@ function overStream(ports: Ports, where: LogHost, options: LineOptions): { put: 
     // again. Two timers, because the first may be due before the loop has looked at the network.
     for (let turn = 0; wire && turn < 2; turn++) await clock.sleep(1, signal).catch(() => undefined);
     const now = clock.monotonic();
-    if (wire?.loan.fault()) {
-      if (!wire.broken) doubts = [];
-      close();
-    }
+    if (wire?.loan.fault()) leave();
     const again = wire ? [] : doubts.filter(({ at }) => now - at < DOUBT_MS);
     doubts = wire ? doubts : again;
     try {
@@ -151,7 +153,7 @@ function overStream(ports: Ports, where: LogHost, options: LineOptions): { put: 
       for (const one of again) await write(wire, one.message, signal);
       await write(wire, message, signal);
     } catch (error) {
-      close();
+      leave();
       throw error;
     }
     doubts = [...doubts, { message, at: clock.monotonic() }].slice(-MOST_IN_DOUBT);

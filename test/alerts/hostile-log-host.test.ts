@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { SendResult } from '../../src/define.ts';
 import { makeAlert } from '../support/alert.ts';
-import { authority, good } from '../support/certificates.ts';
+import { authority, expired, good } from '../support/certificates.ts';
 import { closedPort, type HostileMode, hostile } from '../support/hostile.ts';
 import { logChannel } from '../support/log-channel.ts';
 import { newFolder, until } from '../support/server.ts';
@@ -85,6 +85,29 @@ test('a silent reader of UDP gets one datagram an alert, from one port', async (
   assert.ok(seen.every((one, at) => one.startsWith('<26>1 ') && one.includes(` alert="${at + 1}"]`)));
   await channel.close();
   await server.stop();
+});
+
+test('certificates and keys that are none, or do not go together', async () => {
+  const server = await hostile('silent');
+  const folder = newFolder('log-host');
+  for (const [name, text] of Object.entries({ cert: good.cert, key: expired.key, none: 'no PEM', own: good.key }))
+    writeFileSync(`${folder}/${name}`, text, { mode: 0o600 });
+  const at = (certificate: string, key: string): object => ({
+    ...{ to: `tls://127.0.0.1:${server.port}`, timeout: '400ms' },
+    ...{ certificate: `${folder}/${certificate}`, key: `file:${folder}/${key}` },
+  });
+  for (const [options, words] of [
+    [at('cert', 'key'), /retry.*(mismatch|do not match)/],
+    [at('cert', 'none'), /retry.*(PEM|unsupported|no start line)/i],
+    [at('none', 'own'), /retry.*the certificate .*none holds no certificate/],
+    [at('nowhere', 'own'), /retry.*is not there/],
+    [at('cert', 'own'), /retry.*in time/],
+  ] as const) {
+    const { said } = await once(options);
+    assert.match(JSON.stringify(said), words);
+  }
+  await server.stop();
+  rmSync(folder, { recursive: true });
 });
 
 test('many at once go one after the other, on one connection', async () => {

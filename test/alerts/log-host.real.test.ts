@@ -134,6 +134,18 @@ for (const framing of ['octet-counting', 'newline'] as const)
     });
   });
 
+test('TCP over IPv6', async () => {
+  const [port = 0] = await freePorts(1);
+  const server = logHostServer({
+    inputs: `module(load="imtcp")\ninput(type="imtcp" address="::1" port="${port}")`,
+  });
+  await withServer(server, { to: `tcp://[::1]:${port}`, facility: 'mail' }, async (channel) => {
+    await insist(channel, 1);
+    await arrived(server, 1);
+    isWhole(server.entries()[0]);
+  });
+});
+
 test('TCP: what a server took and never read is sent once more when it dies', async () => {
   const [port = 0] = await freePorts(1);
   const server = logHostServer({
