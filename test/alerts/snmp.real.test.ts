@@ -253,6 +253,16 @@ test('both dead: it is not sent, and then each gets it once', async () => {
   await took(other, [1]);
 });
 
+test('a test by hand names the manager that does not take it, and waits for none', async () => {
+  const [alive, dead] = [await receiver(), await receiver()];
+  await dead.stop();
+  const talk = channel({ ...at(alive, dead), ...v2 }, 'test');
+  const asked = makeAlert({ event: 'alert-test', kind: 'once' }, 1);
+  assert.is(retryOf(await talk.send(asked)), `127.0.0.1:${dead.port}: nobody listens on that port`);
+  assert.is(talk.trouble(), null);
+  await took(alive, [1]);
+});
+
 test('a name is resolved, also one that only the hosts file has; one that is none is said', async () => {
   const noc = await receiver();
   assert.is(await channel({ to: [`localhost:${noc.port}`], ...v2, inform: false }).send(makeAlert({}, 1)), 'sent');
