@@ -13,7 +13,7 @@ import { secretsFrom } from '../../src/ports/secrets.ts';
 import { makeAlert } from '../support/alert.ts';
 import { channelOf } from '../support/channel.ts';
 import { checkPorts } from '../support/check.ts';
-import { newFolder, readLog, until } from '../support/server.ts';
+import { endTree, newFolder, readLog, spawnTo, until } from '../support/server.ts';
 import { trapReceiver } from '../support/snmptrapd.ts';
 
 const test = suite('files for a NOC, real');
@@ -127,7 +127,13 @@ const NAGIOS_BASE = `
 define timeperiod {
   timeperiod_name 24x7
   alias always
+  sunday 00:00-24:00
   monday 00:00-24:00
+  tuesday 00:00-24:00
+  wednesday 00:00-24:00
+  thursday 00:00-24:00
+  friday 00:00-24:00
+  saturday 00:00-24:00
 }
 define command {
   command_name nothing
@@ -165,20 +171,54 @@ define service {
 }
 `;
 
-test('Nagios takes the objects', () => {
+const NAGIOS_FILES = ['object_cache_file', 'status_file', 'command_file', 'lock_file', 'temp_file', 'log_file'];
+
+/** A Nagios of one's own, with the objects of this file. */
+function nagiosConfig(objects: string): string {
   writeFileSync(at('base.cfg'), NAGIOS_BASE);
-  const own = ['object_cache_file', 'status_file', 'command_file', 'lock_file', 'temp_file', 'log_file'];
   const lines = [
-    ...own.map((name) => `${name}=${at(`nagios-${name}`)}`),
-    ...[
-      'nagios_user=root',
-      'nagios_group=root',
-      `check_result_path=${folder}`,
-      'illegal_macro_output_chars=`~$&|\'"<>',
-    ],
-    ...[`cfg_file=${at('base.cfg')}`, `cfg_file=${file('nagios/watchkeeper.cfg')}`],
+    ...[...NAGIOS_FILES, 'query_socket', 'state_retention_file'].map((name) => `${name}=${at(`nagios-${name}`)}`),
+    ...['nagios_user=root', 'nagios_group=root', `check_result_path=${folder}`, `temp_path=${folder}`],
+    ...['illegal_macro_output_chars=`~$&|\'"<>', 'check_external_commands=1', 'accept_passive_service_checks=1'],
+    ...['execute_service_checks=1', 'check_service_freshness=1', 'service_freshness_check_interval=1'],
+    ...['additional_freshness_latency=0', 'status_update_interval=1', 'enable_notifications=0'],
+    ...[`cfg_file=${at('base.cfg')}`, `cfg_file=${objects}`],
   ];
   writeFileSync(at('nagios.cfg'), `${lines.join('\n')}\n`);
+  return at('nagios.cfg');
+}
+
+test('Nagios, running: a heartbeat is two results, and one that stays away is critical', async () => {
+  const text = readFileSync(file('nagios/watchkeeper.cfg'), 'utf8');
+  writeFileSync(at('quick.cfg'), text.replace(/freshness_threshold +\d+/, 'freshness_threshold 5'));
+  const pid = spawnTo(['/usr/sbin/nagios4', nagiosConfig(at('quick.cfg'))], at('nagios.out'));
+  const status = (service: string): string => {
+    const [, block = ''] = readLog(at('nagios-status_file'))().split(`service_description=${service}\n`);
+    return `${/current_state=(\d)/.exec(block)?.[1]} ${/\tplugin_output=(.*)/.exec(block)?.[1]}`;
+  };
+  const heartbeat = [
+    ...['h', 'UDP: x', 'WATCHKEEPER-MIB::wkNode.0 "mail1"', 'WATCHKEEPER-MIB::wkActiveAlarms.0 2'],
+    ...['WATCHKEEPER-MIB::wkHighestSeverity.0 minor', ''],
+  ].join('\n');
+  const seen = new Set<string>();
+  try {
+    await until('its pipe', () => existsSync(at('nagios-command_file')), 30_000);
+    passes(['/bin/sh', file('nagios/heartbeat-result'), at('nagios-command_file')], heartbeat);
+    const both = (): string => `${status('Watchkeeper heartbeat')}, ${status('Watchkeeper alarms')}`;
+    await until('the results', () => seen.add(both()).has('0 alive, 1 2 active'), 30_000);
+    const missed = 'CRITICAL: no heartbeat of Watchkeeper came in time';
+    await until('that it is missed', () => seen.add(both()).has(`2 ${missed}, 2 ${missed}`), 60_000);
+  } catch (error) {
+    assert.unreachable(
+      `${(error as Error).message}: ${[...seen].join(' | ')} ${readLog(at('nagios.out'))().slice(-500)}`,
+    );
+  } finally {
+    await endTree(pid);
+  }
+});
+
+test('Nagios takes the objects', () => {
+  nagiosConfig(file('nagios/watchkeeper.cfg'));
   const text = passes(['/usr/sbin/nagios4', '-v', at('nagios.cfg')]);
   assert.match(text, /Checked 3 services\.[\s\S]*Total Warnings: 0\nTotal Errors: +0/);
   assert.ok(existsSync('/usr/lib/nagios/plugins/check_dummy'));
