@@ -3,6 +3,7 @@ import { jsonSchema } from '../src/config/json-schema.ts';
 import { mib } from '../src/core/mib.ts';
 import { plugins } from '../src/registry.ts';
 import { diagram } from './diagram.ts';
+import { nocFiles } from './integrations/all.ts';
 import { pluginTables } from './plugin-tables.ts';
 
 export interface Generated {
@@ -18,5 +19,6 @@ export const generated: readonly Generated[] = [
   },
   { path: 'test/golden/edges.md', make: async () => diagram() },
   { path: 'config/mibs/WATCHKEEPER-MIB.txt', make: async () => mib() },
+  ...nocFiles,
   { path: 'docs/plugins.md', make: async () => pluginTables(await plugins()) },
 ];

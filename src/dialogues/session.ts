@@ -169,15 +169,18 @@ export function secret(ports: Ports, reference: string): string {
 const MAX_CA_BYTES = 1_048_576;
 
 /** Authorities of a PEM file. */
-export function authorities(ports: Ports, path: string | undefined): { readonly ca?: string } {
-  if (path === undefined) return {};
+export const authorities = (ports: Ports, path: string | undefined): { readonly ca?: string } =>
+  path === undefined ? {} : { ca: pemFile(ports, path, 'file of authorities') };
+
+/** The text of a PEM file with certificates. */
+export function pemFile(ports: Ports, path: string, what: string): string {
   let text: string | null;
   try {
     text = ports.files.readText(path, MAX_CA_BYTES);
   } catch (error) {
-    throw new OwnTrouble(`the file of authorities cannot be read: ${plain((error as Error).message)}`);
+    throw new OwnTrouble(`the ${what} cannot be read: ${plain((error as Error).message)}`);
   }
-  if (text === null) throw new OwnTrouble(`the file of authorities ${path} is not there`);
-  if (!text.includes('-----BEGIN')) throw new OwnTrouble(`the file of authorities ${path} holds no certificate`);
-  return { ca: text };
+  if (text === null) throw new OwnTrouble(`the ${what} ${path} is not there`);
+  if (!text.includes('-----BEGIN')) throw new OwnTrouble(`the ${what} ${path} holds no certificate`);
+  return text;
 }

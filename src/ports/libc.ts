@@ -1,5 +1,6 @@
-// The few system calls that Node does not have: datagrams to unix sockets, and flock. The only home of koffi, which is
-// loaded at the first use, because the command line rarely needs it. Nothing here blocks.
+// The few system calls that Node does not have: datagrams to unix sockets, flock, and what a connection has not had
+// acknowledged. Through koffi, which is loaded at the first use, because the command line rarely needs it. Nothing here
+// blocks.
 import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
 
@@ -9,12 +10,16 @@ export interface Libc {
   sendTo(path: string, data: Uint8Array): string;
   /** flock(2) LOCK_EX without waiting, on an open file: 'locked', or the errno (EWOULDBLOCK has the name EAGAIN). */
   lock(fd: number): string;
+  /** Bytes written to a TCP socket that the other side's system has not acknowledged (tcp(7), SIOCOUTQ); null: not
+   *  known. */
+  unacknowledged(fd: number): number | null;
 }
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC_NONBLOCK = 0o2 | 0o2000000 | 0o4000;
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 const LOCK_EX_NB = 2 | 4;
+const SIOCOUTQ = 0x5411;
 const PATH_MAX_BYTES = 107;
 
 /** struct sockaddr_un: family in host order (little-endian wherever Node runs), then the path. */
@@ -35,6 +40,7 @@ function bind(): Libc {
     'intptr_t sendto(int fd, const uint8_t *data, size_t size, int flags, const uint8_t *to, uint32_t length)',
   );
   const flock = own.func('int flock(int fd, int how)');
+  const ioctl = own.func('int ioctl(int fd, unsigned long request, ...)');
   const reason = (): string => getSystemErrorName(-koffi.errno());
   let fd = -1;
   return {
@@ -47,6 +53,10 @@ function bind(): Libc {
       return sent === data.length ? 'sent' : reason();
     },
     lock: (file) => (flock(file, LOCK_EX_NB) === 0 ? 'locked' : reason()),
+    unacknowledged(socketFd) {
+      const room = Buffer.alloc(4);
+      return ioctl(socketFd, SIOCOUTQ, 'uint8_t *', room) === 0 ? room.readInt32LE() : null;
+    },
   };
 }
 

@@ -2,6 +2,7 @@
 // bound, and may throw at it where nobody can catch it. So what it hears is counted and guarded here.
 import { errorMonitor } from 'node:events';
 import type { Socket } from 'node:net';
+import { libc } from './libc.ts';
 import { NetError, netError } from './net-fault.ts';
 
 export interface Loan {
@@ -10,11 +11,19 @@ export interface Loan {
   fault(): NetError | null;
   /** Resolves as soon as there is a fault. */
   readonly lost: Promise<NetError>;
+  /** Bytes that were written, and that the other side's system has not acknowledged; null: this system cannot tell. */
+  unacknowledged(): number | null;
   /** The same guard for what a library hears in another way: inside TLS that it began itself. */
   guard(listener: (chunk: Buffer) => void): (chunk: Buffer) => void;
 }
 
 type Listener = (...args: never[]) => void;
+
+function unacknowledged(socket: Socket): number | null {
+  const fd = (socket as Socket & { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
+  const rest = fd >= 0 ? (libc()?.unacknowledged(fd) ?? null) : null;
+  return rest === null ? null : rest + socket.writableLength;
+}
 
 /** Lends a paused socket, on which nobody listens for data. It flows when the library listens. */
 export function loan(socket: Socket, maxBytes: number, first?: RegExp): Loan {
@@ -55,5 +64,5 @@ export function loan(socket: Socket, maxBytes: number, first?: RegExp): Loan {
   const ended = (): void => lose(new NetError('closed', 'closed by the other side'));
   on('end', ended);
   on('close', ended);
-  return { socket, fault: () => fault, lost, guard: guarded };
+  return { socket, fault: () => fault, lost, unacknowledged: () => unacknowledged(socket), guard: guarded };
 }

@@ -9,6 +9,9 @@ export interface TlsOptions {
   readonly verify?: boolean;
   /** PEM of extra authorities. */
   readonly ca?: string;
+  /** PEM of a certificate of our own and of its key, for a server that asks who we are. */
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 export interface PeerCertificate {
@@ -59,5 +62,7 @@ export function tlsSettings(options: TlsOptions, host: string | undefined): Conn
     checkServerIdentity: (_asked, certificate) => (name === '' ? undefined : checkServerIdentity(name, certificate)),
     rejectUnauthorized: false,
     ...(options.ca === undefined ? {} : { ca: options.ca }),
+    ...(options.cert === undefined ? {} : { cert: options.cert }),
+    ...(options.key === undefined ? {} : { key: options.key }),
   };
 }

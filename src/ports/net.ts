@@ -229,12 +229,21 @@ class LineDialogue implements Dialogue {
     const plain = this.#socket;
     plain.removeAllListeners('data');
     plain.removeAllListeners('end');
-    const secured = tlsConnect({ ...tlsSettings(options, this.#options.host), socket: plain });
+    const secured = this.#secured(options);
     this.#socket = secured;
     this.certificate = await handshake(secured, options, this.#options);
     this.#ended = false;
     this.#listen();
     return this.certificate;
+  }
+
+  /** Certificates and keys that are none, or do not go together, are said at once. */
+  #secured(options: TlsOptions): TLSSocket {
+    try {
+      return tlsConnect({ ...tlsSettings(options, this.#options.host), socket: this.#socket });
+    } catch (error) {
+      throw this.#fatal(netError(error));
+    }
   }
 
   lend(how: { readonly first?: RegExp; readonly again?: Buffer } = {}): Loan {

@@ -1,10 +1,11 @@
-// The event logs of the machine: journald with native fields, syslog (RFC 5424) and the standard output. Datagrams
-// that never wait: when a reader is behind or away the caller learns it, and may come again.
+// The event logs of the machine: journald with native fields, syslog (RFC 5424), that of Windows, and the standard
+// output. Datagrams that never wait: when a reader is behind or away the caller learns it, and may come again.
 import { existsSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { clean } from '../core/clean.ts';
 import { libc, whyNoLibc } from './libc.ts';
 import { appendLine, type LogFileBounds } from './log-file.ts';
+import { hasEventLog, reportEvent, type WindowsEvent } from './windows-log.ts';
 
 export interface SyslogRecord {
   /** RFC 5424 numbers. */
@@ -30,10 +31,16 @@ export interface SystemLog {
   /** Whether journald, or a syslog daemon at this socket, seems to be there. */
   hasJournal(): boolean;
   hasSyslog(socket: string): boolean;
+  /** Whether this is Windows. */
+  hasWindows(): boolean;
   /** One record with the fields of systemd.journal-fields(7); names in capitals. */
   journal(fields: Readonly<Record<string, string>>): Delivery;
   syslog(record: SyslogRecord, to: SyslogTarget): Delivery;
+  /** One RFC 5424 message for somebody who takes so many bytes. */
+  message(record: SyslogRecord, maxBytes: number): Buffer;
   /** A line on standard output, with its `<PRI>` where the service manager reads it. */
+  /** The event log of Windows; elsewhere the answer is that there is none. */
+  windows(event: WindowsEvent): Promise<Delivery>;
   print(severity: number, line: string): Delivery;
   append(path: string, line: string, bounds: LogFileBounds): Promise<Delivery>;
 }
@@ -45,16 +52,19 @@ const MAX_UNREAD_BYTES = 1024 * 1024;
 
 const MAX_TEXT_BYTES = 4096;
 const MAX_FIELD_BYTES = 8192;
+/** So much of the text comes before any structured data. */
+const LEAST_TEXT_BYTES = 160;
+const SHORT_VALUE_BYTES = 64;
 
 /** Words of an RFC 5424 header: printable ASCII without space. */
 const word = (text: string, max: number): string => text.replaceAll(/[^\x21-\x7e]/g, '_').slice(0, max) || '-';
 /** SD-NAME excludes `=`, `]` and `"` as well. */
 const sdName = (text: string): string => word(text.replaceAll(/[="\]]/g, '_'), 32);
-const sdValue = (text: string): string => clean(text, 1024).replaceAll(/["\\\]]/g, '\\$&');
+const sdValue = (text: string, max: number): string => clean(text, max).replaceAll(/["\\\]]/g, '\\$&');
 
-function structured(data: SyslogRecord['data']): string {
+function structured(data: SyslogRecord['data'], maxValue = 1024): string {
   const elements = data.map(({ id, params }) => {
-    const pairs = Object.entries(params).map(([name, value]) => ` ${sdName(name)}="${sdValue(value)}"`);
+    const pairs = Object.entries(params).map(([name, value]) => ` ${sdName(name)}="${sdValue(value, maxValue)}"`);
     return `[${sdName(id)}${pairs.join('')}]`;
   });
   return elements.join('');
@@ -62,10 +72,30 @@ function structured(data: SyslogRecord['data']): string {
 
 const priority = (record: SyslogRecord): string => `<${record.facility * 8 + record.severity}>`;
 
+function headOf(record: SyslogRecord, pid: number): string {
+  const header = [word(record.time, 64), word(record.host, 255), APP, String(pid), word(record.msgId, 32)].join(' ');
+  return `${priority(record)}1 ${header}`;
+}
+
 /** One RFC 5424 message. The text is one clean line (MSG-ANY: UTF-8 without a byte order mark, as logger(1) sends). */
 export function formatSyslog(record: SyslogRecord, pid: number): string {
-  const header = [word(record.time, 64), word(record.host, 255), APP, String(pid), word(record.msgId, 32)].join(' ');
-  return `${priority(record)}1 ${header} ${structured(record.data) || '-'} ${clean(record.text, MAX_TEXT_BYTES)}`;
+  return `${headOf(record, pid)} ${structured(record.data) || '-'} ${clean(record.text, MAX_TEXT_BYTES)}`;
+}
+
+/** The same in at most `maxBytes` (480 or more: what every receiver takes, RFC 5424 section 6.1). The structured data
+ *  stays whole or goes: half of it would be no syslog. What stands in it is shortened before the text is. */
+export function fitSyslog(record: SyslogRecord, pid: number, maxBytes: number): Buffer {
+  const head = headOf(record, pid);
+  const text = clean(record.text, MAX_TEXT_BYTES);
+  const wanted = Math.min(Buffer.byteLength(text), LEAST_TEXT_BYTES);
+  const kept = [
+    structured(record.data),
+    structured(record.data, SHORT_VALUE_BYTES),
+    structured(record.data.slice(-1), 24),
+  ];
+  const room = (data: string): number => maxBytes - Buffer.byteLength(`${head} ${data} `);
+  const data = kept.find((one) => one !== '' && room(one) >= wanted) ?? '-';
+  return cut(Buffer.from(`${head} ${data} ${clean(text, Math.max(3, room(data)))}`), maxBytes);
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -130,10 +160,13 @@ export function openSystemLog({ pid, underSystemd, out }: SystemLogOptions): Sys
   return {
     hasJournal: () => libc() !== null && existsSync(JOURNAL_SOCKET),
     hasSyslog: (socket) => libc() !== null && existsSync(socket),
+    hasWindows: hasEventLog,
     journal: (fields) =>
       datagram(JOURNAL_SOCKET, formatJournal({ ...fields, SYSLOG_IDENTIFIER: APP, SYSLOG_PID: String(pid) })),
     syslog: (record, { socket, format }) =>
       datagram(socket, Buffer.from(format === 'local' ? formatLocal(record, pid) : formatSyslog(record, pid))),
+    windows: reportEvent,
+    message: (record, maxBytes) => fitSyslog(record, pid, maxBytes),
     print(severity, line) {
       if (gone) return { retry: `standard output: ${gone}` };
       if (out.writableLength > MAX_UNREAD_BYTES) return { retry: 'standard output: its reader is behind' };

@@ -1,5 +1,5 @@
-// The calls of kernel32 and advapi32 that the service control manager needs, through koffi: loaded at the first use, on
-// Windows only. What asks the manager may block, so such calls run in Node's threads. It decides nothing.
+// The calls of kernel32 and advapi32 that the service control manager and the event log need, through koffi: loaded at
+// the first use, on Windows only. What asks a service may block, so such calls run in Node's threads. Decides nothing.
 import { createRequire } from 'node:module';
 import type { KoffiFunc } from 'koffi';
 
@@ -37,6 +37,10 @@ export interface Win32 {
   readonly startService: Call;
   readonly controlService: Call;
   readonly enumDependents: Call;
+  readonly openSource: Call;
+  readonly closeSource: Call;
+  /** The last but one argument is an array of texts, ended by null. */
+  readonly reportEvent: Call;
   /** Names of the services in a buffer of ENUM_SERVICE_STATUSW. */
   namesIn(buffer: Buffer, count: number): readonly string[];
   readonly openProcess: Quick;
@@ -84,6 +88,11 @@ function bind(): Win32 {
     enumDependents: slow(
       'int __stdcall EnumDependentServicesW(void *h, uint32 which, void *s, uint32 n, _Out_ uint32 *need, _Out_ uint32 *count)',
     ),
+    openSource: slow('void *__stdcall RegisterEventSourceW(str16 machine, str16 source)'),
+    closeSource: slow('int __stdcall DeregisterEventSource(void *source)'),
+    reportEvent: slow(
+      'int __stdcall ReportEventW(void *h, uint16 type, uint16 category, uint32 id, void *user, uint16 count, uint32 size, str16 *texts, void *data)',
+    ),
     namesIn: (buffer, count) =>
       Array.from({ length: count }, (_, index) => {
         const found = koffi.decode(buffer, index * koffi.sizeof(entry), entry) as { readonly name: string };
@@ -109,9 +118,9 @@ export function win32(): Win32 | null {
   bound = null;
   try {
     if (process.platform === 'win32') bound = bind();
-    else trouble = `${process.platform} has no service control manager: this is for Windows only`;
+    else trouble = `${process.platform} has neither service control manager nor event log: this is for Windows only`;
   } catch (error) {
-    trouble = `the service control manager cannot be called: ${(error as Error).message}`;
+    trouble = `Windows cannot be called: ${(error as Error).message}`;
   }
   return bound;
 }

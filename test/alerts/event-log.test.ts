@@ -9,6 +9,7 @@ import { bareContext } from '../../src/contract/trial.ts';
 import { catalogue } from '../../src/core/catalogue.ts';
 import type { Alert, Ports, SendResult } from '../../src/define.ts';
 import { openSystemLog, type SystemLog } from '../../src/ports/syslog.ts';
+import type { WindowsEvent } from '../../src/ports/windows-log.ts';
 import { makeAlert } from '../support/alert.ts';
 import { listenDatagrams } from '../support/datagrams.ts';
 
@@ -42,6 +43,7 @@ test('journald gets native fields', async () => {
     MESSAGE_ID: catalogue['service-failing'].messageId,
     DOCUMENTATION: 'https://wiki.example.org/mta',
     WATCHKEEPER_EVENT: 'service-failing',
+    WATCHKEEPER_EVENT_ID: '1',
     WATCHKEEPER_KIND: 'raise',
     WATCHKEEPER_KEY: 'mta/service-failing',
     WATCHKEEPER_SEVERITY: 'major',
@@ -95,8 +97,8 @@ test('syslog gets one RFC 5424 datagram with the alarm parameters of RFC 5674', 
     alarm,
     '<26>1 2026-11-22T13:00:00.123Z n1 watchkeeper 42 service-failing [alarm resource="mta" ' +
       'probableCause="timeoutExpired" perceivedSeverity="major" eventType="processingErrorAlarm" ' +
-      'trendIndication="moreSevere"][watchkeeper@32473 event="service-failing" kind="raise" key="mta/service-failing" ' +
-      'severity="major" service="mta" incident="mta-1" cause="hung" count="1" alert="7"] ' +
+      'trendIndication="moreSevere"][watchkeeper@32473 event="service-failing" eventId="1" kind="raise" ' +
+      'key="mta/service-failing" severity="major" service="mta" incident="mta-1" cause="hung" count="1" alert="7"] ' +
       'major: mta: no banner within 2 s (a restart is tried)',
   );
   assert.match(
@@ -124,6 +126,7 @@ test('a file gets one JSON object a line', async () => {
     level: 'crit',
     text: 'major: mta: line\\nbreak (a restart is tried)',
     event: 'service-failing',
+    eventId: '1',
     kind: 'raise',
     key: 'mta/service-failing',
     severity: 'major',
@@ -145,11 +148,13 @@ test('standard output gets a line', async () => {
   assert.is(String(out.read()), '<2>major: mta: no banner within 2 s (a restart is tried)\n');
 });
 
-test('auto takes journald, else syslog, else standard output', async () => {
+test('auto takes journald, else that of Windows, else syslog, else standard output', async () => {
   const took: string[] = [];
-  const fake = (journal: boolean, syslog: boolean): Partial<SystemLog> => ({
+  const fake = (journal: boolean, syslog: boolean, windows = false): Partial<SystemLog> => ({
     hasJournal: () => journal,
     hasSyslog: () => syslog,
+    hasWindows: () => windows,
+    windows: async () => (took.push('windows'), 'sent'),
     journal: () => (took.push('journald'), 'sent'),
     syslog: () => (took.push('syslog'), 'sent'),
     print: () => (took.push('stdout'), 'sent'),
@@ -157,7 +162,68 @@ test('auto takes journald, else syslog, else standard output', async () => {
   await send({}, fake(true, true));
   await send({}, fake(false, true));
   await send({}, fake(false, false));
-  assert.equal(took, ['journald', 'syslog', 'stdout']);
+  await send({}, fake(false, false, true));
+  assert.equal(took, ['journald', 'syslog', 'stdout', 'windows']);
+});
+
+test('Windows gets the number of the catalogue, a type by severity, and first a text that is all', async () => {
+  const told: WindowsEvent[] = [];
+  const windows = async (event: WindowsEvent): Promise<'sent'> => (told.push(event), 'sent');
+  const kinds = ['critical', 'major', 'minor', 'warning', 'indeterminate', 'cleared'] as const;
+  for (const severity of kinds) await send({ target: 'windows' }, { windows }, makeAlert({ severity }));
+  assert.equal(
+    told.map(({ type }) => type),
+    [1, 1, 2, 2, 4, 4],
+  );
+  const [, event] = told;
+  assert.equal([event?.source, event?.id], ['Watchkeeper', catalogue['service-failing'].number]);
+  assert.match(event?.texts[0] ?? '', /^major: mta: no banner .*\r\n\r\nnode: n1\r\n.*\r\nevent: service-failing\r\n/s);
+  assert.ok(event?.texts.includes('cause=hung'));
+  const ids = Object.values(catalogue).map(({ number }) => number);
+  assert.ok(
+    ids.every((id) => id >= 1 && id < 1000),
+    'EventCreate.exe has texts for these only',
+  );
+  const refusal = { retry: 'ReportEventW: error 5' };
+  assert.equal(await send({ target: 'windows', source: 'Ours' }, { windows: async () => refusal }), refusal);
+});
+
+test('options that do not go together are refused, each with what it needs', () => {
+  const faults = (given: object): string[] =>
+    (eventLog.options.safeParse(given).error?.issues ?? []).map(({ path, message }) => `${path.join('.')} ${message}`);
+  const tls = { target: 'syslog', to: 'tls://loghost.example.org' };
+  const well: object[] = [
+    ...[{}, { socket: '/dev/log' }, { source: 'Ours' }, { target: 'file', path: '/x', maxsize: '1M', maxfiles: 1 }],
+    ...[tls, { ...tls, ca: '/ca.pem', servername: 'a.example', certificate: '/c.pem', key: 'file:/k.pem' }],
+    ...['udp://192.0.2.1', 'udp://[2001:db8::1]:1514', 'udp://[fe80::1%eth0]', 'tcp://n1.example'].map((to) => ({
+      ...{ target: 'syslog', to },
+    })),
+    { target: 'syslog', to: 'tcp://n1.example:601', framing: 'newline', 'message-size': 480 },
+  ];
+  for (const given of well) assert.equal(faults(given), [], JSON.stringify(given));
+  const bad: [object, RegExp][] = [
+    [{ to: 'udp://n1' }, /^to needs target: syslog$/],
+    [{ target: 'syslog', to: 'udp://n1', socket: '/dev/log' }, /^socket needs .* without to$/],
+    [{ target: 'syslog', to: 'udp://n1', format: 'local' }, /^format needs/],
+    [{ target: 'syslog', to: 'udp://n1', framing: 'newline' }, /^framing needs to: tcp/],
+    [{ ...tls, framing: 'newline' }, /^framing needs to: tcp/],
+    [{ target: 'syslog', to: 'tcp://n1', ca: '/ca.pem' }, /^ca needs to: tls/],
+    [{ ...tls, certificate: '/c.pem' }, /^certificate needs key$/],
+    [{ ...tls, key: 'file:/k.pem' }, /^key needs certificate$/],
+    [{ ...tls, certificate: '/c.pem', key: 'secret words' }, /^key expected file:/],
+    [{ target: 'syslog', 'message-size': 1024 }, /^message-size needs a log host/],
+    [{ target: 'file', source: 'x' }, /^source needs target: windows$/],
+    [{ target: 'stdout', path: '/x' }, /^path needs target: file$/],
+    [{ target: 'syslog', too: 1 }, /[Uu]nrecognized/],
+    ...['http://n1', 'udp://', 'udp://n1:0', 'udp://n1:65536', 'tls://2001:db8::1', 'tls://a b', 'tls://u@h'].map(
+      (to): [object, RegExp] => [{ target: 'syslog', to }, /expected udp:/],
+    ),
+  ];
+  for (const [given, text] of bad) {
+    const said = faults(given);
+    assert.is(said.length, 1, `${JSON.stringify(given)}: ${said.join('; ')}`);
+    assert.match(said[0] ?? '', text);
+  }
 });
 
 test('one answer for each alert, also many at once and after a target that throws', async () => {

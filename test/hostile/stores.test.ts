@@ -116,6 +116,7 @@ function farNet(lines: readonly string[], bytes: string, sent: string[]): Net {
           socket: new Socket(),
           fault: () => null,
           lost: new Promise(() => undefined),
+          unacknowledged: () => null,
           guard: (hear) => hear,
         }),
         close: () => undefined,

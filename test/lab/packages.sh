@@ -21,6 +21,8 @@ wanted=(
   prometheus-alertmanager
   # Webmail, and a fetcher.
   roundcube-core roundcube-sqlite3 php-sqlite3 getmail6
+  # Log hosts, and tools that check the files that are made for them.
+  rsyslog-gnutls rsyslog-openssl snmptt nagios4-core icinga2-bin php-cli
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
@@ -29,6 +31,7 @@ units=(
   snmptrapd snmptrapd.socket
   prometheus-alertmanager
   roundcube-gc.timer roundcube-cleandb.timer
+  snmptt nagios4 icinga2
 )
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatJournal, formatLocal, formatSyslog, openSystemLog, type SyslogRecord } from '../../src/ports/syslog.ts';
+import {
+  fitSyslog,
+  formatJournal,
+  formatLocal,
+  formatSyslog,
+  openSystemLog,
+  type SyslogRecord,
+} from '../../src/ports/syslog.ts';
 import { listenDatagrams } from '../support/datagrams.ts';
 
 const test = suite('syslog');
@@ -43,6 +50,36 @@ test('nothing from outside can end a field, an element or the line', () => {
     '<26>1 2026-11-22T13:00:00.123Z n1_<13>1_forged watchkeeper 42 - ' +
       '[a_b_c x__y="end\\"\\] [forged x=\\"\\\\\\\\n\\\\x1b[31m"] one\\n<13>1 two\\u{202e}',
   );
+});
+
+test('a message that is too long is cut: values first, then the text, never within a character', () => {
+  const long = { ...record, text: `${'grüße '.repeat(700)}end` };
+  const whole = formatSyslog(record, 42);
+  assert.is(fitSyslog(record, 42, 2048).toString(), whole);
+  for (let max = 480; max < 560; max++) {
+    const bytes = fitSyslog(long, 42, max);
+    assert.ok(bytes.length <= max && bytes.length > max - 6, `${bytes.length} of ${max}`);
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    assert.match(text, /^<26>1 .* \[.*\] gr.*…$/);
+  }
+  const wide = {
+    ...record,
+    data: [{ id: 'a', params: Object.fromEntries([...'abcdefgh'].map((n) => [n, '\\"'.repeat(500)])) }],
+  };
+  const squeezed = fitSyslog(wide, 42, 1024).toString();
+  assert.match(squeezed, /\[a a="(\\[\\"])+…" .*\] major: mta/);
+  assert.ok(squeezed.length <= 1024);
+  const none = fitSyslog(
+    {
+      ...wide,
+      data: [...wide.data, { id: 'b', params: { x: 'y'.repeat(20), ...wide.data[0]?.params } }],
+      text: 'x'.repeat(9000),
+    },
+    42,
+    480,
+  );
+  assert.match(none.toString(), /^<26>1 [^[]* (\[b .*\]|-) x+…$/);
+  assert.ok(none.length <= 480);
 });
 
 test('the local form is what syslog(3) writes', () => {

@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import koffi from 'koffi';
 import tcp from '../../../src/checks/tcp.ts';
-import type { LifeChange, Ports } from '../../../src/define.ts';
+import type { Alert, LifeChange, Ports } from '../../../src/define.ts';
 import { clock } from '../../../src/ports/clock.ts';
 import { dns } from '../../../src/ports/dns.ts';
 import { net } from '../../../src/ports/net.ts';
@@ -23,6 +23,8 @@ export interface Question {
     | 'changes'
     | 'tcp'
     | 'install'
+    | 'alert'
+    | 'records'
     | 'platform';
   readonly service: string;
   /** Options of the plugin, or of the check. */
@@ -30,6 +32,8 @@ export interface Question {
   /** For `install`: the command line and the start type. */
   readonly command?: string;
   readonly startType?: number;
+  /** For `alert`: what the outbox would hand over. */
+  readonly alert?: Alert;
   /** The daemon's patience, for `start` and `stop`. */
   readonly limitMs?: number;
 }
@@ -53,6 +57,30 @@ function install({ service, command = '', startType = 3 }: Question): object {
   return { ok: Boolean(made) };
 }
 
+/** Through the channel, as the outbox does. Loaded here: it brings a library that the services do not need. */
+async function sendAlert({ alert, options = {} }: Question): Promise<unknown> {
+  const { default: eventLog } = await import('../../../src/alerts/event-log.ts');
+  const { openSystemLog } = await import('../../../src/ports/syslog.ts');
+  const { bareContext } = await import('../../../src/contract/trial.ts');
+  const systemLog = openSystemLog({ pid: process.pid, underSystemd: false, out: process.stdout });
+  const context = { ...bareContext(), ports: { ...ports, systemLog }, signal: AbortSignal.timeout(30_000) };
+  return alert ? eventLog.send(alert, { ...context, options: eventLog.options.parse(options) as never }) : null;
+}
+
+const openLog = advapi.func('void *__stdcall OpenEventLogW(str16 machine, str16 source)');
+const countOf = advapi.func('int __stdcall GetNumberOfEventLogRecords(void *log, _Out_ uint32 *count)');
+const closeLog = advapi.func('int __stdcall CloseEventLog(void *log)');
+
+/** How many events the log keeps; null: it cannot be opened. */
+function records(source: string): number | null {
+  const opened = openLog(null, source) as unknown;
+  if (!opened) return null;
+  const count = [0];
+  countOf(opened, count);
+  closeLog(opened);
+  return count[0] ?? 0;
+}
+
 const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const ports = { clock, dns, log, net, scm } as unknown as Ports;
 const memories = new Map<string, Map<string, unknown>>();
@@ -62,6 +90,8 @@ async function answer(question: Question): Promise<unknown> {
   const { service, verb, limitMs = 60_000 } = question;
   if (verb === 'platform') return { platform: process.platform, version: process.version };
   if (verb === 'install') return install(question);
+  if (verb === 'alert') return sendAlert(question);
+  if (verb === 'records') return { count: records(service) };
   if (verb === 'changes') return changes.get(service) ?? [];
   const signal = AbortSignal.timeout(limitMs);
   const memory = memories.get(service) ?? new Map<string, unknown>();

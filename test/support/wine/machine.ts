@@ -33,12 +33,12 @@ export interface WindowsMachine {
   close(): void;
 }
 
-function environment(prefix: string): NodeJS.ProcessEnv {
+function environment(prefix: string, debug: string): NodeJS.ProcessEnv {
   return {
     ...process.env,
     WINEPREFIX: prefix,
     WINEARCH: 'win64',
-    WINEDEBUG: '-all',
+    WINEDEBUG: debug,
     DISPLAY: '',
     // Nothing that looks for a browser, a desktop or .NET.
     WINEDLLOVERRIDES: 'mscoree=;mshtml=;winemenubuilder.exe=;explorer.exe=',
@@ -60,6 +60,20 @@ async function wine(env: NodeJS.ProcessEnv, log: string, argv: readonly string[]
   return code;
 }
 
+/** These packages and all that they need. */
+function withDependencies(names: readonly string[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  const add = (name: string): void => {
+    if (found.has(name)) return;
+    found.add(name);
+    const text = readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8');
+    const { dependencies = {} } = JSON.parse(text) as { dependencies?: Record<string, string> };
+    for (const other of Object.keys(dependencies)) add(other);
+  };
+  for (const name of names) add(name);
+  return found;
+}
+
 /** The project as a Windows machine would have it, in C:\wk: what is built, and the packages that the driver needs. */
 async function install(prefix: string): Promise<void> {
   const parts = await takeParts();
@@ -71,7 +85,7 @@ async function install(prefix: string): Promise<void> {
   cpSync(join(root, 'package.json'), join(home, 'package.json'));
   for (const folder of ['dist/src', 'dist/test/support/wine'])
     cpSync(join(root, folder), join(home, folder), { recursive: true });
-  for (const name of ['zod', 'koffi'])
+  for (const name of withDependencies(['zod', 'koffi', 'winston', 'winston-transport']))
     cpSync(join(root, 'node_modules', name), join(packages, name), { recursive: true });
 }
 
@@ -128,11 +142,12 @@ function end(env: NodeJS.ProcessEnv): void {
     }
 }
 
-export async function openMachine(): Promise<WindowsMachine> {
+/** `debug`: what Wine tells in the log, in its own words. */
+export async function openMachine({ debug = '-all' } = {}): Promise<WindowsMachine> {
   const folder = newFolder('wine');
   const prefix = join(folder, 'prefix');
   const log = join(folder, 'log');
-  const env = environment(prefix);
+  const env = environment(prefix, debug);
   let open = true;
   let socket: Socket | undefined;
   const close = (): void => {

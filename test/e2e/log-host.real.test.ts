@@ -1,0 +1,82 @@
+// From a killed service to what real log hosts wrote, through the whole daemon and its outbox: over TCP and TLS, over
+// log hosts that were away and a daemon that was killed.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { authority } from '../support/certificates.ts';
+import { allWell, freePorts, liveDaemon, type LiveDaemon, served, until, whole } from '../support/live-daemon.ts';
+import { type LogHostServer, logHostServer } from '../support/rsyslogd.ts';
+
+const test = suite('log host, whole daemon');
+let daemon: LiveDaemon;
+let hosts: LogHostServer[] = [];
+
+test.before(async () => {
+  daemon = liveDaemon('loghost');
+  const [port = 0, tcp = 0, tls = 0] = await freePorts(3);
+  writeFileSync(daemon.at('ca.pem'), authority);
+  const input = (at: number): string => `input(type="imtcp" address="127.0.0.1" port="${at}")`;
+  hosts = [
+    logHostServer({ inputs: `module(load="imtcp")\n${input(tcp)}` }),
+    logHostServer({ inputs: input(tls), tls: { driver: 'ossl', clients: 'anon' } }),
+  ];
+  for (const host of hosts) await host.start();
+  const common = { type: 'event-log', target: 'syslog', timeout: '5s' };
+  const alerts = {
+    log: { type: 'event-log', target: 'file', path: daemon.at('events.log') },
+    plain: { ...common, to: `tcp://127.0.0.1:${tcp}` },
+    secure: { ...common, to: `tls://127.0.0.1:${tls}`, ca: daemon.at('ca.pem') },
+  };
+  daemon.write(whole(daemon, { mta: served(daemon, 'mta', port) }, { alerts }));
+});
+test.after(async () => {
+  await daemon?.end();
+  for (const host of hosts) await host.close();
+});
+
+/** Numbers in order, without repeats. */
+const came = (host: LogHostServer): string[] => [
+  ...new Set(host.entries().map(({ data }) => / alert="(\d+)"/.exec(data)?.[1] ?? '')),
+];
+const told = (): string[] => [...new Set(daemon.alerts().map(({ alert }) => String(alert)))];
+const allCame = (): Promise<void> =>
+  until('all of it', () => hosts.every((host) => String(came(host)) === String(told())), 90_000).catch(() => {
+    for (const host of hosts) assert.equal(came(host), told(), host.log());
+  });
+const has = (event: string, kind: string): boolean =>
+  daemon.alerts().some((one) => one.event === event && one.kind === kind);
+
+async function killed(): Promise<void> {
+  await until('mta runs', () => daemon.pidOf('mta') > 0);
+  process.kill(daemon.pidOf('mta'), 'SIGKILL');
+}
+
+test('a killed service: all of its story, by both ways, in order', async () => {
+  await daemon.up();
+  await allWell(daemon, ['mta']);
+  await killed();
+  await until('its repair', () => has('recovery-succeeded', 'once') && has('service-failing', 'clear'), 30_000);
+  await allWell(daemon, ['mta']);
+  await allCame();
+});
+
+test('the log hosts are away and the daemon is killed: all of it comes later, in order', async () => {
+  for (const host of hosts) await host.down('SIGKILL');
+  const before = told().length;
+  await killed();
+  await until('it is told', () => told().length > before, 30_000);
+  await allWell(daemon, ['mta']);
+  const { pid } = (await daemon.status()).daemon;
+  process.kill(pid, 'SIGKILL');
+  await until(
+    'its end',
+    () => !existsSync(`/proc/${pid}/exe`) || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z'),
+  );
+  await daemon.up();
+  await allWell(daemon, ['mta']);
+  for (const host of hosts) await host.start();
+  await allCame();
+  assert.ok(told().length > before + 2);
+});
+
+test.run();
