@@ -1,5 +1,6 @@
 // The files that are made from the source, each with what makes it. `npm run generate` writes them, a test compares.
 import { jsonSchema } from '../src/config/json-schema.ts';
+import { mib } from '../src/core/mib.ts';
 import { plugins } from '../src/registry.ts';
 import { diagram } from './diagram.ts';
 import { pluginTables } from './plugin-tables.ts';
@@ -16,5 +17,6 @@ export const generated: readonly Generated[] = [
     make: async () => `${JSON.stringify(jsonSchema(await plugins()), null, 2)}\n`,
   },
   { path: 'test/golden/edges.md', make: async () => diagram() },
+  { path: 'config/mibs/WATCHKEEPER-MIB.txt', make: async () => mib() },
   { path: 'docs/plugins.md', make: async () => pluginTables(await plugins()) },
 ];

@@ -214,6 +214,24 @@ program
   .action(async (words: string[]) => end(await (await import('./commands/sandbox.ts')).runSandbox(words, io)));
 
 program
+  .command('mib')
+  .description('print the MIB of what the channel snmp sends')
+  .option('--base <oid>', 'rooted here: the option `base` of the channel')
+  .action(async (options) => end((await import('./commands/snmp.ts')).printMib(options, io)));
+
+program
+  .command('snmp')
+  .description('what a receiver of SNMPv3 traps must know of this node')
+  .command('engine-id')
+  .description('the engine id of this node; made if there is none yet')
+  .argument('[folder]', 'the state folder', '/var/lib/watchkeeper')
+  .option('--registered', 'receivers know this one now: ends the alarm about a lost identity')
+  .addOption(output())
+  .action(async (folder: string, options) =>
+    end(await (await import('./commands/snmp.ts')).engineId({ ...options, folder }, io)),
+  );
+
+program
   .command('replay')
   .description('fold a journal offline; with --config, show where a changed policy would decide differently')
   .argument('[folder]', 'the state folder', '/var/lib/watchkeeper')

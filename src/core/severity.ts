@@ -53,26 +53,33 @@ export type Facility = keyof typeof facilities;
 type EventType = 'communicationsAlarm' | 'qualityOfServiceAlarm' | 'processingErrorAlarm' | 'other';
 interface Itu {
   readonly probableCause: string;
+  /** Its number in IANAItuProbableCause. */
+  readonly number: number;
   readonly eventType: EventType;
 }
 
-/** Labels of IANA-ITU-ALARM-TC-MIB, in that registry's own spelling. */
+/** Labels and numbers of IANA-ITU-ALARM-TC-MIB, in that registry's own spelling. */
 const itu: Readonly<Record<Cause, Itu>> = {
-  dead: { probableCause: 'softwareProgramAbnormallyTerminated', eventType: 'processingErrorAlarm' },
-  hung: { probableCause: 'timeoutExpired', eventType: 'processingErrorAlarm' },
-  refusing: { probableCause: 'applicationSubsystemFailure', eventType: 'processingErrorAlarm' },
-  misconfigured: { probableCause: 'configurationOrCustomizationError', eventType: 'processingErrorAlarm' },
-  'no-space': { probableCause: 'storageCapacityProblem', eventType: 'processingErrorAlarm' },
-  dependency: { probableCause: 'underlyingResourceUnavailable', eventType: 'processingErrorAlarm' },
-  overloaded: { probableCause: 'systemResourcesOverload', eventType: 'qualityOfServiceAlarm' },
-  credentials: { probableCause: 'authenticationFailure', eventType: 'other' },
-  expired: { probableCause: 'keyExpired', eventType: 'other' },
+  dead: { probableCause: 'softwareProgramAbnormallyTerminated', number: 545, eventType: 'processingErrorAlarm' },
+  hung: { probableCause: 'timeoutExpired', number: 164, eventType: 'processingErrorAlarm' },
+  refusing: { probableCause: 'applicationSubsystemFailure', number: 158, eventType: 'processingErrorAlarm' },
+  misconfigured: { probableCause: 'configurationOrCustomizationError', number: 506, eventType: 'processingErrorAlarm' },
+  'no-space': { probableCause: 'storageCapacityProblem', number: 151, eventType: 'processingErrorAlarm' },
+  dependency: { probableCause: 'underlyingResourceUnavailable', number: 554, eventType: 'processingErrorAlarm' },
+  overloaded: { probableCause: 'systemResourcesOverload', number: 207, eventType: 'qualityOfServiceAlarm' },
+  credentials: { probableCause: 'authenticationFailure', number: 600, eventType: 'other' },
+  expired: { probableCause: 'keyExpired', number: 609, eventType: 'other' },
 };
 
 /** probableCause and eventType of RFC 5674 section 3 for one of our causes. */
 export function ituCause(cause: Cause | null): Itu {
-  return cause ? itu[cause] : { probableCause: 'other', eventType: 'other' };
+  return cause ? itu[cause] : { probableCause: 'other', number: 1024, eventType: 'other' };
 }
+
+/** Every probable cause that we ever name, by its number. */
+export const probableCauses: Readonly<Record<string, number>> = Object.fromEntries(
+  [...Object.values(itu), ituCause(null)].map((one) => [one.probableCause, one.number]),
+);
 
 /** trendIndication of RFC 5674 section 3.5. */
 export function trend(kind: Notice['kind']): 'moreSevere' | 'lessSevere' | 'noChange' {

@@ -10,6 +10,7 @@ import type { Net } from './net.ts';
 import type { Proc } from './proc.ts';
 import type { Scm } from './scm.ts';
 import type { Secrets } from './secrets.ts';
+import type { Stores } from './store.ts';
 import type { SysInfo } from './sysinfo.ts';
 import type { SystemLog } from './syslog.ts';
 import type { Udp } from './udp.ts';
@@ -27,6 +28,7 @@ export interface Ports {
   /** Windows only: elsewhere every answer is that it is not here. */
   readonly scm: Scm;
   readonly secrets: Secrets;
+  readonly stores: Stores;
   readonly sysinfo: SysInfo;
   readonly systemLog: SystemLog;
   readonly udp: Udp;

@@ -11,6 +11,7 @@ import type { Ports } from './ports.ts';
 import { proc } from './proc.ts';
 import { scm } from './scm.ts';
 import { secretsFrom } from './secrets.ts';
+import { stores } from './store.ts';
 import { sysinfo } from './sysinfo.ts';
 import { openSystemLog } from './syslog.ts';
 import { udp } from './udp.ts';
@@ -35,6 +36,7 @@ export const realPorts = ({ env, pid, underSystemd, out, log }: RealOptions): Po
   proc,
   scm,
   secrets: secretsFrom(env),
+  stores,
   sysinfo,
   systemLog: openSystemLog({ pid, underSystemd, out }),
   udp,

@@ -21,6 +21,11 @@ export interface Store {
   remove(name: string): void;
 }
 
+/** For a plugin that keeps a file of its own in the state folder. */
+export interface Stores {
+  open(dir: string): Store;
+}
+
 class FileAppender implements Appender {
   readonly #file: FileHandle;
   constructor(file: FileHandle) {
@@ -79,3 +84,5 @@ export function openStore(dir: string): Store {
     remove: (name) => rmSync(join(dir, name), { force: true }),
   };
 }
+
+export const stores: Stores = { open: openStore };

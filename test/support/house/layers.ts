@@ -49,7 +49,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   commands: {
     may: [
       ...['commands/', 'contract/', 'core/', 'config/', 'daemon/', 'discover/', 'ports/', 'sandbox/'],
-      ...['registry.ts', 'define.ts'],
+      ...['registry.ts', 'define.ts', 'dialogues/snmp-engine.ts'],
     ],
     node: true,
     npm: true,
@@ -82,7 +82,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   // A client library that speaks its own protocol does so on a connection that ports/net.ts lends: one check its home.
   ldapts: ['src/checks/ldap.ts'],
   mysql2: ['src/checks/mariadb.ts'],
-  'net-snmp': ['src/checks/snmp-get.ts', 'src/alerts/'],
+  'net-snmp': ['src/dialogues/snmp.ts'],
   'cron-parser': ['src/daemon/calendar.ts'],
   'node-schedule': ['src/daemon/calendar.ts'],
   nodemailer: ['src/sandbox/', 'src/dialogues/submit.ts', 'src/dialogues/post.ts'],
