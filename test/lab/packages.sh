@@ -15,23 +15,17 @@ wanted=(
   apache2 haproxy spamd unbound stunnel4 php-fpm amavisd-new mailman3 fetchmail
   # Other ways to run services, other houses, other systems.
   resource-agents supervisor busybox-static podman runc keepalived libxml2-utils wine64 wine
-<<<<<<< HEAD
   # Receivers of alerts.
   prometheus-alertmanager
-=======
   # What a network operations centre has.
   snmp snmptrapd smitools
->>>>>>> wip-snmp
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
   redis-server mariadb postgresql snmpd apache2 haproxy spamd unbound stunnel4 php8.2-fpm amavis mailman3 fetchmail
   supervisor podman podman.socket podman-auto-update podman-auto-update.timer podman-restart keepalived logd
-<<<<<<< HEAD
   prometheus-alertmanager
-=======
   snmptrapd snmptrapd.socket
->>>>>>> wip-snmp
 )
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get
