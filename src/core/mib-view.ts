@@ -23,8 +23,6 @@ export interface Instance {
 export type Missing = 'object' | 'instance';
 
 export interface View {
-  /** Every identifier that begins with one of these is answered here. */
-  readonly roots: readonly Oid[];
   get(oid: Oid): Instance | Missing;
   /** The first after `from` (or at it, if `include`), before `end`; null: there is none. */
   next(from: Oid, include: boolean, end: Oid | null): Instance | null;
@@ -50,15 +48,21 @@ const GAUGE_MAX = 4_294_967_295;
 const bounded = (value: number, most: number): number =>
   Number.isFinite(value) ? Math.min(most, Math.max(0, Math.round(value))) : 0;
 
-/** `upTime`: hundredths of a second that the agent itself is up, now. */
-function shownOf(value: Exclude<Value, null>, syntax: Syntax, upTime: number): Shown | null {
+/** The clock of moments: `upTime` is how many hundredths of a second the agent is up, now. A moment in the past is
+ *  reckoned back from now each time; `steady` keeps it from trembling by a tick (its key names the instance). */
+export interface Moments {
+  readonly upTime: number;
+  steady(key: string, ticks: number): number;
+}
+
+function shownOf(value: Exclude<Value, null>, syntax: Syntax, moments: Moments, key: () => string): Shown | null {
   if (typeof syntax !== 'string') {
     const number = syntax[String(value)];
     return number === undefined ? null : { kind: 'integer', value: number };
   }
   if (syntax === 'TruthValue') return { kind: 'integer', value: value === true ? 1 : 2 };
   if (typeof value === 'object' && 'ago' in value)
-    return { kind: 'ticks', value: bounded(upTime - value.ago / 10, GAUGE_MAX) };
+    return { kind: 'ticks', value: moments.steady(key(), bounded(moments.upTime - value.ago / 10, GAUGE_MAX)) };
   if (typeof value === 'object') return Number.isFinite(value.date) ? { kind: 'date', value: value.date } : null;
   if (syntax === 'WkText') return { kind: 'text', value: clean(String(value), TEXT_MAX) };
   if (syntax === 'Gauge32') return { kind: 'gauge32', value: bounded(Number(value), GAUGE_MAX) };
@@ -132,21 +136,24 @@ function allStrips(base: Oid, rows: Rows): readonly Strip[] {
   return [...own, ...standard, ...single].sort((a, b) => compare(a.prefix, b.prefix));
 }
 
-/** What the agent is master of: its tables, and those of the standard MIBs. */
+/** What is registered with the SNMP daemon: our tables as a whole, standard ones column by column, since that is how a
+ *  module of the daemon itself may hold them (mta_sendmail of Net-SNMP), and the longer identifier wins. */
 export const rootsOf = (base: string): readonly Oid[] => [
   [...oidOf(base), BRANCH.tables],
-  ...Object.values(STANDARD).map(oidOf),
+  ...(Object.keys(STANDARD) as StandardName[]).flatMap((name) =>
+    Object.values(standardTables[name].columns).map(({ arc }) => [...oidOf(STANDARD[name]), 1, arc]),
+  ),
 ];
 
-export function viewOf(base: string, rows: Rows, upTime: number): View {
+export function viewOf(base: string, rows: Rows, moments: Moments): View {
   const all = allStrips(oidOf(base), rows);
   const at = ({ prefix, name, syntax }: Strip, one: Indexed | undefined): Instance | null => {
     const value = one?.row[name] ?? null;
-    const shown = value === null ? null : shownOf(value, syntax, upTime);
-    return one && shown && { oid: [...prefix, ...one.index], shown };
+    const key = (): string => `${name} ${one?.index.join('.')}`;
+    const shown = value === null ? null : shownOf(value, syntax, moments, key);
+    return one && shown ? { oid: [...prefix, ...one.index], shown } : null;
   };
   return {
-    roots: rootsOf(base),
     get(oid) {
       const strip = all.find(({ prefix }) => within(oid, prefix));
       if (!strip) return 'object';

@@ -347,7 +347,8 @@ export type ConditionName =
   | 'secrets'
   | 'plugin'
   | 'outbox'
-  | 'channel';
+  | 'channel'
+  | 'agent';
 
 export interface RepairResult {
   readonly ok: boolean;
