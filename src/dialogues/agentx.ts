@@ -50,13 +50,18 @@ const FAREWELL_MS = 200;
  *  nothing of this mail server: the lower number is heard. */
 const PRIORITY = { own: 127, standard: 100 } as const;
 
+interface Waiting {
+  readonly answered: (response: Response) => void;
+  readonly lost: (error: Error) => void;
+}
+
 class Session {
   readonly #dialogue: Dialogue;
   readonly #pdus: Pdus;
   readonly #options: AgentXOptions;
   readonly #clock: Clock;
   readonly #over: AbortSignal;
-  readonly #waiting = new Map<number, (response: Response) => void>();
+  readonly #waiting = new Map<number, Waiting>();
   /** Ours, and the packet's number of the newest question. */
   #session = 0;
   #packet = 0;
@@ -80,6 +85,7 @@ class Session {
 
   /** Says goodbye, if the master listens. */
   async close(): Promise<void> {
+    for (const { lost } of this.#waiting.values()) lost(new Error('the session is over'));
     if (this.#session === 0) return;
     const said = this.#write(this.#pdus.close(++this.#packet, this.#session)).catch(() => undefined);
     await Promise.race([said, this.#clock.sleep(FAREWELL_MS)]);
@@ -95,7 +101,7 @@ class Session {
     const packet = ++this.#packet;
     let cancel = (): void => undefined;
     const answer = new Promise<Response>((resolve, reject) => {
-      this.#waiting.set(packet, resolve);
+      this.#waiting.set(packet, { answered: resolve, lost: reject });
       cancel = this.#clock.after(REPLY_MS, () => reject(new Error(`the master does not answer in ${REPLY_MS} ms`)));
     });
     try {
@@ -144,7 +150,7 @@ class Session {
     if (header.type === PDU.response) {
       const wanted = this.#waiting.get(header.packet);
       if (wanted && this.#session === 0) this.#session = header.session;
-      return wanted?.(responseOf(payload));
+      return wanted?.answered(responseOf(payload));
     }
     if (header.type === PDU.cleanupSet) return;
     const answers = header.session === this.#session ? this.#answer(header, payload) : ERROR.notOpen;
