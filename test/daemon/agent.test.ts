@@ -6,41 +6,14 @@ import { SubAgent } from '../../src/daemon/agent.ts';
 import { clock } from '../../src/ports/clock.ts';
 import { net } from '../../src/ports/net.ts';
 import { fakeMaster, frame, kind, range, response, TYPES, valuesOf } from '../support/agentx-master.ts';
-import { known, knownService } from '../support/known.ts';
 import { freePorts, until } from '../support/server.ts';
+import { subAgent } from '../support/sub-agent.ts';
 
 const test = suite('agent of the daemon');
 
-interface Trouble {
-  readonly bad: boolean;
-  readonly detail: string;
-}
-
-function agent(pace = 1) {
-  const troubles: Trouble[] = [];
-  const lines: string[] = [];
-  const log = { error: () => undefined, debug: () => undefined };
-  const say = (line: string): number => lines.push(line);
-  let asked = 0;
-  const quick = { ...clock, sleep: (ms: number, signal?: AbortSignal) => clock.sleep(ms / pace, signal) };
-  const it = new SubAgent({
-    ports: { clock: quick, net, log: { ...log, info: say, warn: say } as never },
-    version: '1.2.3',
-    known: () => {
-      asked += 1;
-      return known({ services: [knownService('mta')] });
-    },
-    onTrouble: (bad, detail) => troubles.push({ bad, detail }),
-    patienceMs: 300,
-  });
-  const configure = (port: number): void =>
-    it.configure({ master: { host: '127.0.0.1', port }, base: DEFAULT_BASE, reconnectMs: 1000 });
-  return { it, troubles, lines, configure, asked: () => asked, last: () => troubles.at(-1) };
-}
-
 test('nobody there: an alarm after a while, once; it ends when somebody is', async () => {
   const [port = 0] = await freePorts(1);
-  const { it, troubles, configure, last } = agent(20);
+  const { it, troubles, configure, last } = subAgent(20);
   configure(port);
   assert.equal(troubles, []);
   await until('it is told', () => last()?.bad === true);
@@ -52,7 +25,7 @@ test('nobody there: an alarm after a while, once; it ends when somebody is', asy
 
 test('a master that comes and goes: no alarm while it is back in time', async () => {
   const master = await fakeMaster();
-  const { it, troubles, lines, configure, last } = agent(20);
+  const { it, troubles, lines, configure, last } = subAgent(20);
   configure(master.port);
   for (let life = 1; life <= 5; life++) {
     await until('connected', () => troubles.length === life);
@@ -72,7 +45,7 @@ test('refused: an alarm at once, and it asks again', async () => {
       ? kind(seen, socket)
       : frame(TYPES.response, response(263), { packet: seen.packet }),
   );
-  const { it, configure, last } = agent(20);
+  const { it, configure, last } = subAgent(20);
   configure(master.port);
   await until('it is told', () => last()?.bad === true);
   assert.match(last()?.detail ?? '', 'duplicateRegistration');
@@ -84,7 +57,7 @@ test('refused: an alarm at once, and it asks again', async () => {
 
 test('what it tells is made anew once a second at most, and by nobody else', async () => {
   const master = await fakeMaster();
-  const { it, troubles, configure, asked } = agent();
+  const { it, troubles, configure, asked } = subAgent();
   configure(master.port);
   await until('connected', () => troubles.length === 1);
   assert.is(asked(), 0);
@@ -100,7 +73,7 @@ test('what it tells is made anew once a second at most, and by nobody else', asy
 
 test('a new configuration: the old session ends, the same one stays, none ends all', async () => {
   const [one, two] = [await fakeMaster(), await fakeMaster()];
-  const { it, troubles, configure, last } = agent();
+  const { it, troubles, configure, last } = subAgent();
   configure(one.port);
   await until('connected', () => troubles.length === 1);
   configure(one.port);
@@ -117,7 +90,6 @@ test('a new configuration: the old session ends, the same one stays, none ends a
 
 test('what is known breaks: the session ends, the daemon does not', async () => {
   const master = await fakeMaster();
-  const { it: other } = agent();
   const troubles: boolean[] = [];
   const it = new SubAgent({
     ports: { clock, net, log: { info: () => undefined, warn: () => undefined } as never },
@@ -130,30 +102,6 @@ test('what is known breaks: the session ends, the daemon does not', async () => 
   await until('connected', () => troubles.length === 1);
   master.say(frame(TYPES.next, range('1.3')));
   await until('it came again', () => master.connections() === 2);
-  await it.close();
-  await other.close();
-  await master.stop();
-});
-
-test('a thousand sessions leave nothing behind', async () => {
-  const master = await fakeMaster();
-  const { it, troubles, configure } = agent(1000);
-  configure(master.port);
-  const handles = (): number => process.getActiveResourcesInfo().length;
-  const sizes: number[] = [];
-  let base = 0;
-  for (let life = 1; life <= 1000; life++) {
-    await until('connected', () => troubles.length >= life, 30_000);
-    if (life === 100) base = handles();
-    if (life % 100 === 0) {
-      globalThis.gc?.();
-      sizes.push(process.memoryUsage().heapUsed);
-    }
-    master.drop();
-  }
-  assert.ok(handles() <= base + 10, `${handles()} handles, ${base} before`);
-  const growth = (sizes.at(-1) ?? 0) - (sizes[2] ?? 0);
-  assert.ok(growth < 20_000_000, `${growth} bytes more`);
   await it.close();
   await master.stop();
 });
