@@ -98,7 +98,7 @@ program
 
 program
   .command('config')
-  .description('check, show, schema, diff: what a configuration says')
+  .description('check, show, schema, diff, routes: what a configuration says')
   .helpOption(false)
   .allowUnknownOption()
   .argument('[words...]')
@@ -204,6 +204,60 @@ verb('reset', 'forget the attempts of a service that was given up, and look anew
 verb('reload', 'load the configuration anew; a bad one changes nothing').action(async (options) =>
   end(await (await import('./commands/operate.ts')).reload(options, io)),
 );
+
+const alert = program.command('alert').description('who was told of what, and whether a channel works');
+const under = (group: Command, name: string, about: string): Command =>
+  group.command(name).description(about).addOption(output()).option('--socket <path>', 'control socket of the daemon');
+const sure = (command: Command): Command =>
+  command.option('--dry-run', 'only say what would be done; nothing is changed, journalled or told');
+const telling = (): Promise<typeof import('./commands/telling.ts')> => import('./commands/telling.ts');
+
+under(alert, 'list', 'active alarms, who heard of them, what is held back and why').action(async (options) =>
+  end(await (await telling()).list(options, io)),
+);
+under(alert, 'test', 'send a test to one channel, and wait until its receiver has taken it')
+  .argument('<channel>')
+  .action(async (channel: string, options) => end(await (await telling()).testChannel(channel, options, io)));
+
+const silence = program.command('silence').description('hold back alerts for a time; repairs and clears go on');
+sure(under(silence, 'add', 'hold back alerts of these services (* for any letters), or what the options say'))
+  .argument('[services...]')
+  .option('--for <duration>', 'when the silence ends', '1h')
+  .option('--comment <text>', 'why')
+  .option('--severity <severity>', 'at least so severe')
+  .option('--event <event>', 'an event of the catalogue; repeat it', together, [])
+  .option('--key <key>', 'the key of an alarm; repeat it', together, [])
+  .option('--cause <cause>', 'what is at fault; repeat it', together, [])
+  .action(async (services: string[], options) => end(await (await telling()).silence(services, options, io)));
+under(silence, 'list', 'what is silenced, until when, by whom and why').action(async (options) =>
+  end(await (await telling()).silences(options, io)),
+);
+sure(under(silence, 'end', 'end a silence now; what is still active is told'))
+  .argument('<id>')
+  .action(async (id: string, options) => end(await (await telling()).endSilence(id, options, io)));
+
+verb('ack', 'take an alarm on: no more reminders, and nobody else is called')
+  .argument('<alarm|service|incident>')
+  .option('--comment <text>', 'what is being done')
+  .action(async (what: string, options) => end(await (await telling()).acknowledge(what, options, io)));
+
+const maintenance = program
+  .command('maintenance')
+  .description('leave services alone while somebody works on them: no repairs, no alerts');
+sure(under(maintenance, 'start', 'begin work on these services (* for any letters)'))
+  .argument('<name>')
+  .argument('<services...>')
+  .option('--for <duration>', 'when it ends', '1h')
+  .option('--comment <text>', 'what is done')
+  .action(async (name: string, services: string[], options) =>
+    end(await (await telling()).maintain(name, services, options, io)),
+  );
+under(maintenance, 'list', 'what is under way, until when and by whom').action(async (options) =>
+  end(await (await telling()).works(options, io)),
+);
+sure(under(maintenance, 'end', 'end it now; its services are looked at anew'))
+  .argument('<name>')
+  .action(async (name: string, options) => end(await (await telling()).endWork(name, options, io)));
 
 program
   .command('sandbox')

@@ -1,5 +1,6 @@
 // SNMP notifications to the managers of a network operations centre: version 1, 2c or 3, traps or informs. What is told
 // is in dialogues/snmp-notification.ts, who is told and when again in fan-out.ts, how in snmp-station.ts.
+import type { EventName } from '../core/catalogue.ts';
 import { DEFAULT_BASE, isBase } from '../core/snmp.ts';
 import { type AlertContext, defineAlert, opt, type SendResult, z } from '../define.ts';
 import { fanOut, type FanOut, type Receiver } from '../dialogues/fan-out.ts';
@@ -78,6 +79,9 @@ const options = z
 type Options = z.output<typeof options>;
 type Context = AlertContext<Options>;
 
+/** Asked for by hand: every manager is to say that it has it. */
+const TEST: EventName = 'alert-test';
+
 /** Read anew for each alert: a changed pass phrase counts at once, one that cannot be read is said. */
 function loginOf({ options: wanted, ports }: Pick<Context, 'options' | 'ports'>): Login {
   const version = String(wanted.version) as Login['version'];
@@ -122,14 +126,14 @@ async function openHub({ options: wanted, ports, stateDir, channel, trouble }: C
     trouble(all.length > 0 ? all.join('; ') : null);
   };
   const fan: FanOut<Told> = fanOut(receivers, {
-    ...{ clock: ports.clock, store: ports.stores.open(stateDir), file: `snmp-${channel}.json` },
+    ...{ clock: ports.clock, store: ports.stores.open(stateDir), file: `snmp-behind-${channel}.json` },
     onTrouble: (text) => tell('late', text),
   });
   const hasIdentity = String(wanted.version) === '3' && !inform;
   return {
     async offer(told, { signal }) {
       if (hasIdentity) tell('identity', (await engineOf(ports, stateDir)).trouble());
-      return fan.offer(told, signal);
+      return fan.offer(told, signal, { all: told.alert.notice.event === TEST });
     },
     close() {
       fan.close();
@@ -140,6 +144,8 @@ async function openHub({ options: wanted, ports, stateDir, channel, trouble }: C
 
 export default defineAlert({
   about: 'Sends each alert as an SNMP trap or inform, version 1, 2c or 3, to one or more managers.',
+  reader: 'program',
+  heartbeat: 'too',
   options,
   example: {
     ...{ to: ['10.0.0.20', '[2001:db8::1]:1162'], version: 3, user: 'watchkeeper', inform: true },

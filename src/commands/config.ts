@@ -1,4 +1,4 @@
-// `watchkeeper config check|show|schema|diff`: what a configuration file says, before any daemon obeys it.
+// `watchkeeper config check|show|schema|diff|routes`: what a configuration file says, before any daemon obeys it.
 // Exit codes: 0 fine, 64 usage, 78 bad configuration (sysexits.h).
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -10,6 +10,7 @@ import { showJson, showYaml } from '../config/show.ts';
 import type { Good, Problem } from '../config/types.ts';
 import { files } from '../ports/files.ts';
 import { plugins } from '../registry.ts';
+import { waysOf, waysText, type Wish, wishFault } from './routes.ts';
 
 export interface Io {
   out(text: string): void;
@@ -21,9 +22,12 @@ const USAGE = `usage: watchkeeper config check  [FILE] [-o table|json]
        watchkeeper config show   [FILE] [--effective] [-o table|json]
        watchkeeper config schema [FILE]
        watchkeeper config diff   [OLD] NEW [-o table|json]
+       watchkeeper config routes [FILE] [--event E] [--service S] [--severity S] [--cause C] [-o table|json]
 FILE is ${DEFAULT_FILE} unless given, and so is OLD. With a FILE, the schema knows its own plugins.
 `;
-const VERBS = ['check', 'show', 'schema', 'diff'] as const;
+const VERBS = ['check', 'show', 'schema', 'diff', 'routes'] as const;
+/** Of `routes` only. */
+const WISHES = ['event', 'service', 'severity', 'cause'] as const;
 const OK = 0;
 const BAD_USAGE = 64;
 const BAD_CONFIG = 78;
@@ -38,21 +42,28 @@ const json = (value: object): string => `${JSON.stringify({ schemaVersion: 1, ..
 
 /** `args` is what stands after `config`. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
-  let parsed: { values: { output?: string; effective?: boolean }; positionals: string[] };
+  let parsed: { values: { output?: string; effective?: boolean } & Wish; positionals: string[] };
   try {
     parsed = parseArgs({
       args: [...args],
-      options: { output: { type: 'string', short: 'o' }, effective: { type: 'boolean' } },
+      options: {
+        ...{ output: { type: 'string', short: 'o' }, effective: { type: 'boolean' } },
+        ...{ event: { type: 'string' }, service: { type: 'string' } },
+        ...{ severity: { type: 'string' }, cause: { type: 'string' } },
+      },
       allowPositionals: true,
     });
   } catch (error) {
     return usage(io, (error as Error).message);
   }
   const [verb, ...paths] = parsed.positionals;
-  const { output = 'table', effective = false } = parsed.values;
+  const { output = 'table', effective = false, ...wish } = parsed.values;
   if (output !== 'table' && output !== 'json') return usage(io, `-o ${output}: table or json`);
   const call: Call = { json: output === 'json', effective, io };
   if (effective && verb !== 'show') return usage(io, '--effective belongs to show');
+  if (verb !== 'routes' && WISHES.some((key) => key in wish))
+    return usage(io, `--${Object.keys(wish)[0]} belongs to routes`);
+  if (verb === 'routes' && paths.length < 2) return routes(paths[0] ?? DEFAULT_FILE, wish, call);
   if (verb === 'check' && paths.length < 2) return check(paths[0] ?? DEFAULT_FILE, call);
   if (verb === 'show' && paths.length < 2) return show(paths[0] ?? DEFAULT_FILE, call);
   if (verb === 'schema' && paths.length < 2) return schema(paths[0], call);
@@ -106,6 +117,18 @@ async function check(path: string, call: Call): Promise<number> {
     const whole = [count(services.length, 'service'), count(checks, 'check'), count(channels, 'alert channel')];
     call.io.out(`${path}: good: ${whole.join(', ')}\n`);
   }
+  return OK;
+}
+
+async function routes(path: string, wish: Wish, call: Call): Promise<number> {
+  const good = await read(path, call);
+  if (!good) return BAD_CONFIG;
+  const { policy, services } = good.config;
+  const names = Object.keys(services);
+  const fault = wishFault(wish, names);
+  if (fault !== null) return usage(call.io, fault);
+  const ways = waysOf(policy.routing ?? { routes: [], heartbeat: null }, wish, names);
+  call.io.out(call.json ? json({ ways }) : waysText(ways));
   return OK;
 }
 

@@ -20,7 +20,8 @@ interface Told {
   readonly effects?: readonly Effect[];
 }
 
-const by = (io: Io): string => io.env['SUDO_USER'] ?? io.env['USER'] ?? io.env['LOGNAME'] ?? 'operator';
+/** Who says it. */
+export const by = (io: Io): string => io.env['SUDO_USER'] ?? io.env['USER'] ?? io.env['LOGNAME'] ?? 'operator';
 
 async function tell(path: string, words: object, options: Common, io: Io): Promise<number> {
   const dryRun = options.dryRun === true;
@@ -38,8 +39,12 @@ async function tell(path: string, words: object, options: Common, io: Io): Promi
   return EXIT.done;
 }
 
+/** Without routes everybody is told. */
+const whom = (to: readonly string[] | undefined): string =>
+  to === undefined ? '' : ` ${to.length > 0 ? clean(to.join(', '), 200) : 'nobody'}`;
+
 /** What would be done, in words; alarm clocks are nobody's business. */
-function effectText(effect: Effect): string | null {
+export function effectText(effect: Effect): string | null {
   switch (effect.kind) {
     case 'wake':
     case 'ring':
@@ -49,7 +54,7 @@ function effectText(effect: Effect): string | null {
     case 'repair':
       return `repair ${clean(effect.service, 60)}: ${effect.rung.name}`;
     case 'notice':
-      return `tell: ${effect.notice.kind} ${effect.notice.event}`;
+      return `tell${whom(effect.to)}: ${effect.notice.kind} ${effect.notice.event}`;
     default:
       return `${effect.kind} ${clean(effect.service, 60)}`;
   }

@@ -21,6 +21,7 @@ export interface Telling {
 type Written = Pick<RootInput, 'routes' | 'quiet-hours' | 'maintenance' | 'heartbeat'>;
 type MatchInput = NonNullable<Written['routes']>[number]['match'];
 
+const DAY_MS = 86_400_000;
 const ANY: Match = { severity: null, services: null, events: null, causes: null, keys: null };
 
 export const matchOf = (input: MatchInput): Match => ({
@@ -33,7 +34,7 @@ export const matchOf = (input: MatchInput): Match => ({
 
 const plain = (to: readonly string[], more: Partial<Route>): Route => ({
   ...{ match: ANY, to, goOn: true, waitMs: 0, escalate: [], quiet: null },
-  ...{ remindMs: 86_400_000, group: 'children', record: false },
+  ...{ remindMs: DAY_MS, group: 'children', record: false },
   ...more,
 });
 
@@ -68,10 +69,10 @@ export function routingOf(telling: Telling, written: Written): Routing {
           to: route.to,
           goOn: route.continue,
           waitMs: route.wait,
-          remindMs: route.remind,
+          remindMs: route.remind === undefined ? (route.record ? null : DAY_MS) : route.remind,
           escalate: route.escalate.map(({ after, to }) => ({ afterMs: after, to })),
           quiet: route.quiet ?? null,
-          group: route.group,
+          group: route.group ?? (route.record ? 'none' : 'children'),
           record: route.record,
         }))
       : usual(telling),

@@ -68,9 +68,11 @@ const route = z
     to: channels('The channels that are told'),
     continue: opt.flag('The routes after this one are looked at too').default(false),
     wait: span('An alarm that ends within this time is not told', '0ms', '1d').prefault('0ms'),
-    remind: spanOrNever('Tell an active alarm again after this time, until somebody takes it on', '1m', '7d').prefault(
-      '1d',
-    ),
+    remind: spanOrNever(
+      'Tell an active alarm again after this time, until somebody takes it on; default: 1d, a record: never',
+      '1m',
+      '7d',
+    ).optional(),
     escalate: z
       .array(
         z.strictObject({
@@ -91,9 +93,10 @@ const route = z
     group: z
       .enum(['none', 'children', 'all'])
       .describe(
-        'What is told with the alarm of its incident and not by itself: nothing; services that are blocked; the steps of a repair besides',
+        'What is told with the alarm of its incident and not by itself: nothing (a record); services that are ' +
+          'blocked (default); the steps of a repair besides',
       )
-      .default('children'),
+      .optional(),
     record: opt.flag('Told whatever is silenced, quiet or flapping: for a record that wakes nobody').default(false),
   })
   .describe('Which alerts go where');

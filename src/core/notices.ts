@@ -17,7 +17,7 @@ interface Telling extends View {
   readonly out: Out[];
 }
 
-/** After these, and after the end of an alarm, something that had to wait may go: it is looked at anew. */
+/** After these all that had to wait is looked at anew; after the end of an alarm what was held back. */
 const OPENS: ReadonlySet<Event['kind']> = new Set(['rang', 'unsilenced', 'configured', 'booted', 'maintenance-over']);
 
 /** Gives each notice of a decision its channels, and adds what is due. An event that says nothing and changes nothing
@@ -26,19 +26,21 @@ export function tellAll(policy: Policy, before: NodeState, decision: Decision, e
   const [node, effects, whys] = decision;
   if (!policy.routing) return decision;
   const notices = effects.filter((effect) => effect.kind === 'notice');
-  const opens = OPENS.has(event.kind) || notices.some(({ notice }) => notice.kind === 'clear');
+  const opens = OPENS.has(event.kind);
+  const ends = notices.some(({ notice }) => notice.kind === 'clear');
   if (notices.length === 0 && !opens && node.notify === before.notify) return decision;
   const { alarms, services, notify } = node;
   const told = { ...notify.told };
   const t: Telling = { policy, routing: policy.routing, alarms, services, notify, told, at: event.at, out: [] };
   for (const { notice } of notices) say(t, notice);
   if (event.kind === 'booted' && !event.fresh) again(t, notices);
-  if (opens) freed(t);
+  const seen = opens ? Object.keys(alarms) : [...raised(notices), ...(ends ? waiting(t) : [])];
+  if (opens || ends) freed(t, seen);
   if (event.kind === 'rang') {
     remind(t);
     escalate(t);
   }
-  const ringAt = opens ? nextRing(t, Object.keys(alarms)) : nextRing(t, raised(notices), notify.ringAt);
+  const ringAt = nextRing(t, seen, opens ? null : notify.ringAt);
   const others = effects.filter((effect) => effect.kind !== 'notice');
   const ring: readonly Effect[] =
     ringAt !== null && (ringAt !== before.notify.ringAt || event.kind === 'booted')
@@ -102,9 +104,13 @@ function again(t: Telling, notices: readonly Out[]): void {
   }
 }
 
+/** Alarms that somebody should hear of and has not. */
+const waiting = ({ told, alarms }: Telling): readonly string[] =>
+  Object.keys(told).filter((key) => key in alarms && Object.keys(told[key]?.held ?? {}).length > 0);
+
 /** What had to wait and need not any more. */
-function freed(t: Telling): void {
-  for (const alarm of Object.values(t.alarms)) {
+function freed(t: Telling, keys: readonly string[]): void {
+  for (const alarm of keys.flatMap((key) => t.alarms[key] ?? [])) {
     const known = t.told[alarm.key] ?? { to: {}, held: {}, reminders: 0, steps: 0, ack: null };
     const targets = whereTo(t, noticeOf(t, alarm)).filter(({ channel }) => !Object.hasOwn(known.to, channel));
     const to = free(targets);

@@ -41,7 +41,8 @@ export const trapObjects = {
   wkEventId: {
     ...{ arc: 6, syntax: 'Counter64' },
     about:
-      'Grows with every event of the node, and is the same at every try to deliver it: a repeat is known by it. ' +
+      'Greater for each later event of the node, and the same at every try to deliver it: a repeat is known by it. ' +
+      'What is severe may come before what is older. ' +
       'In SNMPv1, which has no such type, a Counter32 with its lower half.',
   },
   wkAlarmRaisedTime: { arc: 7, syntax: 'DateAndTime', about: 'When the alarm was raised, or when it happened.' },

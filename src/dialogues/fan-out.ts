@@ -1,7 +1,7 @@
-// One alert to several receivers that know nothing of each other. Each gets every alert, in order, and not again what
-// it has taken. Who does not answer is left behind with a list of its own, on the disk before the alert counts as sent,
-// and catches up by itself: it holds up nobody. With one receiver there is no list: the outbox keeps what it does not
-// take.
+// One alert to several receivers that know nothing of each other. Each gets every alert, in the order in which they are
+// offered, and not again what it has taken. Who does not answer is left behind with a list of its own, on the disk
+// before the alert counts as sent, and catches up by itself: it holds up nobody. With one receiver there is no list:
+// the outbox keeps what it does not take.
 import type { Alert, Ports, SendResult } from '../define.ts';
 import type { Store } from '../ports/store.ts';
 
@@ -22,7 +22,8 @@ export interface FanOptions {
 }
 
 export interface FanOut<T> {
-  offer(item: T, signal: AbortSignal): Promise<SendResult>;
+  /** `sent` when one has it and the others have it on their lists; with `all`, when every one has it, and no list. */
+  offer(item: T, signal: AbortSignal, how?: { readonly all: boolean }): Promise<SendResult>;
   close(): void;
 }
 
@@ -32,10 +33,11 @@ interface Kept {
 
 interface Place<T> {
   readonly receiver: Receiver<T>;
-  /** The newest alert that it has. */
-  taken: number;
-  /** On its way, also after the one who offered it has gone. */
-  flight: { readonly id: number; readonly answer: Promise<string | null> } | null;
+  /** Alerts that it has, of those that are not yet sent as a whole. */
+  readonly taken: Set<number>;
+  /** On their way, one after the other, also after the one who offered them has gone. */
+  readonly flights: Map<number, Promise<string | null>>;
+  tail: Promise<unknown>;
   /** What it has still to get, oldest first. While there is any, nothing goes past it. */
   behind: T[];
   why: string | null;
@@ -49,6 +51,7 @@ const GRACE_MS = 2000;
 const retryMs = (tries: number): number => Math.min(60_000, 1000 * 2 ** Math.min(tries, 6));
 const BEHIND_MAX = 1000;
 const KEEP_EVERY = 20;
+const KEEP_MS = 3000;
 
 /** At most so many: first what happened once goes, then what a newer one of the same key makes old, then the oldest. */
 export function bounded<T extends Kept>(items: readonly T[], max = BEHIND_MAX): T[] {
@@ -62,9 +65,12 @@ export function bounded<T extends Kept>(items: readonly T[], max = BEHIND_MAX): 
   return kept;
 }
 
-function readLists<T>(store: Store, file: string): Readonly<Record<string, T[]>> {
+function readLists<T extends Kept>(store: Store, file: string): Readonly<Record<string, T[]>> {
   try {
-    return JSON.parse(store.read(file)?.toString('utf8') ?? '{}') as Record<string, T[]>;
+    const lists = JSON.parse(store.read(file)?.toString('utf8') ?? '{}') as Record<string, T[]>;
+    const isItem = (item: Kept | null): boolean => Number.isSafeInteger(item?.alert?.id);
+    if (Object.values(lists).every((list) => Array.isArray(list) && list.every(isItem))) return lists;
+    throw new Error('no lists of alerts');
   } catch {
     // Torn by a broken disk: what was on it is lost, and set aside for whoever wants to look.
     store.rename(file, `${file}.damaged`);
@@ -77,6 +83,9 @@ interface Fan<T> extends FanOptions {
   readonly stop: AbortSignal;
   /** Why what waits is not on the disk. */
   notKept: string | null;
+  /** The write that is under way, and whether the lists have changed since it began. */
+  writing: Promise<void> | null;
+  changed: boolean;
 }
 
 function tell<T>({ places, notKept, onTrouble }: Fan<T>): void {
@@ -89,33 +98,60 @@ function tell<T>({ places, notKept, onTrouble }: Fan<T>): void {
   onTrouble(told.length > 0 ? [...told, ...disk].join('; ') : null);
 }
 
-/** A disk that does not take it must not keep the others waiting: then memory has to do. */
-async function keep<T>(fan: Fan<T>): Promise<void> {
+async function write<T>(fan: Fan<T>): Promise<void> {
   const { places, store, file } = fan;
-  const lists = places.filter(({ behind }) => behind.length > 0).map((one) => [one.receiver.name, one.behind]);
-  try {
-    if (lists.length > 0) await store.replace(file, JSON.stringify(Object.fromEntries(lists)));
-    else store.remove(file);
-    fan.notKept = null;
-  } catch (error) {
-    fan.notKept = (error as Error).message;
+  while (fan.changed) {
+    fan.changed = false;
+    const lists = places.filter(({ behind }) => behind.length > 0).map((one) => [one.receiver.name, one.behind]);
+    try {
+      if (lists.length > 0) await store.replace(file, JSON.stringify(Object.fromEntries(lists)));
+      else store.remove(file);
+      fan.notKept = null;
+    } catch (error) {
+      fan.notKept = (error as Error).message;
+    }
   }
 }
 
-function attempt<T extends Kept>({ clock, stop }: Fan<T>, place: Place<T>, item: T): Promise<string | null> {
+/** One write at a time. A disk that is full or stands still must not keep the others waiting: then memory has to do. */
+async function keep<T>(fan: Fan<T>): Promise<void> {
+  const stuck = fan.writing !== null && fan.notKept !== null;
+  fan.changed = true;
+  fan.writing ??= write(fan).finally(() => {
+    fan.writing = null;
+  });
+  if (stuck) return;
+  const enough = new AbortController();
+  const late = fan.clock.sleep(KEEP_MS, enough.signal).then(
+    () => {
+      fan.notKept = 'the disk does not answer';
+    },
+    () => undefined,
+  );
+  await Promise.race([fan.writing, late]);
+  enough.abort();
+}
+
+async function fly<T extends Kept>({ clock, stop }: Fan<T>, place: Place<T>, item: T): Promise<string | null> {
   const { id } = item.alert;
-  if (place.taken >= id) return Promise.resolve(null);
-  if (place.flight?.id === id) return place.flight.answer;
   const limit = new AbortController();
   const cancel = clock.after(FLIGHT_MS, () => limit.abort());
-  const answer = place.receiver.deliver(item, AbortSignal.any([stop, limit.signal])).then((why) => {
-    cancel();
-    place.flight = null;
-    place.why = why;
-    if (why === null) place.taken = id;
-    return why;
-  });
-  place.flight = { id, answer };
+  const why = await place.receiver.deliver(item, AbortSignal.any([stop, limit.signal]));
+  cancel();
+  place.flights.delete(id);
+  place.why = why;
+  if (why === null) place.taken.add(id);
+  return why;
+}
+
+function attempt<T extends Kept>(fan: Fan<T>, place: Place<T>, item: T): Promise<string | null> {
+  const { id } = item.alert;
+  if (place.taken.has(id)) return Promise.resolve(null);
+  const under = place.flights.get(id);
+  if (under) return under;
+  const answer = place.tail.then(() => fly(fan, place, item));
+  place.tail = answer;
+  place.flights.set(id, answer);
   return answer;
 }
 
@@ -128,6 +164,7 @@ async function catchUp<T extends Kept>(fan: Fan<T>, place: Place<T>): Promise<vo
       continue;
     }
     tries = 0;
+    place.taken.delete(next.alert.id);
     place.behind = place.behind.filter((one) => one !== next);
     // Not at each: what is told twice after a crash has the same event id.
     if (place.behind.length % KEEP_EVERY === 0) await keep(fan);
@@ -140,7 +177,7 @@ async function catchUp<T extends Kept>(fan: Fan<T>, place: Place<T>): Promise<vo
 async function leaveBehind<T extends Kept>(fan: Fan<T>, late: readonly Place<T>[], item: T): Promise<void> {
   const idle = late.filter(({ behind }) => behind.length === 0);
   for (const place of late) {
-    if ((place.behind.at(-1)?.alert.id ?? 0) >= item.alert.id) continue;
+    if (place.behind.some(({ alert }) => alert.id === item.alert.id)) continue;
     const all = [...place.behind, item];
     place.behind = bounded(all);
     place.dropped += all.length - place.behind.length;
@@ -149,11 +186,16 @@ async function leaveBehind<T extends Kept>(fan: Fan<T>, late: readonly Place<T>[
   for (const place of idle) void catchUp(fan, place);
 }
 
+const gone = (signal: AbortSignal): Promise<'gone'> =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve('gone'), { once: true }));
+const LATE: SendResult = { retry: 'it did not answer in time' };
+const refusal = (places: readonly Place<unknown>[]): SendResult => ({
+  retry: places.map(({ receiver, why }) => `${receiver.name}: ${why ?? 'it is behind'}`).join('; '),
+});
+
 async function offer<T extends Kept>(fan: Fan<T>, item: T, signal: AbortSignal): Promise<SendResult> {
   const { places, clock } = fan;
-  const gone = new Promise<'gone'>((resolve) =>
-    signal.addEventListener('abort', () => resolve('gone'), { once: true }),
-  );
+  const { id } = item.alert;
   const asked = places.filter(({ behind }) => behind.length === 0);
   const answers = asked.map((place) => attempt(fan, place, item));
   const taken = answers.map(async (answer) => {
@@ -163,25 +205,46 @@ async function offer<T extends Kept>(fan: Fan<T>, item: T, signal: AbortSignal):
     () => true,
     () => false,
   );
-  const some = await Promise.race([gone, any]);
-  if (some === 'gone') return { retry: 'it did not answer in time' };
-  if (!some) return { retry: places.map(({ receiver, why }) => `${receiver.name}: ${why ?? 'behind'}`).join('; ') };
+  const over = gone(signal);
+  const some = await Promise.race([over, any]);
+  if (some === 'gone') return LATE;
+  if (!some) return refusal(places);
   const enough = new AbortController();
-  await Promise.race([gone, Promise.all(answers), clock.sleep(GRACE_MS, enough.signal).catch(() => undefined)]);
+  await Promise.race([over, Promise.all(answers), clock.sleep(GRACE_MS, enough.signal).catch(() => undefined)]);
   enough.abort();
-  const late = places.filter((place) => place.taken < item.alert.id);
+  const late = places.filter((place) => !place.taken.has(id));
+  for (const place of places) if (!late.includes(place)) place.taken.delete(id);
   if (late.length > 0) await leaveBehind(fan, late, item);
   return 'sent';
 }
 
+/** For a test by hand: who does not take it is said, and gets it no more. */
+async function offerAll<T extends Kept>(fan: Fan<T>, item: T, signal: AbortSignal): Promise<SendResult> {
+  const answers = fan.places.map((place) => attempt(fan, place, item));
+  const some = await Promise.race([gone(signal), Promise.all(answers)]);
+  if (some === 'gone') return LATE;
+  for (const place of fan.places) place.taken.delete(item.alert.id);
+  const without = fan.places.filter((_place, at) => some[at] !== null);
+  return without.length > 0 ? refusal(without) : 'sent';
+}
+
 export function fanOut<T extends Kept>(receivers: readonly Receiver<T>[], options: FanOptions): FanOut<T> {
   const stop = new AbortController();
-  const lists = receivers.length === 1 ? {} : readLists<T>(options.store, options.file);
+  // Also with one receiver: it may have been one of several before.
+  const lists = readLists<T>(options.store, options.file);
   const places = receivers.map((receiver): Place<T> => {
     const behind = lists[receiver.name] ?? [];
-    return { receiver, taken: (behind[0]?.alert.id ?? 0) - 1, flight: null, behind, why: null, dropped: 0 };
+    const none = {
+      taken: new Set<number>(),
+      flights: new Map<number, Promise<string | null>>(),
+      tail: Promise.resolve(),
+    };
+    return { receiver, ...none, behind, why: null, dropped: 0 };
   });
-  const fan: Fan<T> = { ...options, places, stop: stop.signal, notKept: null };
+  const fan: Fan<T> = { ...options, places, stop: stop.signal, notKept: null, writing: null, changed: false };
   for (const place of places) if (place.behind.length > 0) void catchUp(fan, place);
-  return { offer: (item, signal) => offer(fan, item, signal), close: () => stop.abort() };
+  return {
+    offer: (item, signal, how) => (how?.all ? offerAll(fan, item, signal) : offer(fan, item, signal)),
+    close: () => stop.abort(),
+  };
 }

@@ -140,7 +140,11 @@ export async function openEngine(
 const engines = new Map<string, Promise<Engine>>();
 
 export function engineOf(ports: Pick<Ports, 'clock' | 'stores'>, stateDir: string): Promise<Engine> {
-  const held = engines.get(stateDir) ?? openEngine(ports, stateDir);
+  const opened = (): Promise<Engine> =>
+    openEngine(ports, stateDir).catch((error: Error) => {
+      throw new Error(`the SNMP engine id and its boots cannot be kept: ${error.message}`);
+    });
+  const held = engines.get(stateDir) ?? opened();
   engines.set(stateDir, held);
   held.catch(() => engines.delete(stateDir));
   return held;

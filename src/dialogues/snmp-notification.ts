@@ -25,8 +25,8 @@ export interface Told {
 }
 
 const TEXT_MAX = 255;
-/** Of the values; the rest of a message (v3 with everything, sysUpTime, snmpTrapOID) takes at most 300 octets more. */
-export const VALUES_MAX = 1100;
+/** Of the values; the rest of a message (v3 with everything, sysUpTime, snmpTrapOID) takes at most 340 octets more. */
+export const VALUES_MAX = 1060;
 /** So much of action, runbook, summary and names is told, less and less until it fits. */
 const CUTS: readonly (readonly [action: number, runbook: number, summary: number, name: number])[] = [
   [TEXT_MAX, TEXT_MAX, TEXT_MAX, TEXT_MAX],
@@ -34,6 +34,7 @@ const CUTS: readonly (readonly [action: number, runbook: number, summary: number
   [120, 120, TEXT_MAX, TEXT_MAX],
   [60, 60, 160, 64],
   [30, 30, 80, 40],
+  [3, 3, 60, 24],
 ];
 
 const text = (value: string, max = TEXT_MAX): string => clean(value.trim().replace(/\s*\n\s*/g, ' '), max);
@@ -47,9 +48,12 @@ function counter64(value: number): Buffer {
   return bytes.subarray(from);
 }
 
+/** What does not fit would be refused by the library at each try, for ever. */
+const gauge = (value: number): number => Math.min(4_294_967_295, Math.max(0, Math.trunc(value) || 0));
+
 /** DateAndTime of SNMPv2-TC, in UTC. */
 export function dateAndTime(ms: number): Buffer {
-  const at = new Date(ms);
+  const at = new Date(Number.isFinite(ms) ? ms : 0);
   const bytes = Buffer.alloc(11);
   bytes.writeUInt16BE(at.getUTCFullYear());
   const rest = [at.getUTCMonth() + 1, at.getUTCDate(), at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()];
@@ -78,11 +82,11 @@ function valuesOf({ alert, node, active }: Told, cut: (typeof CUTS)[number]): Va
     wkSummary: text(notice.summary, summary),
     wkAction: text(notice.action, action),
     wkRunbook: text(notice.runbook ?? '', runbook),
-    wkRepeatCount: notice.count,
+    wkRepeatCount: gauge(notice.count),
   };
   if (!active) return common;
   const more: Readonly<Record<keyof typeof heartbeatObjects, number>> = {
-    wkActiveAlarms: active.count,
+    wkActiveAlarms: gauge(active.count),
     wkHighestSeverity: perceivedSeverity[active.highest],
   };
   return { ...common, ...more };
@@ -141,7 +145,7 @@ export interface TrapOptions {
 }
 
 /** What is sent for an alert, in this order; none: no event of the catalogue. Others that belong to the same alert,
- *  such as coldStart with the first daemon-started, go here. */
+ *  such as coldStart or warmStart with daemon-started, go here. */
 export function trapsOf(told: Told, { base, lifekeeper }: TrapOptions): readonly Trap[] {
   const number = trapNumber(told.alert.notice);
   if (number === null) return [];

@@ -24,6 +24,8 @@ export interface HttpAnswer {
   readonly status: number;
   /** Names in lower case; the first value of each. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Every `set-cookie`, at most 32. */
+  readonly cookies: readonly string[];
   readonly body: string;
   /** There was more than `maxBytes`. */
   readonly truncated: boolean;
@@ -39,6 +41,7 @@ export interface Http {
 }
 
 const MAX_BYTES = 262_144;
+const MAX_COOKIES = 32;
 
 function httpError(error: unknown): NetError {
   if (error instanceof NetError) return error;
@@ -147,6 +150,7 @@ async function request(asked: HttpRequest): Promise<HttpAnswer> {
     return {
       status: message.statusCode ?? 0,
       headers: firstValues(message),
+      cookies: (message.headers['set-cookie'] ?? []).slice(0, MAX_COOKIES),
       body,
       truncated,
       certificate,

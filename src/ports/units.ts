@@ -48,7 +48,7 @@ export const UNIT = /^(?!-)[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?$/;
 
 /** `dovecot` → `dovecot.service`. */
 export const unitName = (unit: string): string =>
-  /\.(service|scope|socket|target)$/.test(unit) ? unit : `${unit}.service`;
+  /\.(service|scope|socket|target|timer)$/.test(unit) ? unit : `${unit}.service`;
 
 /** Blocks of `KEY=value` lines, parted by empty lines; found again by every name that the unit has. */
 export function parseShow(text: string): ReadonlyMap<string, UnitFacts> {

@@ -10,7 +10,7 @@ import { makeAlert } from '../support/alert.ts';
 import { type Channel, channelOf } from '../support/channel.ts';
 import { checkPorts } from '../support/check.ts';
 import { GARBAGE } from '../support/hostile.ts';
-import { newFolder } from '../support/server.ts';
+import { newFolder, until } from '../support/server.ts';
 import { SNMP_SECRETS } from '../support/snmptrapd.ts';
 import { closedUdpPort, udpServer } from '../support/udp-server.ts';
 
@@ -118,6 +118,28 @@ test('somebody without keys cannot acknowledge a v3 inform', async () => {
     await talk.close();
     await server.stop();
   }
+});
+
+test('the longest message of all fits one packet: v3, private, a long base, and texts without end', async () => {
+  let longest = 0;
+  const server = await udpServer((bytes) => {
+    longest = Math.max(longest, bytes.length);
+    return [];
+  });
+  const long = 'grüße 😀 '.repeat(500);
+  const alert = makeAlert({ summary: long, action: long, runbook: long, service: long, key: long, event: 'heartbeat' });
+  for (const more of [
+    {},
+    { base: '1.3.6.1.4.1.4294967295.4294967295.4294967295.4294967295.4294967295.4294967295.4294967295' },
+  ]) {
+    const options = { ...logins[3], user: 'u'.repeat(32), 'auth-protocol': 'sha512', inform: false, ...more };
+    const talk = channel(server.port, options);
+    assert.is(await talk.send(alert), 'sent');
+    await talk.close();
+  }
+  await until('it came', () => longest > 0);
+  assert.ok(longest > 1000 && longest <= 1400, String(longest));
+  await server.stop();
 });
 
 test('an end of the daemon in the middle of a try', async () => {

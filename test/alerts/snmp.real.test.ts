@@ -83,6 +83,25 @@ for (const [name, options, first] of [
     assert.equal(values, BODY);
   });
 
+test('other protocols and levels, for receivers that know no better', async () => {
+  const { SNMP_AUTH, SNMP_PRIV } = SNMP_SECRETS;
+  const noc = await trapReceiver([
+    `createUser strong SHA-512 ${SNMP_AUTH} AES-256 ${SNMP_PRIV}`,
+    `createUser old MD5 ${SNMP_AUTH}`,
+    'createUser open',
+    'authUser log strong priv',
+    'authUser log old auth',
+    'authUser log open noauth',
+  ]);
+  open.push({ close: () => noc.remove() });
+  const strong = { ...v3, user: 'strong', 'auth-protocol': 'sha512', 'priv-protocol': 'aes-256-blumenthal' };
+  const old = { user: 'old', level: 'authNoPriv', auth: 'env:SNMP_AUTH', 'auth-protocol': 'md5' };
+  assert.is(await channel({ ...at(noc), ...strong }).send(makeAlert({}, 1)), 'sent');
+  assert.is(await channel({ ...at(noc), ...old }).send(makeAlert({}, 2)), 'sent');
+  assert.is(await channel({ ...at(noc), user: 'open', level: 'noAuthNoPriv' }).send(makeAlert({}, 3)), 'sent');
+  await took(noc, [1, 2, 3]);
+});
+
 test('v1 trap: enterprise and number, and LifeKeeper as well', async () => {
   const noc = await receiver();
   const talk = channel({ ...at(noc), ...v1, lifekeeper: true });
@@ -165,21 +184,23 @@ test('down, and back: an inform and a trap are tried again', async () => {
   await took(noc, [1, 2, 3, 4]);
 });
 
-test('a receiver that restarts, also without its memory: the session is made anew', async () => {
-  const noc = await receiver();
-  const talk = channel({ ...at(noc), ...v3 });
-  assert.is(await talk.send(makeAlert({}, 1)), 'sent');
-  for (const [id, forget] of [
-    [2, false],
-    [3, true],
-    [4, true],
-  ] as const) {
-    await noc.stop();
-    await noc.start({ forget });
-    assert.is(await talk.send(makeAlert({}, id)), 'sent', forget ? 'without memory' : 'with memory');
-  }
-  await took(noc, [1, 2, 3, 4]);
-});
+for (const [name, lines] of Object.entries({
+  'that keeps its engine id, as a container does': ['engineID lab-noc'],
+  'that is somebody else each time': [],
+}))
+  test(`a receiver that restarts, with its memory and without, ${name}: the session is made anew`, async () => {
+    const noc = await trapReceiver([...lines, `createUser noc ${USER}`, 'authUser log noc priv']);
+    open.push({ close: () => noc.remove() });
+    const talk = channel({ ...at(noc), ...v3 });
+    assert.is(await talk.send(makeAlert({}, 1)), 'sent');
+    // Its boots: 2, 3, and then 1 again.
+    for (const [id, forget] of Object.entries({ 2: false, 3: false, 4: true, 5: true })) {
+      await noc.stop();
+      await noc.start({ forget });
+      assert.is(await talk.send(makeAlert({}, Number(id))), 'sent', forget ? 'without memory' : 'with memory');
+    }
+    await took(noc, [1, 2, 3, 4, 5]);
+  });
 
 test('two receivers, one stands still: the other gets all at once and once, the first catches up in order', async () => {
   const [alive, slow] = [await receiver(), await receiver()];
@@ -196,7 +217,7 @@ test('two receivers, one stands still: the other gets all at once and once, the 
       talk.trouble() ?? '',
       new RegExp(`:${slow.port}: no answer came in time \\(5 alerts wait for it; others`),
     );
-    assert.match(readFileSync(join(stateDir, 'snmp-noc.json'), 'utf8'), /"id":6/);
+    assert.match(readFileSync(join(stateDir, 'snmp-behind-noc.json'), 'utf8'), /"id":6/);
   });
   await until('all is told', () => talk.trouble() === null, 60_000);
   assert.is(await talk.send(makeAlert({}, 7)), 'sent');
@@ -230,6 +251,16 @@ test('both dead: it is not sent, and then each gets it once', async () => {
   await other.start();
   await took(one, [1]);
   await took(other, [1]);
+});
+
+test('a test by hand names the manager that does not take it, and waits for none', async () => {
+  const [alive, dead] = [await receiver(), await receiver()];
+  await dead.stop();
+  const talk = channel({ ...at(alive, dead), ...v2 }, 'test');
+  const asked = makeAlert({ event: 'alert-test', kind: 'once' }, 1);
+  assert.is(retryOf(await talk.send(asked)), `127.0.0.1:${dead.port}: nobody listens on that port`);
+  assert.is(talk.trouble(), null);
+  await took(alive, [1]);
 });
 
 test('a name is resolved, also one that only the hosts file has; one that is none is said', async () => {

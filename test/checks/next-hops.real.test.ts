@@ -6,7 +6,7 @@ import check from '../../src/checks/next-hops.ts';
 import type { Check, CheckResult } from '../../src/define.ts';
 import { runCheck } from '../support/check.ts';
 import { closedPort } from '../support/hostile.ts';
-import { type Postfix, startPostfix, stopped, until } from '../support/servers.ts';
+import { type Postfix, startDovecot, startPostfix, stopped, until } from '../support/servers.ts';
 
 const test = suite('next hops of a real server');
 let postfix: Postfix;
@@ -43,6 +43,22 @@ test('deferred mail is told by its domain', async () => {
   assert.match((await run(counting)).detail, 'mail to far.test waits: 3 of 3 deferred messages (100 %)');
   const { detail } = await run({ ...counting, hops: [`127.0.0.1:${away}`] });
   assert.match(detail, 'the next hop');
+});
+
+test('a Dovecot as a provider, IMAP and POP3', async () => {
+  const dovecot = await startDovecot();
+  try {
+    for (const [port, speak] of [
+      [dovecot.imap, 'imap'],
+      [dovecot.pop3, 'pop3'],
+    ])
+      assert.is(said(await run({ hops: [`127.0.0.1:${port}`], speak })), 'pass/-', `${speak}`);
+    await stopped(dovecot.pid(), async () => {
+      assert.is(said(await run({ hops: [`127.0.0.1:${dovecot.imap}`], speak: 'imap' }, 3000)), 'degraded/dependency');
+    });
+  } finally {
+    await dovecot.stop();
+  }
 });
 
 test.run();

@@ -32,6 +32,33 @@ const queue = (output: string, result: Partial<ExecResult> = {}): Exec => ({
 // The real program is not needed: what is asked for is a program that is there and belongs to root.
 const counting = { queue: true, postqueue: '/bin/sh', least: 3 };
 
+test('providers, which speak IMAP or POP3', async () => {
+  const heard: string[] = [];
+  const answer = (text: string): undefined => void heard.push(text);
+  const [imap, pop3, busy] = await Promise.all([
+    hostile('scripted', { greeting: '* OK ready\r\n', answer }),
+    hostile('scripted', { greeting: '+OK ready\r\n', answer }),
+    hostile('scripted', { greeting: '* BYE too busy\u001b\r\n' }),
+  ]);
+  try {
+    const at = ({ port }: { port: number }): string[] => [`127.0.0.1:${port}`];
+    assert.is(said(await run({ hops: at(imap), speak: 'imap' })), 'pass/-');
+    assert.is(said(await run({ hops: at(pop3), speak: 'pop3' })), 'pass/-');
+    await until('the goodbyes', () => heard.includes('a LOGOUT') && heard.includes('QUIT'));
+    assert.is(said(await run({ hops: at(imap), speak: 'pop3' })), 'degraded/dependency');
+    const no = await run({ hops: [...at(imap), ...at(busy)], speak: 'imap' });
+    assert.is(said(no), 'degraded/dependency');
+    assert.match(no.detail, /^the provider 127.0.0.1:\d+ is in trouble: it says "\* BYE too busy/);
+    const away = await run({ hops: [`127.0.0.1:${await closedPort()}`], speak: 'imap' });
+    assert.is(said(away), 'degraded/dependency');
+    const silent = await hostile('silent');
+    assert.is(said(await run({ hops: at(silent), speak: 'imap' }, { timeoutMs: 800 })), 'degraded/dependency');
+    await silent.stop();
+  } finally {
+    await Promise.all([imap.stop(), pop3.stop(), busy.stop()]);
+  }
+});
+
 test('hops that greet, one that is away, one that says no; a goodbye for each', async () => {
   const heard: string[] = [];
   const answer = (text: string): undefined => void heard.push(text);

@@ -97,6 +97,7 @@ const values: Readonly<Record<string, unknown>> = {
   certificate: '/etc/ssl/mail.pem',
   key: '/etc/ssl/mail.key',
   suffixes: ['dc=example,dc=org'],
+  validate: ['/usr/bin/getmail', '--dump'],
 };
 const valueOf = (key: string): unknown => values[key] ?? (key.endsWith('port') ? 4321 : 'probe@example.org');
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Authority } from './authority.ts';
 import { must } from './command.ts';
 import type { LabNode } from './node.ts';
+import { ACCOUNT, provider } from './webmail.ts';
 
 export interface Product {
   /** The name of the service, and of its kit. */
@@ -13,6 +14,8 @@ export interface Product {
   readonly set?: string;
   /** A file of its configuration, and a line that makes it bad. Without it nothing can be validated. */
   readonly spoil?: readonly [path: string, line: string];
+  /** Units that it needs and that are not watched by its kit; they are started first. */
+  readonly also?: readonly string[];
   /** systemd itself starts it again after a crash, mostly before the daemon would. */
   readonly revived?: boolean;
   /** Debian packages that cannot live beside Postfix or Dovecot: they go into the disk of a node of their own. */
@@ -91,6 +94,38 @@ function fetcher(node: LabNode): void {
   const owner = idOf(node, 'passwd', 'fetchmail');
   const text = 'set daemon 300\npoll 127.0.0.1 port 9 protocol imap user probe password probe is root here\n';
   node.put('/etc/fetchmailrc', text, { mode: 0o600, owner });
+}
+
+const getmailUnit = `[Service]
+User=nobody
+ExecStart=/bin/sh -c 'while /usr/bin/getmail -q -g /etc/getmail --idle INBOX; sleep 5; do :; done'
+`;
+const getmailrc = `[retriever]
+type = SimpleIMAPRetriever
+server = 127.0.0.1
+username = ${ACCOUNT.user}
+password = ${ACCOUNT.password}
+mailboxes = ("INBOX",)
+timeout = 60
+[destination]
+type = Maildir
+path = /var/mail/getmail/
+[options]
+read_all = false
+`;
+
+/** As its kit wants it: in a unit of one's own. */
+async function idler(node: LabNode): Promise<void> {
+  await provider(node);
+  const owner = idOf(node, 'passwd', 'nobody');
+  node.put('/etc/systemd/system/getmail.service', getmailUnit, { mode: 0o644 });
+  node.put('/etc/getmail/getmailrc', getmailrc, { mode: 0o600, owner });
+  for (const folder of [
+    '/etc/getmail',
+    '/var/mail/getmail',
+    ...['new', 'cur', 'tmp'].map((one) => `/var/mail/getmail/${one}`),
+  ])
+    await must(['install', '-d', '-o', String(owner), node.path(folder)]);
 }
 
 const store = `START {
@@ -202,6 +237,14 @@ export const products: readonly Product[] = [
     prepare: (node) => node.put('/etc/postfix/main.cf', 'compatibility_level = 3.6\n'),
   },
   { kit: 'fetchmail', unit: 'fetchmail.service', spoil: ['/etc/fetchmailrc', 'nonsense'], prepare: fetcher },
+  {
+    kit: 'getmail',
+    unit: 'getmail.service',
+    spoil: ['/etc/getmail/getmailrc', 'nonsense'],
+    set: '{ validate: [/usr/bin/getmail, -g, /etc/getmail, --dump], hops: ["127.0.0.1:143"] }',
+    also: ['dovecot.service'],
+    prepare: idler,
+  },
   {
     kit: 'exim',
     unit: 'exim4.service',

@@ -39,9 +39,9 @@ const groups = {
 };
 let lab: Lab;
 
-/** The bad word itself, or the place where it stands. PostgreSQL names the file only, and of Mailman's many lines the
- *  first is told. */
-const PLACE = /nonsense|\bline \d+|\.conf:\d+|\.conf" contains errors|Traceback/i;
+/** The bad word itself, or the place where it stands. PostgreSQL and getmail name the file only, and of Mailman's many
+ *  lines the first is told. */
+const PLACE = /nonsense|\bline \d+|\.conf:\d+|\.conf" contains errors|getmailrc incorrect|Traceback/i;
 
 /** The kits as shipped; only beats are short, and budgets wide. */
 const config = (some: readonly Product[], observe: boolean): string => `node: lab
@@ -83,6 +83,7 @@ async function mainOf(node: LabNode, unit: string): Promise<NodeProcess | undefi
 /** Starts the products, and says what systemd says of those that do not start. */
 async function startAll(node: LabNode, some: readonly Product[]): Promise<{ running: Product[]; failed: string[] }> {
   const [running, failed]: [Product[], string[]] = [[], []];
+  for (const unit of some.flatMap((one) => one.also ?? [])) await node.exec(['systemctl', 'start', unit]);
   for (const { unit } of some) await node.attempt(['systemctl', 'start', '--no-block', unit]);
   for (const product of some) {
     const { unit } = product;
@@ -214,24 +215,27 @@ for (const [name, some] of Object.entries(groups))
         });
     }
 
-/** What the kit reads the configuration with, its parameters as they are by default. */
-function validatorOf(kit: string): readonly string[] {
+/** What the kit reads the configuration with, its parameters as they are here or by default. */
+function validatorOf({ kit, set }: Product): readonly string[] {
   const written = parse(readFileSync(join(repository, `config/kits/${kit}.yaml`), 'utf8')) as {
     params: Record<string, { default?: unknown }>;
     manager: { validate: unknown };
   };
   const { validate } = written.manager;
-  return (typeof validate === 'string' ? written.params[validate.slice(1)]?.default : validate) as readonly string[];
+  if (typeof validate !== 'string') return validate as readonly string[];
+  const param = validate.slice(1);
+  const here = (parse(set ?? '{}') as Readonly<Record<string, unknown>>)[param];
+  return (here ?? written.params[param]?.default) as readonly string[];
 }
 
 for (const [name, some] of Object.entries(groups))
-  for (const { kit, spoil } of some.filter((one) => one.spoil !== undefined))
-    test(`${kit}: a bad configuration is seen, and its line is named, before a start`, async () => {
-      const [path, line] = spoil ?? ['', ''];
+  for (const product of some.filter((one) => one.spoil !== undefined))
+    test(`${product.kit}: a bad configuration is seen, and its line is named, before a start`, async () => {
+      const [path, line] = product.spoil ?? ['', ''];
       const { node } = fields.get(name) as Field;
       const run = (argv: readonly string[]) => node.attempt(argv, { timeoutMs: 60_000 });
       const ask = () =>
-        validateBy({ exec: { run } } as unknown as Ports, validatorOf(kit), AbortSignal.timeout(60_000));
+        validateBy({ exec: { run } } as unknown as Ports, validatorOf(product), AbortSignal.timeout(60_000));
       const good = await ask();
       assert.ok(good.ok && good.detail.endsWith('found nothing wrong'), good.detail);
       const text = node.read(path);

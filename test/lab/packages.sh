@@ -15,17 +15,20 @@ wanted=(
   apache2 haproxy spamd unbound stunnel4 php-fpm amavisd-new mailman3 fetchmail
   # Other ways to run services, other houses, other systems.
   resource-agents supervisor busybox-static podman runc keepalived libxml2-utils wine64 wine
-  # Receivers of alerts.
-  prometheus-alertmanager
   # What a network operations centre has.
   snmp snmptrapd smitools
+  # Receivers of alerts.
+  prometheus-alertmanager
+  # Webmail, and a fetcher.
+  roundcube-core roundcube-sqlite3 php-sqlite3 getmail6
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
   redis-server mariadb postgresql snmpd apache2 haproxy spamd unbound stunnel4 php8.2-fpm amavis mailman3 fetchmail
   supervisor podman podman.socket podman-auto-update podman-auto-update.timer podman-restart keepalived logd
-  prometheus-alertmanager
   snmptrapd snmptrapd.socket
+  prometheus-alertmanager
+  roundcube-gc.timer roundcube-cleandb.timer
 )
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get

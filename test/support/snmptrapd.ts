@@ -81,14 +81,14 @@ export async function trapReceiver(lines: readonly string[], address = '127.0.0.
         'format2 @@%P\\n%V|\\n%v\\n',
         ...(how.lines ?? lines),
       ];
-      writeFileSync(join(folder, 'conf'), `${text.join('\n')}\n`);
+      writeFileSync(join(folder, 'snmptrapd.conf'), `${text.join('\n')}\n`);
       const logPath = join(folder, `log-${logs.length}`);
       logs.push(logPath);
       const where = address.includes(':') ? `udp6:[${address}]:${port}` : `udp:${address}:${port}`;
-      const words = ['-f', '-n', '-Lf', logPath, '-C', '-c', join(folder, 'conf'), '-p', join(folder, 'pid')];
+      const words = ['-f', '-n', '-Lf', logPath, '-p', join(folder, 'pid')];
       process_ = spawn('snmptrapd', [...words, '-A', '-Oa', '-m', 'SNMPv2-MIB:WATCHKEEPER-MIB', '-M', MIBS, where], {
         stdio: 'ignore',
-        env: { ...process.env, SNMP_PERSISTENT_DIR: memory, SNMPCONFPATH: folder },
+        env: { ...process.env, SNMP_PERSISTENT_DIR: memory, SNMPCONFPATH: `${folder}:${memory}`, HOME: folder },
       });
       process_.on('error', () => undefined);
       await until('snmptrapd', () => bound(port));
