@@ -33,7 +33,7 @@ export const agent = z
   })
   .describe('What managers poll by SNMP, through the SNMP daemon of this machine; without it nobody polls');
 
-export const agentOf = (input: z.output<typeof agent> | undefined): AgentConfig | null =>
-  input
-    ? { master: masterOf(input.master) ?? { path: MASTER }, base: input.base, reconnectMs: input.reconnect }
-    : null;
+export const agentOf = ({ master, base, reconnect }: z.output<typeof agent>): AgentConfig => ({
+  ...{ master: masterOf(master) ?? { path: MASTER }, base },
+  reconnectMs: reconnect,
+});

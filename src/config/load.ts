@@ -223,7 +223,7 @@ function assemble(
       Object.entries(root['quiet-hours']).map(([name, { at, for: forMs, zone = null }]) => [name, { at, forMs, zone }]),
     ),
     maintenance: maintenanceOf(root, telling.services),
-    agent: agentOf(root.agent),
+    ...(root.agent ? { agent: agentOf(root.agent) } : {}),
     stateDir: root['state-dir'],
     runDir: root['run-dir'],
     historyMs: root.history.keep,

@@ -72,8 +72,8 @@ export interface Config {
   readonly alerts: Readonly<Record<string, ChannelConfig>>;
   readonly quietHours?: Readonly<Record<string, HoursConfig>>;
   readonly maintenance?: Readonly<Record<string, MaintenanceConfig>>;
-  /** Absent or null: nobody polls. */
-  readonly agent?: AgentConfig | null;
+  /** Absent: nobody polls. */
+  readonly agent?: AgentConfig;
   /** Journal, snapshots, history. Default /var/lib/watchkeeper. */
   readonly stateDir: string;
   /** Control socket and lock. Default /run/watchkeeper. */

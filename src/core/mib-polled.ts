@@ -74,9 +74,7 @@ const FIRST_GROUP = 10;
 
 export function polledFragment(): MibFragment {
   const all = Object.values<Table>(tables);
-  const groups = all.map(({ stem, arc, about, columns }) =>
-    group(`${stem}Group`, FIRST_GROUP + arc, about, columns),
-  );
+  const groups = all.map(({ stem, arc, about, columns }) => group(`${stem}Group`, FIRST_GROUP + arc, about, columns));
   const single = Object.entries<Column>(scalars).map(([name, column]) => objectType(name, column, 'wkDaemon'));
   const text = [
     `wkDaemon OBJECT IDENTIFIER ::= { wkTables ${SCALARS_ARC} }\n`,

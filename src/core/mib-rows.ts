@@ -13,16 +13,16 @@ export type Row = Readonly<Record<string, Value>>;
 interface Answered {
   readonly outcome: Outcome;
   readonly ms: number;
-  readonly at: string;
+  readonly at: number;
 }
 
-/** What `watchkeeper status` shows of a service. */
+/** What `watchkeeper status` shows of a service. Moments are those of the wall clock, in milliseconds. */
 interface KnownService {
   readonly name: string;
   readonly kit: string | null;
   readonly phase: Phase;
   readonly health: keyof typeof HEALTH;
-  readonly since: string;
+  readonly since: number;
   readonly incident: string | null;
   readonly cause: Cause | null;
   readonly blockedBy: string | null;
@@ -39,7 +39,7 @@ interface KnownAlarm {
   readonly service: string | null;
   readonly incident: string | null;
   readonly cause: Cause | null;
-  readonly raised: string;
+  readonly raised: number;
   readonly summary: string;
   readonly count: number;
   readonly ack: { readonly by: string } | null;
@@ -61,13 +61,13 @@ export interface KnownCheck {
 
 export interface Known {
   readonly node: string;
-  readonly time: string;
+  readonly time: number;
   readonly services: readonly KnownService[];
   readonly daemon: {
     readonly version: string;
     readonly observe: boolean;
     readonly tilt: unknown;
-    readonly startedAt: string;
+    readonly startedAt: number;
   };
   readonly alarms: readonly KnownAlarm[];
   readonly channels: readonly { readonly name: string; readonly waiting: number; readonly trouble: string | null }[];
@@ -102,7 +102,7 @@ export function indexesOf(names: readonly string[]): ReadonlyMap<string, number>
   );
 }
 
-const dateOf = (iso: string): Value => ({ date: Date.parse(iso) });
+const dateOf = (date: number): Value => ({ date });
 const seconds = (ms: number): number => Math.max(0, Math.round(ms / 1000));
 
 /** The same key as in notifications: that of a NOC that sees several nodes through one relay. */
@@ -113,7 +113,7 @@ function answered(depth: 'Quick' | 'Deep', answer: Answered | null, now: number)
   return {
     [`wkService${depth}Outcome`]: answer && answer.outcome,
     [`wkService${depth}Latency`]: answer && Math.round(answer.ms),
-    [`wkService${depth}Age`]: answer && seconds(now - Date.parse(answer.at)),
+    [`wkService${depth}Age`]: answer && seconds(now - answer.at),
   };
 }
 
@@ -156,7 +156,7 @@ export function operStatus({ phase, health, cause }: KnownService): OperStatus |
 
 function applRow(s: KnownService, index: number, now: number): Row {
   const status = operStatus(s);
-  const ago = Math.max(0, now - Date.parse(s.since));
+  const ago = Math.max(0, now - s.since);
   return {
     ...{ applIndex: index, applName: s.name, applDescription: s.why.text, applOperStatus: status },
     // What runs is asked how it is, not which version it is.
@@ -214,18 +214,19 @@ function mailRows(known: Known, indexes: ReadonlyMap<string, number>): Pick<Rows
     const stored = queues.reduce((sum, { name, count }) => (WITHIN.has(name) ? sum : sum + count), 0);
     mta.push({ applIndex: index, mtaStoredMessages: Math.round(stored), mtaStoredVolume: null });
     mtaGroup.push(
-      ...queues.map(({ name, count, oldestMs }, at): Row => ({
-        ...{ applIndex: index, mtaGroupIndex: at + 1, mtaGroupName: name, mtaGroupStoredMessages: Math.round(count) },
-        mtaGroupOldestMessageStored: oldestMs === null ? null : Math.round(Math.min(oldestMs / 10, INDEX_MAX)),
-      })),
+      ...queues.map(
+        ({ name, count, oldestMs }, at): Row => ({
+          ...{ applIndex: index, mtaGroupIndex: at + 1, mtaGroupName: name, mtaGroupStoredMessages: Math.round(count) },
+          mtaGroupOldestMessageStored: oldestMs === null ? null : Math.round(Math.min(oldestMs / 10, INDEX_MAX)),
+        }),
+      ),
     );
   }
   return { mta, mtaGroup };
 }
 
 export function rowsOf(known: Known): Rows {
-  const { node, services, daemon, alarms, channels, checks } = known;
-  const now = Date.parse(known.time);
+  const { node, time: now, services, daemon, alarms, channels, checks } = known;
   const indexes = indexesOf(services.map(({ name }) => name));
   const of = (name: string): number => indexes.get(name) ?? 0;
   return {

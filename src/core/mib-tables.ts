@@ -1,6 +1,6 @@
-// What can be polled, as data: the tables and the single values below `wkTables`, and those columns of two standard MIBs
-// that a daemon can fill. The text of the MIB and the answers of the agent are both made from it. Numbers never change
-// once released.
+// What can be polled, as data: the tables and the single values below `wkTables`, and those columns of two standard
+// MIBs that a daemon can fill. The text of the MIB and the answers of the agent are both made from it. Numbers never
+// change once released.
 
 /** Numbers of a word; the word is what rows carry. */
 export type Enumeration = Readonly<Record<string, number>>;

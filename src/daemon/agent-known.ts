@@ -21,9 +21,23 @@ function checksOf({ services, loop }: Daemon, service: string): readonly KnownCh
   });
 }
 
+const moment = <T extends { readonly at: string }>(answer: T | null) =>
+  answer && { ...answer, at: Date.parse(answer.at) };
+
 export function knownOf(daemon: Daemon): Known {
-  const { node, time, services, daemon: facts } = daemon.status();
-  const { alarms, channels } = alertsOf(daemon, Date.parse(time));
-  const checks = services.flatMap(({ name }) => checksOf(daemon, name));
-  return { node, time, services, daemon: facts, alarms, channels, checks };
+  const { node, time: iso, services, daemon: facts } = daemon.status();
+  const time = Date.parse(iso);
+  const { alarms, channels } = alertsOf(daemon, time);
+  return {
+    node,
+    time,
+    services: services.map(({ since, quick, deep, ...rest }) => ({
+      ...rest,
+      ...{ since: Date.parse(since), quick: moment(quick), deep: moment(deep) },
+    })),
+    daemon: { ...facts, startedAt: Date.parse(facts.startedAt) },
+    alarms: alarms.map((alarm) => ({ ...alarm, raised: Date.parse(alarm.raised) })),
+    channels,
+    checks: services.flatMap(({ name }) => checksOf(daemon, name)),
+  };
 }

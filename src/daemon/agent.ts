@@ -1,5 +1,5 @@
-// The agent that managers poll, kept alive: connected to the machine's SNMP daemon, again and again, answering from what
-// is known already. Nobody waits for it, and its trouble is an alarm and nothing else.
+// The agent that managers poll, kept alive: connected to the machine's SNMP daemon, again and again, answering from
+// what is known already. Nobody waits for it, and its trouble is an alarm and nothing else.
 import type { AgentConfig } from '../config/types.ts';
 import { clean } from '../core/clean.ts';
 import { type Known, rowsOf } from '../core/mib-rows.ts';
@@ -106,7 +106,11 @@ export class SubAgent {
     impatient?.();
   }
 
-  async #serve(config: AgentConfig, signal: AbortSignal, onReady: (refused: readonly string[]) => void): Promise<Error> {
+  async #serve(
+    config: AgentConfig,
+    signal: AbortSignal,
+    onReady: (refused: readonly string[]) => void,
+  ): Promise<Error> {
     const { ports, version } = this.#doors;
     const { master, base } = config;
     const description = `Watchkeeper ${version}`;

@@ -93,7 +93,7 @@ export const responseOf = (payload: Buffer): Response => ({
   error: payload.readUInt16BE(4),
 });
 
-// --------------------------------------------------------------------------------------------------------------- writing
+// ------------------------------------------------------------------------------------------------------------- writing
 
 export type Answered = { readonly oid: Oid; readonly shown: Shown | 'object' | 'instance' | 'end' };
 

@@ -83,12 +83,19 @@ test('the queues of Postfix: their sum, and a group each', () => {
   const metrics = [metric('incoming', 1), metric('active', 2), metric('deferred', 40), metric('deferred-oldest', 90.5)];
   const check = { name: 'postfix-queue', type: 'postfix-queue', depth: 'deep', metrics } as const;
   const { standard } = rowsOf(
-    known({ services: [knownService('mta'), knownService('web')], checks: [knownCheck('mta', check), knownCheck('web')] }),
+    known({
+      services: [knownService('mta'), knownService('web')],
+      checks: [knownCheck('mta', check), knownCheck('web')],
+    }),
   );
   const index = indexesOf(['mta', 'web']).get('mta') ?? 0;
   assert.equal(standard.mta, [{ applIndex: index, mtaStoredMessages: 43, mtaStoredVolume: null }]);
   assert.equal(
-    standard.mtaGroup.map((row) => [row['mtaGroupName'], row['mtaGroupStoredMessages'], row['mtaGroupOldestMessageStored']]),
+    standard.mtaGroup.map((row) => [
+      row['mtaGroupName'],
+      row['mtaGroupStoredMessages'],
+      row['mtaGroupOldestMessageStored'],
+    ]),
     [
       ['incoming', 1, null],
       ['active', 2, null],

@@ -2,7 +2,16 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Known, rowsOf } from '../../src/core/mib-rows.ts';
-import { compare, type Instance, type Oid, oidOf, rootsOf, type View, viewOf, within } from '../../src/core/mib-view.ts';
+import {
+  compare,
+  type Instance,
+  type Oid,
+  oidOf,
+  rootsOf,
+  type View,
+  viewOf,
+  within,
+} from '../../src/core/mib-view.ts';
 import { DEFAULT_BASE } from '../../src/core/snmp.ts';
 import { known, knownAlarm, knownCheck, knownService } from '../support/known.ts';
 
@@ -87,7 +96,7 @@ test('rows come and go under a walk: it goes on behind where it was, and ends', 
 
 test('values fit their types whatever comes', () => {
   const odd = known({
-    services: [knownService('mta', { attempts: -5, why: { text: 'x'.repeat(1000) }, since: 'never' })],
+    services: [knownService('mta', { attempts: -5, why: { text: 'x'.repeat(1000) }, since: Number.NaN })],
     checks: [knownCheck('mta', { ms: 1e99, ageMs: Number.NaN, detail: 'a\u0000b\nc' })],
   });
   const shown = new Map(walk(view(odd)).map((one) => [one.oid.join('.'), one.shown]));

@@ -8,7 +8,7 @@ import { DEFAULT_BASE } from '../../src/core/snmp.ts';
 import { SubAgent } from '../../src/daemon/agent.ts';
 import { clock } from '../../src/ports/clock.ts';
 import { net } from '../../src/ports/net.ts';
-import { known, knownAlarm, knownCheck, knownService } from '../support/known.ts';
+import { known, knownAlarm, knownCheck, knownService, NOW } from '../support/known.ts';
 import { until } from '../support/server.ts';
 import { type Snmpd, snmpd } from '../support/snmpd.ts';
 
@@ -21,7 +21,7 @@ const deferred = [
 ];
 
 const many = known({
-  services: NAMES.map((name) => knownService(name, { deep: { outcome: 'pass', ms: 80, at: '2026-11-25T11:59:00Z' } })),
+  services: NAMES.map((name) => knownService(name, { deep: { outcome: 'pass', ms: 80, at: NOW - 60_000 } })),
   checks: [
     ...NAMES.flatMap((name) => [knownCheck(name), knownCheck(name, { depth: 'deep', name: 'c'.repeat(64) })]),
     knownCheck('mta', { name: 'postfix-queue', type: 'postfix-queue', depth: 'deep', metrics: deferred }),
@@ -99,7 +99,10 @@ test('one value by the name of its service, and several at once', async () => {
   assert.match(lines[2] ?? '', /STRING: hängt – „so“$/);
   assert.match(lines[3] ?? '', /Gauge32: 2$/);
   const table = await it().master.ask('snmptable', ['WATCHKEEPER-MIB::wkChannelTable'], ['-Cf', '|']);
-  assert.ok(table.some((line) => line.includes('2|no answer')), table.join('\n'));
+  assert.ok(
+    table.some((line) => line.includes('2|no answer')),
+    table.join('\n'),
+  );
 });
 
 test('the standard tables: services, mail and queues, in place of what snmpd itself says there', async () => {
@@ -114,7 +117,11 @@ test('the standard tables: services, mail and queues, in place of what snmpd its
   assert.match((await of(`28.2.1.12.${index}.2`)).join(), / 720000$/);
   const stored = await master.ask('snmpwalk', ['.1.3.6.1.2.1.28.1.1.2'], ['-On']);
   assert.is(stored.length, 1, stored.join('\n'));
-  const [upTime = '', changed = ''] = await master.ask('snmpget', ['sysUpTime.0', `.1.3.6.1.2.1.27.1.1.7.${index}`], ['-Ovt']);
+  const [upTime = '', changed = ''] = await master.ask(
+    'snmpget',
+    ['sysUpTime.0', `.1.3.6.1.2.1.27.1.1.7.${index}`],
+    ['-Ovt'],
+  );
   assert.is(changed, '0', `changed a minute ago, before the snmpd began (${upTime})`);
 });
 

@@ -1,5 +1,5 @@
-// A master of AgentX sub-agents for tests: says what a real one says when it is kind, and whatever a test wants when not.
-// Its reading and writing share no code with ours.
+// A master of AgentX sub-agents for tests: says what a real one says when it is kind, and whatever a test wants when
+// not. Its reading and writing share no code with ours.
 import { createServer, type Socket } from 'node:net';
 
 export interface Frame {
@@ -9,7 +9,17 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-export const TYPES = { open: 1, close: 2, register: 3, get: 5, next: 6, bulk: 7, set: 8, ping: 13, response: 18 } as const;
+export const TYPES = {
+  open: 1,
+  close: 2,
+  register: 3,
+  get: 5,
+  next: 6,
+  bulk: 7,
+  set: 8,
+  ping: 13,
+  response: 18,
+} as const;
 
 export function frame(type: number, payload: Buffer, { session = 7, packet = 1, flags = 0x10 } = {}): Buffer {
   const head = Buffer.alloc(20);

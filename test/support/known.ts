@@ -5,7 +5,7 @@ type KnownService = Known['services'][number];
 type KnownAlarm = Known['alarms'][number];
 
 export const NOW = Date.parse('2026-11-25T12:00:00.000Z');
-const ago = (ms: number): string => new Date(NOW - ms).toISOString();
+const ago = (ms: number): number => NOW - ms;
 
 export const knownService = (name: string, more: Partial<KnownService> = {}): KnownService => ({
   ...{ name, kit: 'postfix', phase: 'healthy', health: 'ok', since: ago(60_000), incident: null, cause: null },
@@ -29,7 +29,7 @@ export const knownAlarm = (more: Partial<KnownAlarm> = {}): KnownAlarm => ({
 
 export const known = (more: Partial<Known> = {}): Known => ({
   node: 'n1',
-  time: new Date(NOW).toISOString(),
+  time: NOW,
   services: [],
   daemon: { version: '1.2.3', observe: false, tilt: null, startedAt: ago(3_600_000) },
   alarms: [],

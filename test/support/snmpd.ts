@@ -54,7 +54,10 @@ export async function snmpd(lines: readonly string[] = [], master?: string): Pro
     socket,
     pid: () => child?.pid ?? 0,
     async start() {
-      child = spawn('snmpd', ['-f', '-C', '-c', conf, '-Lf', logPath], { stdio: 'ignore', env: { ...process.env, ...env } });
+      child = spawn('snmpd', ['-f', '-C', '-c', conf, '-Lf', logPath], {
+        stdio: 'ignore',
+        env: { ...process.env, ...env },
+      });
       child.on('error', () => undefined);
       const up = async (): Promise<boolean> => /sysUpTime/.test((await it.ask('snmpget', ['sysUpTime.0'])).join(''));
       await until('snmpd answers', up, 20_000);
