@@ -1,9 +1,11 @@
 // The daemon as users run it, polled through snmpd: while a check hangs, over a reload, and to the end of both.
+import { execFileSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ask, body } from '../../src/commands/client.ts';
 import { hostile } from '../support/hostile.ts';
 import { type LiveDaemon, liveDaemon, until, watched, whole } from '../support/live-daemon.ts';
+import { startPostfix } from '../support/postfix.ts';
 import { freePorts } from '../support/server.ts';
 import { type Snmpd, snmpd } from '../support/snmpd.ts';
 
@@ -86,6 +88,30 @@ test('an alarm is in its table, with who was told and who took it on', () =>
     assert.is((await daemon.stop(life)).code, 0);
     assert.ok(performance.now() - started < 10_000);
     await until('all are gone', async () => /No Such/.test(await column('wkTables')), 20_000);
+  }));
+
+test('mail that waits in Postfix, by the standard numbers', () =>
+  within(async (daemon, master) => {
+    const postfix = await startPostfix();
+    try {
+      await master.start();
+      const send = ['sendmail', '-C', postfix.config, '-f', 'u1@lab.test', 'u2@lab.test'];
+      for (let mail = 0; mail < 3; mail++) execFileSync(send[0] ?? '', send.slice(1), { input: 'Subject: x\n\nx\n' });
+      const checks = [
+        { type: 'smtp', port: postfix.smtp },
+        { type: 'postfix-queue', config: postfix.config },
+      ];
+      daemon.write(whole(daemon, { mta: watched({}, { checks }) }, { agent: { master: master.socket } }));
+      await daemon.up();
+      const column = async (oid: string): Promise<string> =>
+        (await master.ask('snmpbulkwalk', [`.1.3.6.1.2.1.${oid}`], ['-On'])).join('\n');
+      await until('three mails are seen', async () => /Gauge32: 3$/.test(await column('28.1.1.2')), 30_000);
+      const deferred = /12\.(\d+\.\d+) /.exec(await column('28.2.1.12'))?.[1] ?? '';
+      assert.match(await column(`28.2.1.25.${deferred}`), /STRING: "deferred"$/);
+      assert.match(await column(`28.2.1.4.${deferred}`), /Gauge32: 3$/);
+    } finally {
+      await postfix.stop();
+    }
   }));
 
 test.run();
