@@ -178,6 +178,8 @@ const QUEUES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'exim-queue': { queued: 'oldest', frozen: '' },
 };
+/** What all of it takes, in bytes. */
+const VOLUME = 'size';
 /** Parts of another number of the same check: counted once in the sum. */
 const WITHIN: ReadonlySet<string> = new Set(['frozen']);
 
@@ -210,9 +212,12 @@ function mailRows(known: Known, indexes: ReadonlyMap<string, number>): Pick<Rows
   for (const service of new Set([...newest.values()].map((check) => check.service))) {
     const index = indexes.get(service);
     if (index === undefined) continue;
-    const queues = [...newest.values()].filter((check) => check.service === service).flatMap(queuesOf);
+    const own = [...newest.values()].filter((check) => check.service === service);
+    const queues = own.flatMap(queuesOf);
+    const sizes = own.flatMap(({ metrics }) => metrics.filter(({ name }) => name === VOLUME));
+    const volume = sizes.length === 0 ? null : Math.ceil(sizes.reduce((sum, { value }) => sum + value, 0) / 1024);
     const stored = queues.reduce((sum, { name, count }) => (WITHIN.has(name) ? sum : sum + count), 0);
-    mta.push({ applIndex: index, mtaStoredMessages: Math.round(stored), mtaStoredVolume: null });
+    mta.push({ applIndex: index, mtaStoredMessages: Math.round(stored), mtaStoredVolume: volume });
     mtaGroup.push(
       ...queues.map(
         ({ name, count, oldestMs }, at): Row => ({

@@ -80,7 +80,13 @@ test('applOperStatus', () => {
 const metric = (name: string, value: number): Metric => ({ name, value });
 
 test('the queues of Postfix: their sum, and a group each', () => {
-  const metrics = [metric('incoming', 1), metric('active', 2), metric('deferred', 40), metric('deferred-oldest', 90.5)];
+  const metrics = [
+    metric('incoming', 1),
+    metric('active', 2),
+    metric('deferred', 40),
+    metric('deferred-oldest', 90.5),
+    metric('size', 5000),
+  ];
   const check = { name: 'postfix-queue', type: 'postfix-queue', depth: 'deep', metrics } as const;
   const { standard } = rowsOf(
     known({
@@ -89,7 +95,7 @@ test('the queues of Postfix: their sum, and a group each', () => {
     }),
   );
   const index = indexesOf(['mta', 'web']).get('mta') ?? 0;
-  assert.equal(standard.mta, [{ applIndex: index, mtaStoredMessages: 43, mtaStoredVolume: null }]);
+  assert.equal(standard.mta, [{ applIndex: index, mtaStoredMessages: 43, mtaStoredVolume: 5 }]);
   assert.equal(
     standard.mtaGroup.map((row) => [
       row['mtaGroupName'],
