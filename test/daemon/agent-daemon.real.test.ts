@@ -92,7 +92,7 @@ test('an alarm is in its table, with who was told and who took it on', () =>
 
 test('mail that waits in Postfix, by the standard numbers', () =>
   within(async (daemon, master) => {
-    const postfix = await startPostfix();
+    const postfix = await startPostfix({ parameters: { minimal_backoff_time: '1h', maximal_backoff_time: '1h' } });
     try {
       await master.start();
       const send = ['sendmail', '-C', postfix.config, '-f', 'u1@lab.test', 'u2@lab.test'];
@@ -105,10 +105,13 @@ test('mail that waits in Postfix, by the standard numbers', () =>
       await daemon.up();
       const column = async (oid: string): Promise<string> =>
         (await master.ask('snmpbulkwalk', [`.1.3.6.1.2.1.${oid}`], ['-On'])).join('\n');
-      await until('three mails are seen', async () => /Gauge32: 3$/.test(await column('28.1.1.2')), 30_000);
-      const deferred = /12\.(\d+\.\d+) /.exec(await column('28.2.1.12'))?.[1] ?? '';
-      assert.match(await column(`28.2.1.25.${deferred}`), /STRING: "deferred"$/);
-      assert.match(await column(`28.2.1.4.${deferred}`), /Gauge32: 3$/);
+      // A mail is active before it is deferred: until all three are there.
+      const deferred = async (): Promise<string> =>
+        /25\.(\d+\.\d+) = STRING: "deferred"$/m.exec(await column('28.2.1.25'))?.[1] ?? 'none';
+      await until('three mails wait', async () => / 3$/.test(await column(`28.2.1.4.${await deferred()}`)), 30_000);
+      assert.match(await column('28.1.1.2'), /Gauge32: 3$/);
+      assert.match(await column('28.1.1.5'), /Gauge32: [1-9]\d*$/);
+      assert.match(await column(`28.2.1.12.${await deferred()}`), /INTEGER: \d+$/);
     } finally {
       await postfix.stop();
     }
