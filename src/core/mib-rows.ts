@@ -109,28 +109,38 @@ const seconds = (ms: number): number => Math.max(0, Math.round(ms / 1000));
 const notified = (node: string, key: string): string =>
   `${node}/${key.startsWith(`node/${node}/`) ? key.slice(`node/${node}/`.length) : key}`;
 
-function answered(depth: 'Quick' | 'Deep', answer: Answered | null, now: number): Row {
-  return {
-    [`wkService${depth}Outcome`]: answer && answer.outcome,
-    [`wkService${depth}Latency`]: answer && Math.round(answer.ms),
-    [`wkService${depth}Age`]: answer && seconds(now - answer.at),
-  };
-}
-
+// Plain literals: there may be tens of thousands of these rows a second.
 const serviceRow = (s: KnownService, index: number, now: number): Row => ({
-  ...{ wkServiceName: s.name, wkServiceIndex: index, wkServiceKit: s.kit ?? '' },
-  ...{ wkServicePhase: s.phase, wkServiceHealth: s.health, wkServiceSince: dateOf(s.since) },
-  ...{ wkServiceIncident: s.incident ?? '', wkServiceCause: s.cause ?? '', wkServiceBlockedBy: s.blockedBy ?? '' },
-  ...{ wkServiceWhy: s.why.text, wkServiceAttempts: s.attempts },
-  ...answered('Quick', s.quick, now),
-  ...answered('Deep', s.deep, now),
+  wkServiceName: s.name,
+  wkServiceIndex: index,
+  wkServiceKit: s.kit ?? '',
+  wkServicePhase: s.phase,
+  wkServiceHealth: s.health,
+  wkServiceSince: dateOf(s.since),
+  wkServiceIncident: s.incident ?? '',
+  wkServiceCause: s.cause ?? '',
+  wkServiceBlockedBy: s.blockedBy ?? '',
+  wkServiceWhy: s.why.text,
+  wkServiceAttempts: s.attempts,
+  wkServiceQuickOutcome: s.quick && s.quick.outcome,
+  wkServiceQuickLatency: s.quick && Math.round(s.quick.ms),
+  wkServiceQuickAge: s.quick && seconds(now - s.quick.at),
+  wkServiceDeepOutcome: s.deep && s.deep.outcome,
+  wkServiceDeepLatency: s.deep && Math.round(s.deep.ms),
+  wkServiceDeepAge: s.deep && seconds(now - s.deep.at),
 });
 
 const checkRow = (check: KnownCheck, index: number): Row => ({
-  ...{ wkServiceIndex: index, wkCheckDepth: DEPTH[check.depth], wkCheckName: check.name },
-  ...{ wkCheckService: check.service, wkCheckType: check.type },
-  ...{ wkCheckOutcome: check.outcome, wkCheckCause: check.cause ?? '', wkCheckDetail: check.detail },
-  ...{ wkCheckLatency: Math.round(check.ms), wkCheckAge: seconds(check.ageMs) },
+  wkServiceIndex: index,
+  wkCheckDepth: DEPTH[check.depth],
+  wkCheckName: check.name,
+  wkCheckService: check.service,
+  wkCheckType: check.type,
+  wkCheckOutcome: check.outcome,
+  wkCheckCause: check.cause ?? '',
+  wkCheckLatency: Math.round(check.ms),
+  wkCheckAge: seconds(check.ageMs),
+  wkCheckDetail: check.detail,
 });
 
 const alarmRow = (alarm: KnownAlarm, node: string): Row => ({

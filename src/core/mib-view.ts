@@ -71,15 +71,16 @@ function shownOf(value: Exclude<Value, null>, syntax: Syntax, moments: Moments, 
 
 const utf8 = new TextEncoder();
 
-/** The arcs of a row: numbers, and a text at the end octet by octet (IMPLIED). Names are ASCII and short by the
- *  configuration; a key is cut to what its index may be long. */
+/** The arcs of a row: numbers, and a text at the end octet by octet (IMPLIED), cut to what it may be long. */
 function indexOf(row: Row, table: Pick<Table, 'index' | 'columns'>): Oid {
-  return table.index.flatMap((name) => {
+  const arcs: number[] = [];
+  for (const name of table.index) {
     const value = row[name];
     const most = table.columns[name]?.index;
-    if (typeof value === 'number') return [value];
-    return [...utf8.encode(String(value)).subarray(0, typeof most === 'number' ? most : TEXT_MAX)];
-  });
+    if (typeof value === 'number') arcs.push(value);
+    else arcs.push(...utf8.encode(String(value)).subarray(0, typeof most === 'number' ? most : TEXT_MAX));
+  }
+  return arcs;
 }
 
 interface Indexed {
