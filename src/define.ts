@@ -74,6 +74,9 @@ export interface RecoveryContext<O> {
   readonly stateDir: string;
 }
 
+/** What a manager can see of a service; null where it could not look. */
+export type Evidence = Omit<Facts, 'run' | 'resolver'>;
+
 export type LifeChange = { readonly kind: 'died' | 'started'; readonly detail: string };
 
 export interface Recovery<S extends Shape = Shape> {
@@ -94,8 +97,9 @@ export interface Recovery<S extends Shape = Shape> {
   /** Repairs one part, and leaves the rest of the service alone: its processes are killed, and the service's own master
    *  starts them anew. */
   repairPart?(context: RecoveryContext<z.output<S>>, part: string): Promise<ActionResult>;
-  /** What it can see of the service's own processes, ports and log, for the diagnosis of a failure. */
-  evidence?(context: RecoveryContext<z.output<S>>): Promise<Omit<Facts, 'run' | 'resolver'>>;
+  /** What it can see of the service's own processes, ports and log, for the diagnosis of a failure. `sinceMs`: it was
+   *  still well so long ago; older lines of its log are of another story. */
+  evidence?(context: RecoveryContext<z.output<S>>, about: { readonly sinceMs: number }): Promise<Evidence>;
   /** Reads the configuration of the service as a start would. Not ok with cause `misconfigured`: do not start. */
   validate?(context: RecoveryContext<z.output<S>>): Promise<ActionResult>;
   /** Reports a death, and a start by others, at once. Goes on until closed, over restarts of the service. */

@@ -21,6 +21,7 @@ import { plain, quote } from '../dialogues/quote.ts';
 import { converse, netVerdict, type Session } from '../dialogues/session.ts';
 import { ADDRESS } from '../dialogues/smtp.ts';
 import { submit } from '../dialogues/submit.ts';
+import { troubleLine } from '../host/text.ts';
 import { NetError } from '../ports/net.ts';
 
 const mailbox = (about: string) => z.string().max(320).regex(ADDRESS, 'expected a mail address').describe(about);
@@ -91,9 +92,7 @@ async function findQueued(context: Context, session: Session, id: string): Promi
   lines.end();
   if (found) return found;
   if (result.code === 0) return null;
-  return (
-    result.failed ?? (plain(result.stderr.trim().split('\n').at(-1) ?? '') || 'the queue could not be read in time')
-  );
+  return result.failed ?? (troubleLine(result.stderr) || 'the queue could not be read in time');
 }
 
 const NO_SPACE = /no space|disk full|quota|insufficient|mailbox (is )?full|[45]\.2\.2|[45]\.3\.1|read-only/i;

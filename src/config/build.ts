@@ -1,7 +1,7 @@
 // One service, or one channel, from its tree to what the daemon runs. What cannot be built becomes problems, each at
 // its place; the plugin's own schema judges the plugin's options.
 import { clean } from '../core/clean.ts';
-import type { Depth, Rung, ServicePolicy } from '../core/types.ts';
+import type { Depth, LogSign, Rung, ServicePolicy } from '../core/types.ts';
 import { defaultCures } from '../core/ladder.ts';
 import type { z } from '../define.ts';
 import type { OwnFault } from '../contract/own.ts';
@@ -160,7 +160,11 @@ export function buildService(building: Building, name: string): Built | undefine
   const parts =
     guarded(building, fallback, manager?.type ?? '', () => plugin?.parts?.(manager?.options as never)) ?? [];
   const policy = policyOf(input, parts, manager !== null || get(get(tree, 'recover'), 'ladder') !== undefined);
-  return { input, config: { name, kit, checks, quick: beat(input.quick), deep: beat(input.deep), manager, policy } };
+  const beats = { quick: beat(input.quick), deep: beat(input.deep) };
+  const logSigns = Object.values(input['log-signs']).map(
+    ({ part, ...sign }): LogSign => ({ ...sign, ...(part === undefined ? {} : { part }) }),
+  );
+  return { input, config: { name, kit, checks, ...beats, manager, policy, logSigns } };
 }
 
 const rungOf = (rung: RungInput, parts: readonly string[]): Rung =>

@@ -108,6 +108,26 @@ const manager = z
 
 const value = z.unknown();
 
+const logSign = z
+  .strictObject({
+    line: z
+      .string()
+      .min(8)
+      .max(200)
+      .regex(/[^*\s]{4}/, 'expected the text of a line, with * for what may vary')
+      .describe('The whole line as the service writes it; `*` stands for any text'),
+    cause: z.enum(CAUSES).describe('What it is a sign of'),
+    says: opt.text('What it means, for a person'),
+    part: opt.text('The part of the service that it is about').optional(),
+  })
+  .describe('A line of the log that says what is wrong');
+
+const logSigns = z
+  .record(name('The name of a sign; one of the kit of this name is changed'), logSign)
+  .describe(
+    'Lines of its own log, most telling first, that name the cause of a failure which checks see from outside only',
+  );
+
 export const service = z
   .strictObject({
     kit: opt.text('A kit: checks, ladder and defaults for one product').optional(),
@@ -118,6 +138,7 @@ export const service = z
     quick: quick.prefault({}),
     deep: deep.prefault({}),
     recover: recover.prefault({}),
+    'log-signs': logSigns.default({}),
     runbook: opt.text('Where a person finds what to do; shown with every alarm').optional(),
   })
   .describe('One service');
@@ -154,6 +175,7 @@ export const kit = z
     quick: value.optional(),
     deep: value.optional(),
     recover: value.optional(),
+    'log-signs': value.optional(),
     runbook: opt.text('What a person does, a line for each cause; that of the service comes before it').optional(),
   })
   .describe('A named bundle of checks, ladder and defaults');

@@ -1,6 +1,6 @@
 // The effective configuration: kits expanded, defaults filled, durations in ms. What load.ts makes and the daemon runs.
 // It holds references to secrets, never secrets.
-import type { Depth, Policy, ServicePolicy } from '../core/types.ts';
+import type { Depth, LogSign, Policy, ServicePolicy } from '../core/types.ts';
 import type { Plugins } from '../registry.ts';
 import type { Tree } from './tree.ts';
 
@@ -34,6 +34,8 @@ export interface ServiceConfig {
   /** Null: watched only, never repaired. */
   readonly manager: ManagerConfig | null;
   readonly policy: ServicePolicy;
+  /** Lines of its log that say what is wrong with it. */
+  readonly logSigns: readonly LogSign[];
 }
 
 export interface ChannelConfig {

@@ -1,6 +1,18 @@
 // From "it fails" to "this is done about it": the gates that a repair must pass, in order, and what happens at each
 // that is closed. Every refusal has a rule and a sentence, and is kept.
-import { backoffMs, causeOf, curable, movable, nextRung, roomAt, rungsFor, serviceBudget, within } from './ladder.ts';
+import {
+  backoffMs,
+  causeOf,
+  curable,
+  keyOf,
+  movable,
+  nextRung,
+  roomAt,
+  rungsFor,
+  serviceBudget,
+  triedOf,
+  within,
+} from './ladder.ts';
 import {
   ask,
   type Context,
@@ -250,6 +262,7 @@ function repair(c: Context, s: ServiceState, verdict: Verdict): Move {
     {
       ...incidentOf(c, s),
       attempts: attempt,
+      tried: [...triedOf(c.policy, s, verdict), keyOf(c.policy, rung, verdict)],
       rung: rung.name,
       repairs: [...s.repairs.filter((time) => time > c.at - c.policy.windowMs), c.at],
       blockedBy: null,

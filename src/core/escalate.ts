@@ -1,6 +1,7 @@
 // The machine of one service: an event in, a move out. One small function a phase. It asks no clock, draws no lots and
 // does nothing; late answers (an old epoch) change nothing.
 import { act, giveUp, nextAttempt } from './act.ts';
+import { forgotten } from './diagnose.ts';
 import { checkedFailed, fallen, onChecked, verifyOver } from './judge.ts';
 import {
   because,
@@ -54,6 +55,12 @@ export function escalate(c: Context, s: ServiceState, e: ServiceEvent): Move {
 
 // ---------------------------------------------------------------------------------------------------------- repairs
 
+/** Fewer attempts, and which those were. */
+const tries = (s: ServiceState, attempts: number): Pick<ServiceState, 'attempts' | 'tried'> => ({
+  attempts,
+  ...(s.tried ? { tried: s.tried.slice(0, attempts) } : {}),
+});
+
 /** Somebody starts or stops it right now: how long until a fresh look. */
 const CHANGING_MS = 5000;
 /** After a start that was not safe: how long until its configuration is read again. */
@@ -61,7 +68,7 @@ const LOOK_AGAIN_MS = 600_000;
 
 function onRepaired(c: Context, s: ServiceState, result: RepairResult): Move {
   // Nothing was done: neither the ladder nor the budgets are charged for it.
-  const unspent = { attempts: s.attempts - 1, repairs: s.repairs.slice(0, -1), rung: null };
+  const unspent = { ...tries(s, s.attempts - 1), repairs: s.repairs.slice(0, -1), rung: null };
   switch (result.did) {
     case 'done': {
       const why = because(c, 'verify', `"${s.rung}" is done (${result.detail}); the DeepCheck decides`);
@@ -144,9 +151,8 @@ function onWoke(c: Context, s: ServiceState): Move {
       return giveUp(c, s, because(c, 'switchover-timeout', 'the switchover did not end in time'), null);
     case 'failed': {
       const text = `one more attempt, ${span(c.at - s.since)} after giving up; a fresh look first`;
-      return confirm(c, s, because(c, 'once-more', text), {
-        attempts: Math.min(s.attempts, Math.max(0, c.policy.attempts - 1)),
-      });
+      const left = Math.min(s.attempts, Math.max(0, c.policy.attempts - 1));
+      return confirm(c, s, because(c, 'once-more', text), tries(s, left));
     }
     case 'paused':
       return resume(c, s, 'the pause is at its end');
@@ -168,7 +174,7 @@ function calm(c: Context, s: ServiceState): Move {
     .join('; ');
   const why = because(c, stable ? 'stable' : thawed ? 'calm' : 'ask-again', text || 'not yet stable');
   const effects = wakeAt === null ? [] : [{ kind: 'wake', service: c.name, at: wakeAt, epoch: s.epoch } as const];
-  return stay(s, why, { attempts, frozenUntil, wakeAt }, { effects });
+  return stay(s, why, { ...tries(s, attempts), frozenUntil, wakeAt }, { effects });
 }
 
 function onDied(c: Context, s: ServiceState, e: Of<'died'>): Move {
@@ -210,7 +216,8 @@ function onNudged(c: Context, s: ServiceState, e: Of<'nudged'>): Move {
     // Answers that are on their way were asked for during the outage: they belong to an epoch that is over.
     const why = because(c, 'asked-anew', `${e.reason}: what was seen before is dropped`);
     const { degraded, unknowns, graceUntil } = s;
-    return go(c, s, 'healthy', why, s.wakeAt, { degraded, unknowns, graceUntil });
+    const verdict = forgotten(s.verdict);
+    return go(c, s, 'healthy', why, s.wakeAt, { degraded, unknowns, graceUntil, verdict });
   }
   const waits = s.phase === 'waiting' ? s.waitsFor === 'turn' || s.waitsFor === 'tilt' : s.phase === 'suspect';
   if (!waits) return ignore(c, s, 'ignored', 'nothing waits');
@@ -222,9 +229,9 @@ function onStalled(c: Context, s: ServiceState, e: Of<'stalled'>): Move {
   const why = because(c, 'stalled', `this daemon stood still for ${span(e.ms)}: evidence from before is dropped`);
   if (s.phase === 'healthy')
     return s.fails + s.unknowns.quick + s.unknowns.deep > 0
-      ? stay(s, why, { fails: 0, unknowns: sure })
+      ? stay(s, why, { fails: 0, unknowns: sure, verdict: forgotten(s.verdict) })
       : ignore(c, s, 'stalled', why.text);
-  if (s.phase === 'suspect') return confirm(c, s, why);
+  if (s.phase === 'suspect') return confirm(c, s, why, { verdict: forgotten(s.verdict) });
   if (s.phase === 'verifying') return verify(c, { ...s, graceUntil: (s.graceUntil ?? c.at) + e.ms }, why);
   if (s.wakeAt === null) return ignore(c, s, 'stalled', why.text);
   const wakeAt = Math.max(c.at + 1, s.wakeAt + (s.phase === 'restarting' || s.phase === 'switching' ? e.ms : 0));
@@ -260,6 +267,7 @@ function onBooted(c: Context, s: ServiceState): Move {
 const GONE: Partial<ServiceState> = {
   incident: null,
   attempts: 0,
+  tried: [],
   rung: null,
   pause: null,
   degraded: [],
@@ -298,12 +306,12 @@ function byOperator(c: Context, s: ServiceState, e: Of<'paused' | 'resumed' | 'r
       if (s.phase !== 'failed') return ignore(c, s, 'refused', 'it has not given up');
       const text = `attempts forgotten by ${e.by}; a fresh look first`;
       return confirm(c, s, because(c, 'reset', text), {
-        ...{ attempts: 0, repairs: [], flips: [], frozenUntil: null, settling: null },
+        ...{ attempts: 0, tried: [], repairs: [], flips: [], frozenUntil: null, settling: null },
       });
     }
     case 'acquired':
       if (s.phase !== 'relinquished') return ignore(c, s, 'refused', 'this node has it already');
-      return verify(c, s, because(c, 'acquired', 'this node took it over'), { attempts: 0, rung: null });
+      return verify(c, s, because(c, 'acquired', 'this node took it over'), { attempts: 0, tried: [], rung: null });
     case 'evicted': {
       if (s.phase === 'relinquished') return ignore(c, s, 'refused', 'this node does not have it');
       const effects = [{ kind: 'stop', service: c.name, epoch: 0 }] as const;

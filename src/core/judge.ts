@@ -1,5 +1,6 @@
 // What a verdict means in each phase: counting, confirming, recovering. Part of the machine of one service.
 import { act, giveUp, nextAttempt } from './act.ts';
+import { held } from './diagnose.ts';
 import { causeOf, curable, nextRung, serviceBudget, within } from './ladder.ts';
 import {
   because,
@@ -20,7 +21,12 @@ import type { Depth, Event, ServiceState, Verdict } from './types.ts';
 
 type Checked = Extract<Event, { kind: 'checked' }>;
 
-export function onChecked(c: Context, s: ServiceState, e: Checked): Move {
+/** What was seen of the same failure before holds while it cannot be looked at again; after a repair nothing does. */
+const withBefore = (s: ServiceState, e: Checked): Checked =>
+  s.phase === 'verifying' && s.rung !== null ? e : { ...e, verdict: held(s.verdict, e.verdict) };
+
+export function onChecked(c: Context, s: ServiceState, asked: Checked): Move {
+  const e = withBefore(s, asked);
   switch (s.phase) {
     case 'healthy':
       return checkedHealthy(c, s, e);

@@ -41,11 +41,27 @@ export const backoffMs = (policy: ServicePolicy, attempts: number): number =>
     policy.backoff.firstMs * policy.backoff.factor ** Math.min(30, Math.max(0, attempts - 1)),
   );
 
-/** The rung for the next attempt: each failed one leads to the next; the last is repeated until attempts are spent. */
+/** By what a repair is known again: its name; of a part also which, and a number where the ladder has several. */
+export function keyOf(policy: ServicePolicy, rung: Rung, trouble: Trouble | null): string {
+  if (rung.name === 'part') return `part ${trouble?.part ?? ''}`;
+  const alike = policy.ladder.filter((other) => other.name === rung.name);
+  return alike.length > 1 ? `${rung.name} ${alike.indexOf(rung) + 1}` : rung.name;
+}
+
+/** Repairs that were tried since the service was last stable. A state of an older journal knows only how many. */
+export const triedOf = (policy: ServicePolicy, state: ServiceState, trouble: Trouble | null): readonly string[] =>
+  state.tried ??
+  rungsFor(policy, trouble)
+    .slice(0, state.attempts)
+    .map((rung) => keyOf(policy, rung, trouble));
+
+/** The rung for the next attempt: the mildest that can cure this and was not tried, whatever was tried against other
+ *  trouble meanwhile; the last is repeated until attempts are spent. */
 export function nextRung(policy: ServicePolicy, state: ServiceState, trouble: Trouble | null): Rung | null {
-  const rungs = rungsFor(policy, trouble);
   if (state.attempts >= policy.attempts) return null;
-  return rungs[Math.min(state.attempts, rungs.length - 1)] ?? null;
+  const rungs = rungsFor(policy, trouble);
+  const tried = triedOf(policy, state, trouble);
+  return rungs.find((rung) => !tried.includes(keyOf(policy, rung, trouble))) ?? rungs.at(-1) ?? null;
 }
 
 export const within = (times: readonly number[], windowMs: number, at: number): readonly number[] =>

@@ -74,6 +74,7 @@ export const initial = (name: string): ServiceState => ({
   verdict: null,
   degraded: [],
   attempts: 0,
+  tried: [],
   repairs: [],
   rung: null,
   incident: null,

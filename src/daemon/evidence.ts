@@ -1,7 +1,7 @@
 // What is known of a service beside what its checks saw: gathered here, weighed in core/diagnose.ts. Asked only about a
 // failure that evidence may explain better; trouble with the gathering says nothing.
 import { diagnose, wantsFacts } from '../core/diagnose.ts';
-import type { Facts, Verdict } from '../core/types.ts';
+import type { Facts, LogSign, Verdict } from '../core/types.ts';
 import type { Ports } from '../ports/ports.ts';
 import { contextOf, type Managed } from './repair.ts';
 import type { Ran } from './run-check.ts';
@@ -36,32 +36,44 @@ async function resolverOf(ports: Ports, signal: AbortSignal): Promise<Facts['res
   return code === 'timeout' || code === 'closed' ? 'silent' : 'answers';
 }
 
-async function gather(service: string, managed: Managed | null, hung: boolean, ports: Ports): Promise<Facts> {
-  const { plugin } = managed ?? {};
-  const [seen, more, resolver] = await Promise.all([
-    inTime(ports, async (signal) =>
-      plugin && managed ? plugin.inspect(contextOf(service, managed, ports, signal)) : null,
-    ),
-    inTime(ports, async (signal) =>
-      plugin?.evidence && managed ? plugin.evidence(contextOf(service, managed, ports, signal)) : null,
-    ),
-    hung ? inTime(ports, (signal) => resolverOf(ports, signal)) : null,
+/** Nobody runs it that could be asked: that is known. */
+const NOBODY: Omit<Facts, 'resolver'> = {
+  ...{ run: { state: 'unknown', detail: 'it has no manager' }, ageMs: null },
+  ...{ processes: [], listeners: [], unheld: [], log: [] },
+};
+
+/** What the manager says and sees. Null is what it could not look at in time. */
+async function managerFacts({ service, managed, sinceMs }: Asked, ports: Ports): Promise<Omit<Facts, 'resolver'>> {
+  if (!managed) return NOBODY;
+  const { plugin } = managed;
+  const [seen, more] = await Promise.all([
+    inTime(ports, (signal) => plugin.inspect(contextOf(service, managed, ports, signal))),
+    inTime(ports, async (signal) => plugin.evidence?.(contextOf(service, managed, ports, signal), { sinceMs }) ?? null),
   ]);
+  const list = <T>(found: readonly T[] | null | undefined): readonly T[] | null =>
+    Array.isArray(found) ? (found as readonly T[]) : null; // Also of people's own plugins, which may forget one.
   return {
-    ...{ processes: [], listeners: [], ageMs: null },
-    ...more,
-    run: seen && { state: seen.state, detail: seen.detail },
-    resolver,
+    ...{ processes: list(more?.processes), listeners: list(more?.listeners), unheld: list(more?.unheld) },
+    ...{ ageMs: more?.ageMs ?? null, log: list(more?.log) },
+    run: seen && seen.state !== 'unknown' ? { state: seen.state, detail: seen.detail } : null,
   };
 }
 
+/** Of whom, who runs it, and how long ago it was still well. */
+export interface Asked {
+  readonly service: string;
+  readonly managed: Managed | null;
+  readonly signs: readonly LogSign[];
+  readonly sinceMs: number;
+}
+
 /** The verdict, or a better one where evidence knows more. */
-export async function withEvidence(
-  service: string,
-  ran: Pick<Ran, 'verdict' | 'named'>,
-  managed: Managed | null,
-  ports: Ports,
-): Promise<Verdict> {
+export async function withEvidence(asked: Asked, ran: Pick<Ran, 'verdict' | 'named'>, ports: Ports): Promise<Verdict> {
   if (!wantsFacts(ran.named, ran.verdict)) return ran.verdict;
-  return diagnose(ran.named, await gather(service, managed, ran.verdict.cause === 'hung', ports));
+  const hung = ran.verdict.cause === 'hung';
+  const [seen, resolver] = await Promise.all([
+    managerFacts(asked, ports),
+    hung ? inTime(ports, (signal) => resolverOf(ports, signal)) : null,
+  ]);
+  return diagnose(ran.named, { ...seen, resolver }, asked.signs);
 }

@@ -22,6 +22,8 @@ interface Running {
   readonly manager: Managed | null;
   readonly last: { quick: Measured | null; deep: Measured | null };
   readonly asking: { quick: Asking | null; deep: Asking | null };
+  /** Monotonic: the newest question of a depth that ended well was put then. */
+  readonly wellAt: Record<Depth, number>;
   watch: { close(): void } | null;
   /** Monotonic: a start that is seen before then is our own. */
   ownStartUntil: number;
@@ -105,6 +107,7 @@ export class Services {
       manager,
       last: { quick: null, deep: null },
       asking: { quick: null, deep: null },
+      wellAt: { quick: Number.NEGATIVE_INFINITY, deep: Number.NEGATIVE_INFINITY },
       watch: null,
       ownStartUntil: 0,
       repairing: false,
@@ -183,7 +186,10 @@ export class Services {
     );
     done();
     const service = running.config.name;
-    const told = await withEvidence(service, ran, running.manager, this.#doors.ports);
+    const { manager, config, wellAt } = running;
+    if (ran.verdict.outcome === 'pass') wellAt[depth] = started;
+    const asked = { service, managed: manager, signs: config.logSigns, sinceMs: clock.monotonic() - wellAt[depth] };
+    const told = await withEvidence(asked, ran, this.#doors.ports);
     if (running.asking[depth] === asking) running.asking[depth] = null;
     if (signal.aborted) return; // Somebody asked anew, or the service is no longer ours.
     running.last[depth] = { ran, at: this.#doors.now() };

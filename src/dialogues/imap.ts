@@ -140,7 +140,8 @@ export function judge(answer: Answer, step: string, session: Session): CheckResu
   if (status === 'BAD') return fail('misconfigured', said, seen);
   if (code.startsWith('OVERQUOTA') || /quota|no space|disk full|read-?only/i.test(text))
     return fail('no-space', said, seen);
-  if (/^(LIMIT|INUSE)/.test(code) || /too many/i.test(text)) return degraded('overloaded', said, seen);
+  if (/^(LIMIT|INUSE)/.test(code) || /too many|maximum number of connections/i.test(text))
+    return degraded('overloaded', said, seen);
   // A part behind the server is down: the directory behind the login, the storage behind the mailbox. It is not cured
   // by restarting what stands in front of it.
   if (/^(UNAVAILABLE|SERVERBUG|CORRUPTION)/.test(code) || /internal error|temporary/i.test(text)) {

@@ -1,6 +1,6 @@
 // One conversation of a check with a server: its time, its steps, its connections, and what becomes of its troubles.
 // The one place that turns faults of the net into outcomes and causes.
-import { type CheckResult, fail, type Metric, type Ports, type Step, unknown } from '../define.ts';
+import { type CheckResult, degraded, fail, type Metric, type Ports, type Step, unknown } from '../define.ts';
 import { type Dialogue, NetError, type OpenOptions } from '../ports/net.ts';
 import { plain } from './quote.ts';
 
@@ -115,15 +115,34 @@ function trouble(error: unknown, where: string, session: Session): CheckResult {
   return netVerdict(error, `${where}: ${stage}${plain(error.message)}`, session);
 }
 
+/** Its answers came, late, until the whole time was over: that is slow, and no hang. Most of the time went by with
+ *  steps that were answered, and the last one was waited for less than a quarter of it. */
+function isSlow({ seen, timeoutMs }: Session): boolean {
+  const done = seen.steps.filter((step) => step.ok);
+  const waited = seen.steps.filter((step) => !step.ok).reduce((sum, step) => sum + step.ms, 0);
+  const used = done.reduce((sum, step) => sum + step.ms, 0);
+  return done.length >= 3 && used >= timeoutMs / 2 && waited < timeoutMs / 4;
+}
+
 /** The table: which fault of the net is which outcome. */
 export function netVerdict(error: NetError, detail: string, session: Session): CheckResult {
   const { seen } = session;
   switch (error.code) {
     case 'refused':
-    case 'closed':
       return fail('refusing', detail, seen);
+    case 'closed':
+      // One process of many was told to end, as at a reload. Who is gone altogether refuses the next time.
+      return /\bshutting down\b/i.test(error.message)
+        ? degraded('refusing', detail, seen)
+        : fail('refusing', detail, seen);
     case 'timeout':
-      return fail('hung', `${detail} (${Math.round(session.timeoutMs)} ms)`, seen);
+      return isSlow(session)
+        ? degraded(
+            'overloaded',
+            `${detail} (${Math.round(session.timeoutMs)} ms), each answer before that came late`,
+            seen,
+          )
+        : fail('hung', `${detail} (${Math.round(session.timeoutMs)} ms)`, seen);
     // The way to it, or the resolver, is at fault. Nothing that runs here is cured by a restart.
     case 'unreachable':
     case 'not-found':

@@ -10,6 +10,8 @@ export interface Claim {
   readonly exe: readonly string[];
   /** The unit's own control group, where there is one. */
   readonly group?: string;
+  /** Processes that are known to be its own. */
+  readonly pids?: readonly number[];
 }
 
 export interface PortsFreed {
@@ -31,6 +33,7 @@ function ofOtherUnit(ports: Ports, pid: number, group: string | undefined): bool
 }
 
 function isOwn(ports: Ports, holder: PortHolder, claim: Claim): boolean {
+  if (claim.pids?.includes(holder.pid)) return true;
   if (!holder.ours || holder.pid <= 1 || ofOtherUnit(ports, holder.pid, claim.group)) return false;
   const inGroup = claim.group && ports.proc.cgroup(claim.group).includes(holder.pid);
   return !!inGroup || belongs(holder.exe, claim.exe);

@@ -2,6 +2,7 @@
 // What a timed-out stop leaves is found by pid file, executable and port, and ends by SIGKILL.
 import { type ActionResult, defineRecovery, type Inspection, opt, type RecoveryContext, z } from '../define.ts';
 import { bad, ended, launch, runOut } from '../host/launch.ts';
+import { evidenceOfOwned } from '../host/evidence.ts';
 import { identifies, killOwned, mainOf, ownership, stopOwned, sweepOwned, watchOwned } from '../host/owned.ts';
 import { troubleLine } from '../host/text.ts';
 import { validateBy } from '../host/validate.ts';
@@ -82,6 +83,7 @@ export default defineRecovery({
     return argv ? run(context, argv, ASK_MS) : bad('it has no reload command');
   },
   sweep: sweepOwned,
+  evidence: evidenceOfOwned,
   validate: (context) => validateBy(context.ports, context.options.validate, context.signal),
   watch: watchOwned,
 });

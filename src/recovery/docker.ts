@@ -1,6 +1,15 @@
 // Runs a service as a container, by the command line of its engine. What an engine cannot end any more dies by SIGKILL
 // from here, if it is seen to be that container's: an engine may be on another machine.
-import { type ActionResult, defineRecovery, type Inspection, opt, type RecoveryContext, z } from '../define.ts';
+import {
+  type ActionResult,
+  defineRecovery,
+  type Evidence,
+  type Inspection,
+  opt,
+  type RecoveryContext,
+  z,
+} from '../define.ts';
+import { evidenceOf, treeOf, UNSEEN } from '../host/evidence.ts';
 import { killUntilGone, leftOver } from '../host/kill.ts';
 import { bad, launch, runOut } from '../host/launch.ts';
 import { watchLife } from '../host/life-watch.ts';
@@ -213,6 +222,13 @@ async function sweep(context: Context): Promise<ActionResult> {
   return freed.ok ? { ok: true, detail: freed.detail } : bad(freed.detail, 'misconfigured');
 }
 
+/** A proxy of the engine holds the ports of a container, or nobody: who listens there says nothing. */
+async function evidence(context: Context): Promise<Evidence> {
+  const { state, main } = await look(context);
+  if (!state || (state.pid > 0 && !main)) return UNSEEN;
+  return evidenceOf(context.ports, { living: treeOf(context.ports, main), main, claim: null });
+}
+
 export default defineRecovery({
   about: 'Runs a service as a container of docker or podman.',
   options,
@@ -223,6 +239,7 @@ export default defineRecovery({
   restart,
   reload,
   sweep,
+  evidence,
   validate: (context) => validateBy(context.ports, context.options.validate, context.signal),
   watch: async (context, onChange) =>
     watchLife({ ports: context.ports, look: async () => (await look(context)).main, glance: () => true, onChange }),

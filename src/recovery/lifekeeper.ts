@@ -4,6 +4,7 @@ import { type ActionResult, defineRecovery, type Inspection, opt, type RecoveryC
 import { refusal } from '../dialogues/plugin.ts';
 import { bad, ended, launch, runOut } from '../host/launch.ts';
 import { resourceOptions, type ScriptName, scriptArgv, scriptPath } from '../host/lifekeeper.ts';
+import { evidenceOfOwned } from '../host/evidence.ts';
 import { identifies, killOwned, mainOf, ownership, stopOwned, sweepOwned, watchOwned } from '../host/owned.ts';
 import { troubleLine } from '../host/text.ts';
 
@@ -84,5 +85,6 @@ export default defineRecovery({
   stop,
   restart: recover,
   sweep: sweepOwned,
+  evidence: evidenceOfOwned,
   watch: watchOwned,
 });

@@ -3,6 +3,7 @@
 import { type ActionResult, defineRecovery, type Inspection, opt, type RecoveryContext, z } from '../define.ts';
 import { type Action, agentCall, agentOptions, isMisconfigured, isRunning, verdictText } from '../dialogues/ocf.ts';
 import { bad, launch, runOut } from '../host/launch.ts';
+import { evidenceOfOwned } from '../host/evidence.ts';
 import { identifies, killOwned, mainOf, ownership, stopOwned, sweepOwned, watchOwned } from '../host/owned.ts';
 import type { ExecResult } from '../ports/exec.ts';
 
@@ -86,6 +87,7 @@ export default defineRecovery({
       : stopOwned(context, () => act(context, 'stop', context.options['stop-timeout'])),
   reload: (context) => act(context, 'reload', context.options['ask-timeout']),
   sweep: sweepOwned,
+  evidence: evidenceOfOwned,
   validate,
   watch: watchOwned,
 });

@@ -1,6 +1,7 @@
 // Runs a service as a child of its own: own session and process group, no shell, nobody's terminal. The child outlives
 // the daemon; a later daemon knows it again by pid, start time and boot. It never touches a process it did not start.
-import { type ActionResult, defineRecovery, opt, type RecoveryContext, z } from '../define.ts';
+import { type ActionResult, defineRecovery, type Evidence, opt, type RecoveryContext, z } from '../define.ts';
+import { evidenceOf } from '../host/evidence.ts';
 import { killUntilGone, leftOver } from '../host/kill.ts';
 import { watchLife } from '../host/life-watch.ts';
 import { freePorts } from '../host/ports-held.ts';
@@ -142,6 +143,14 @@ async function sweep(context: Context): Promise<ActionResult> {
   return freed.ok ? { ok: true, detail: `${killed.detail}; ${freed.detail}` } : bad(freed.detail, 'misconfigured');
 }
 
+function evidence(context: Context): Promise<Evidence> {
+  const record = recordOf(context);
+  const found = record ? living(context, record) : [];
+  const main = found.find((one) => one.pid === record?.pid) ?? null;
+  const claim = { ports: context.options.ports, exe: [] };
+  return Promise.resolve(evidenceOf(context.ports, { living: found, main, claim }));
+}
+
 export default defineRecovery({
   about: 'Runs a service as a child of its own, which outlives the daemon unless told otherwise.',
   options,
@@ -163,6 +172,7 @@ export default defineRecovery({
   start,
   stop,
   sweep,
+  evidence,
   validate: (context) => validateBy(context.ports, context.options.validate, context.signal),
   async watch(context, onChange) {
     const { log, 'log-size': logBytes } = context.options;

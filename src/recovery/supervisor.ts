@@ -1,6 +1,15 @@
 // Runs a service as a program of supervisord, by supervisorctl. supervisord starts again what dies: it is told to stop
 // before anything of it is killed.
-import { type ActionResult, defineRecovery, type Inspection, opt, type RecoveryContext, z } from '../define.ts';
+import {
+  type ActionResult,
+  defineRecovery,
+  type Evidence,
+  type Inspection,
+  opt,
+  type RecoveryContext,
+  z,
+} from '../define.ts';
+import { evidenceOf, treeOf, UNSEEN } from '../host/evidence.ts';
 import { killUntilGone, leftOver } from '../host/kill.ts';
 import { bad, runOut } from '../host/launch.ts';
 import { watchLife } from '../host/life-watch.ts';
@@ -136,9 +145,6 @@ async function killTree(context: Context, family: readonly ProcessFacts[]): Prom
   return { ok: true, detail: `killed ${count(end.killed, 'process', 'processes')} in ${Math.round(end.ms)} ms` };
 }
 
-const familyOf = ({ ports }: Context, main: ProcessFacts | null): readonly ProcessFacts[] =>
-  main ? ports.proc.tree(main.pid).flatMap((pid) => ports.proc.facts(pid) ?? []) : [];
-
 /** Until supervisord is at the stop, or done with it: whoever is killed earlier is only started again. */
 async function heard(context: Context): Promise<void> {
   const { clock } = context.ports;
@@ -155,7 +161,7 @@ async function stop(context: Context, { force }: { readonly force: boolean }): P
   if (!status) return bad(why, noSuch(why) ? 'misconfigured' : undefined);
   if (status.word === 'STOPPED' || status.word === 'FATAL' || status.word === 'EXITED')
     return { ok: true, detail: `${wanted.program} is ${status.word}` };
-  const family = familyOf(context, main);
+  const family = treeOf(ports, main);
   const stopping = ctl(context, wanted['stop-timeout'], 'stop', wanted.program);
   if (force) {
     await Promise.race([stopping, heard(context)]);
@@ -176,6 +182,12 @@ async function sweep(context: Context): Promise<ActionResult> {
   return freed.ok ? { ok: true, detail: freed.detail } : bad(freed.detail, 'misconfigured');
 }
 
+async function evidence(context: Context): Promise<Evidence> {
+  const { status, main } = await look(context);
+  if (!status) return UNSEEN;
+  return evidenceOf(context.ports, { living: treeOf(context.ports, main), main, claim: context.options });
+}
+
 export default defineRecovery({
   about: 'Runs a service as a program of supervisord.',
   options,
@@ -184,6 +196,7 @@ export default defineRecovery({
   start,
   stop,
   sweep,
+  evidence,
   validate: (context) => validateBy(context.ports, context.options.validate, context.signal),
   async watch(context, onChange) {
     return watchLife({

@@ -3,16 +3,18 @@
 import {
   type ActionResult,
   defineRecovery,
-  type Facts,
+  type Evidence,
   type Inspection,
   opt,
   type RecoveryContext,
   type Step,
   z,
 } from '../define.ts';
+import { plain } from '../dialogues/quote.ts';
+import { evidenceOf, UNSEEN } from '../host/evidence.ts';
 import { killUntilGone, leftOver } from '../host/kill.ts';
 import { watchLife } from '../host/life-watch.ts';
-import { freePorts, listenersOf } from '../host/ports-held.ts';
+import { freePorts } from '../host/ports-held.ts';
 import { clean, count, troubleLine } from '../host/text.ts';
 import { isBlind, type Known, livingIn, partsOf, readUnit, type UnitReading } from '../host/unit-state.ts';
 import { validateBy } from '../host/validate.ts';
@@ -255,25 +257,46 @@ async function repairPart(context: Context, part: string): Promise<ActionResult>
   return good(`killed ${count(end.killed, 'process', 'processes')} of ${part}; its main process starts others`);
 }
 
-/** How long its main process has been running. proc(5) counts in ticks since the boot; 100 a second on every Linux
- *  that Node runs on. */
-function ageOf(context: Context, { main }: UnitReading): number | null {
-  return main ? Math.max(0, context.ports.clock.monotonic() - main.startTicks * 10) : null;
+/** How many lines of its log are read: warnings and worse, and of everything, because not all who complain say how bad
+ *  it is. Each client leaves a line or two, and warnings are not to be lost among them. */
+const LOG_LINES = [
+  ['-p', 'warning', '-n', '60'],
+  ['-n', '200'],
+] as const;
+/** Signs look at the end of a line too. */
+const LINES_MAX = 201;
+const LINE_MAX = 1000;
+/** How far back at most. */
+const LOG_MS = 600_000;
+
+/** The newest lines of the unit's own processes; what systemd says of the unit is not among them. */
+async function logSince(context: Context, sinceMs: number): Promise<readonly string[] | null> {
+  const from = (context.ports.clock.wall() - Math.min(sinceMs, LOG_MS)) / 1000;
+  const show = ['--no-pager', '-q', '-o', 'cat', `--since=@${from.toFixed(3)}`];
+  const unit = `_SYSTEMD_UNIT=${unitName(context.options.unit)}`;
+  const got = await Promise.all(
+    LOG_LINES.map((which) =>
+      context.ports.exec.run(['journalctl', ...show, ...which, unit], { timeoutMs: 1500, signal: context.signal }),
+    ),
+  );
+  if (got.some((one) => one.code !== 0)) return null;
+  return got.flatMap((one) =>
+    one.stdout
+      .split('\n')
+      .slice(-LINES_MAX)
+      .map((line) => plain(line, LINE_MAX))
+      .filter(Boolean),
+  );
 }
 
-/** Its processes with their states, and who listens on its ports. */
-async function evidence(context: Context): Promise<Omit<Facts, 'run' | 'resolver'>> {
-  const now = await look(context, 'fresh');
-  if (!now) return { processes: [], listeners: [], ageMs: null };
-  const { proc } = context.ports;
+/** Its processes with their states, who listens on its ports, and what it wrote into its log. */
+async function evidence(context: Context, { sinceMs }: { readonly sinceMs: number }): Promise<Evidence> {
+  const [now, log] = await Promise.all([look(context, 'fresh'), logSince(context, sinceMs)]);
+  if (!now) return { ...UNSEEN, log };
+  const { exe, parts, ports: held } = context.options;
   const group = now.facts['ControlGroup'] ?? '';
-  const parts = Object.entries(context.options.parts);
-  const processes = livingIn(group, proc).map((one) => ({
-    ...{ pid: one.pid, name: clean(one.comm), state: one.state, main: one.pid === now.reading.main?.pid },
-    part: parts.find(([, exe]) => exe === one.exe)?.[0] ?? null,
-  }));
-  const claim = { ports: context.options.ports, exe: context.options.exe, group };
-  return { processes, listeners: listenersOf(context.ports, claim), ageMs: ageOf(context, now.reading) };
+  const living = livingIn(group, context.ports.proc);
+  return evidenceOf(context.ports, { living, main: now.reading.main, parts, claim: { ports: held, exe, group }, log });
 }
 
 export default defineRecovery({

@@ -3,6 +3,7 @@
 import { type ActionResult, defineRecovery, type Inspection, opt, type RecoveryContext, z } from '../define.ts';
 import { refusal } from '../dialogues/plugin.ts';
 import { bad, ended, launch, runOut } from '../host/launch.ts';
+import { evidenceOfOwned } from '../host/evidence.ts';
 import { identifies, killOwned, mainOf, ownership, stopOwned, sweepOwned, watchOwned } from '../host/owned.ts';
 import { troubleLine } from '../host/text.ts';
 import { validateBy } from '../host/validate.ts';
@@ -106,6 +107,7 @@ export default defineRecovery({
   stop,
   reload: (context) => act(context, 'reload', ASK_MS, launch),
   sweep: sweepOwned,
+  evidence: evidenceOfOwned,
   validate: (context) => validateBy(context.ports, context.options.validate, context.signal),
   watch: watchOwned,
 });

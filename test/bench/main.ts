@@ -1,16 +1,17 @@
 // `npm run bench`: how long services are away and what the watching costs, for Watchkeeper beside monit and systemd,
 // all in the same run on nodes of the same make. Prints Markdown on stdout and what it does on stderr. Needs root
 // (the lab).
-//   npm run bench -- [--runs N] [--only kill|hang|cost] [--with NAME,NAME]
+//   npm run bench -- [--runs N] [--only kill|hang|cost|alerts] [--with NAME,NAME]
 import { parseArgs } from 'node:util';
 import { cpus } from 'node:os';
 import { Lab } from '../lab/lab.ts';
 import { awaitServices, makeMailNode } from '../lab/mail-node.ts';
 import { askJson } from '../lab/watchkeeper.ts';
+import { alertFigures } from './alerts.ts';
 import { costOf, startServices } from './cost.ts';
 import { type Keeper, keepers } from './keepers.ts';
 import { type Kept, measure, type Row, work } from './outages.ts';
-import { markdown, ratio, shown } from './table.ts';
+import { markdown, median, quantile, ratio, shown } from './table.ts';
 
 const OURS = 'Watchkeeper';
 const LIMIT_S = { kill: 40, hang: 60 } as const;
@@ -21,7 +22,8 @@ const { values } = parseArgs({
 });
 const runs = Number(values.runs);
 if (!Number.isInteger(runs) || runs < 1 || runs > 1000) usage('--runs: a number from 1 to 1000');
-if (values.only !== undefined && !['kill', 'hang', 'cost'].includes(values.only)) usage('--only: kill, hang or cost');
+if (values.only !== undefined && !['kill', 'hang', 'cost', 'alerts'].includes(values.only))
+  usage('--only: kill, hang, cost or alerts');
 const names = values.with?.split(',') ?? keepers.map((keeper) => keeper.name);
 const chosen = keepers.filter((keeper) => names.includes(keeper.name));
 if (chosen.length !== names.length) usage(`--with: ${keepers.map((keeper) => keeper.name).join(', ')}`);
@@ -107,4 +109,17 @@ if (values.only === undefined || values.only === 'cost') {
   if (lookers.length > 0) await costs(20, lookers);
   const ours = chosen.filter((keeper) => keeper.name === OURS);
   if (ours.length > 0) await costs(1000, ours);
+}
+if (values.only === undefined || values.only === 'alerts') {
+  say('from the event to the trap on the wire');
+  const { ours, program, perSecond } = await alertFigures();
+  const row = (name: string, ms: readonly number[]): readonly string[] => [
+    `${name}, n = ${ms.length}`,
+    median(ms).toFixed(2),
+    quantile(ms, 0.99).toFixed(2),
+    (median(ms) / median(ours)).toFixed(1),
+  ];
+  const head = ['from the event to the trap on the wire', 'median, ms', 'p99, ms', 'times ours'];
+  const rows = [row('Watchkeeper (decided, on the disk, sent)', ours), row('the program snmptrap', program)];
+  console.log(`\n${markdown(head, rows)}\n\n${perSecond.toFixed(0)} alerts a second go out of a full outbox\n`);
 }

@@ -7,6 +7,10 @@ export const median = (values: readonly number[]): number => {
   return sorted.length % 2 === 1 ? high : (low + high) / 2;
 };
 
+/** The value that this share of all does not exceed. */
+export const quantile = (values: readonly number[], share: number): number =>
+  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
+
 /** Seconds of each run; null: not within the limit. */
 export function shown(runs: readonly (number | null)[], limitS: number): string {
   const good = runs.filter((run) => run !== null);

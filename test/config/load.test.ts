@@ -78,6 +78,7 @@ test('the least configuration gets every default', ({ folder }) => {
         deep: { everyMs: 60_000, timeoutMs: 20_000 },
         manager: null,
         policy,
+        logSigns: [],
       },
     },
     policy: {
@@ -117,6 +118,30 @@ test('a kit brings checks, manager and rules; null leaves out what uses it', ({ 
   ]);
   assert.is(a?.policy.graceMs, 5000);
   assert.is(a?.policy.runbook, 'https://example.org/box');
+});
+
+test('signs of a log: those of the kit, changed and added by name; what is no sign is refused', ({ folder }) => {
+  const kit = (more: string): string => `kits:
+  k:
+    about: K
+    checks: [{ type: tcp, port: 25 }]
+    log-signs:
+      full: { line: 'fatal: * No space left', cause: no-space, says: full }
+      many: { line: '*: too many open files', cause: overloaded, says: many, part: smtpd }
+services: { a: { kit: k, log-signs: ${more} } }
+`;
+  const signs = read(folder, kit('{ full: { says: mine }, own: { line: "panic: *", cause: dead, says: own } }'));
+  assert.equal(signs.services['a']?.logSigns, [
+    { line: 'fatal: * No space left', cause: 'no-space', says: 'mine' },
+    { line: '*: too many open files', cause: 'overloaded', says: 'many', part: 'smtpd' },
+    { line: 'panic: *', cause: 'dead', says: 'own' },
+  ]);
+  for (const bad of [
+    '{ x: { line: "*****abc*", cause: dead, says: s } }',
+    '{ x: { line: "panic: *", cause: odd, says: s } }',
+  ])
+    assert.ok('problems' in (folder.write('wk.yaml', kit(bad)), folder.load()), bad);
+  assert.ok('problems' in (folder.write('wk.yaml', kit('{ own: { line: "panic: *" } }')), folder.load()));
 });
 
 test('values are set; checks are added, changed and dropped; the manager is laid over', ({ folder }) => {

@@ -1,6 +1,6 @@
 // From a killed service to what a real snmptrapd prints, through the whole daemon: by inform and by v3 trap, over a
 // receiver that was away and a daemon that was killed.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -12,6 +12,7 @@ import {
   runProgram,
   served,
   until,
+  watched,
   whole,
 } from '../support/live-daemon.ts';
 import { SNMP_SECRETS, type TrapReceiver, trapReceiver, USER } from '../support/snmptrapd.ts';
@@ -42,7 +43,10 @@ test.before(async () => {
   };
   const log = { type: 'event-log', target: 'file', path: daemon.at('events.log') };
   const alerts = { log, asks: channel, tells: { ...channel, inform: false } };
-  daemon.write(whole(daemon, { mta: served(daemon, 'mta', port) }, { alerts }));
+  const calm = { observe: true, flapping: { changes: 1000, window: '10m', calm: '10s' } };
+  const seen = { type: 'command', run: ['/usr/bin/test', '!', '-e', daemon.at('seen.broken')] };
+  const services = { mta: served(daemon, 'mta', port), seen: watched(seen, { recover: calm }) };
+  daemon.write(whole(daemon, services, { alerts }));
 });
 test.after(async () => {
   await daemon?.end();
@@ -110,6 +114,51 @@ test('the receiver is away and the daemon is killed: all of it comes later, and 
     () => daemon.alerts().filter(({ event }) => event === 'daemon-started').length > 1,
   );
   await allCame();
+});
+
+/** The newest word of each alarm, by its own time: `raise` or `clear`, as a receiver that sorts by event id has it. */
+function picture(how: 'INFORM' | 'TRAP2'): ReadonlyMap<string, string> {
+  const all = noc.taken().flatMap((text) => {
+    const [, id = ''] = /wkEventId\.0 = Counter64: (\d+)/.exec(text) ?? [];
+    const [, key = ''] = /wkAlarmKey\.0 = STRING: "?([^"|]+)/.exec(text) ?? [];
+    const cleared = /wkAlarmSeverity\.0 = INTEGER: cleared/.test(text);
+    const ours = text.startsWith(`${how}, SNMP v3, user noc`) && key.includes('service/seen/');
+    return ours ? [{ id: Number(id), key: key.trim(), word: cleared ? 'clear' : 'raise' }] : [];
+  });
+  return new Map(all.sort((a, b) => a.id - b.id).map(({ key, word }) => [key, word]));
+}
+
+test('killed again and again while alarms come and go: every raise and every clear arrives, and the end is right', async () => {
+  for (let round = 0; round < 8; round++) {
+    const broken = round % 2 === 0;
+    if (broken) writeFileSync(daemon.at('seen.broken'), '');
+    else rmSync(daemon.at('seen.broken'), { force: true });
+    // Each time at another moment of the telling.
+    const told = async (): Promise<boolean> =>
+      (await daemon.status()).alarms.some((alarm) => alarm.service === 'seen') === broken;
+    await until('it is told', told, 20_000);
+    await new Promise((resolve) => setTimeout(resolve, round * 9));
+    const { pid } = (await daemon.status()).daemon;
+    process.kill(pid, 'SIGKILL');
+    await until(
+      'its end',
+      () => !existsSync(`/proc/${pid}/exe`) || /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')),
+    );
+    await daemon.up();
+  }
+  await allWell(daemon, ['mta', 'seen']);
+  const missing = (): readonly string[] => {
+    const [informs, traps] = [new Set(came('INFORM')), new Set(came('TRAP2'))];
+    return told().filter((id) => !informs.has(id) || !traps.has(id));
+  };
+  await until('all of it', () => missing().length === 0, 60_000).catch(() => assert.equal(missing(), [], noc.log()));
+  const raises = daemon.alerts().filter(({ service, kind }) => service === 'seen' && kind === 'raise');
+  assert.ok(raises.length >= 4, 'there was something to tell');
+  for (const how of ['INFORM', 'TRAP2'] as const) {
+    const words = [...picture(how)];
+    assert.ok(words.length > 0, how);
+    for (const [key, word] of words) assert.is(word, 'clear', `${how}: ${key}`);
+  }
 });
 
 test.run();

@@ -1,5 +1,7 @@
 // All faults of the lab, by name.
 import type { Fault } from './fault.ts';
+import { limitFaults } from './limits.ts';
+import { mistakeFaults } from './mistakes.ts';
 import { neighbourFaults } from './neighbours.ts';
 import { noise } from './noise.ts';
 import { partFaults } from './parts.ts';
@@ -17,5 +19,7 @@ export const faults: readonly Fault[] = [
   ...permissionFaults,
   ...settingsFaults,
   ...neighbourFaults,
+  ...limitFaults,
+  ...mistakeFaults,
   ...noise,
 ];

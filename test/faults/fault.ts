@@ -91,6 +91,23 @@ export async function healed(fault: Fault, mail: MailNode): Promise<void> {
   await mail.node.attempt(['postqueue', '-f']);
 }
 
+/** Writes a file of the node anew, and keeps what it was: until `putBack`. */
+export async function edit({ node }: MailNode, file: string, change: (text: string) => string): Promise<void> {
+  await node.exec(['cp', '-p', file, `${file}.kept`]);
+  const before = node.read(file);
+  const after = change(before);
+  if (after === before) throw new Error(`${file}: nothing to change`);
+  node.put(file, after);
+}
+
+export async function putBack({ node }: MailNode, file: string): Promise<void> {
+  await node.attempt(['mv', '-f', `${file}.kept`, file]);
+}
+
+export async function reload({ node }: MailNode, ...units: readonly Unit[]): Promise<void> {
+  for (const unit of units) await node.exec(['systemctl', 'reload', unit]);
+}
+
 /** Starts a program in the node as a unit of its own, so that it is nobody's child. */
 export async function startAside(mail: MailNode, name: string, argv: readonly string[]): Promise<void> {
   await mail.node.exec(['systemd-run', '--quiet', '--collect', `--unit=lab-${name}`, ...argv]);

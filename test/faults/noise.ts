@@ -1,6 +1,6 @@
 // No faults at all, though they look like some: work by hand and a busy machine. Whoever acts on them does harm.
 import { availableParallelism } from 'node:os';
-import { sleep } from '../lab/command.ts';
+import { eventually, sleep } from '../lab/command.ts';
 import { membersOf } from '../lab/mail-node.ts';
 import { signal } from '../lab/processes.ts';
 import { type Fault, QUIET, startAside, stopAside } from './fault.ts';
@@ -104,4 +104,33 @@ const remoteAway: Fault = {
   },
 };
 
-export const noise: readonly Fault[] = [restartedByHand, stoppedByHand, hogs, childKilled, reloads, remoteAway];
+/** Ports that the daemon asks over the network, and Postfix its directory. */
+const LATE = [25, 80, 143, 389, 587, 993];
+
+const late: Fault = {
+  name: 'answers-300-ms-late',
+  about: 'every answer over the network comes 300 ms later, as over a bad line or on a busy machine',
+  breaks: null,
+  expects: { ...QUIET, starts: { dovecot: 0, 'postfix@-': 0, nginx: 0, named: 0, slapd: 0 } },
+  units: [],
+  inject: async (mail) => {
+    const program = ['/usr/local/bin/node', '/opt/watchkeeper/dist/test/faults/late.js', mail.node.address, '300'];
+    await startAside(mail, 'late', [...program, ...LATE.map(String)]);
+    const rules = LATE.map((port) => `tcp dport ${port} redirect to :${port + 20_000}`);
+    const nat = 'type nat hook output priority -100;';
+    const table = `table ip late {\nchain out {\n${nat}\n${rules.map((rule) => `ip daddr 127.0.0.1 ${rule}`).join('\n')}\n}\n}\n`;
+    await eventually(
+      'the late line',
+      async () => (await mail.node.attempt(['bash', '-c', 'exec 3<>/dev/tcp/127.0.0.1/20993'])).code === 0,
+      10_000,
+    );
+    await mail.node.exec(['nft', '-f', '-'], { input: table });
+    await sleep(20_000);
+  },
+  undo: async (mail) => {
+    await mail.node.attempt(['nft', 'delete', 'table', 'ip', 'late']);
+    await stopAside(mail, 'late');
+  },
+};
+
+export const noise: readonly Fault[] = [restartedByHand, stoppedByHand, hogs, childKilled, reloads, remoteAway, late];

@@ -26,7 +26,6 @@ smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth
 smtpd_tls_chain_files = ${TLS}/live.key, ${TLS}/live.pem
 smtpd_tls_security_level = may
-maillog_file = /var/log/mail.log
 minimal_backoff_time = 5s
 maximal_backoff_time = 20s
 queue_run_delay = 5s
@@ -40,7 +39,6 @@ export const SUBMISSION = `submission inet n - y - - smtpd
 
 export const dovecotConf = (): string => `protocols = imap pop3 lmtp
 listen = *
-log_path = /var/log/dovecot.log
 mail_location = maildir:${STORE}/%n
 mail_uid = ${MAIL_UID}
 mail_gid = ${MAIL_UID}

@@ -87,7 +87,7 @@ async function makeStore(node: LabNode, size: string): Promise<string> {
 async function makeSpool(node: LabNode, size: string): Promise<string> {
   const at = join(node.dir, 'spool');
   mkdirSync(at);
-  await must(['mount', '-t', 'tmpfs', '-o', `size=${size},mode=755`, 'spool', at]);
+  await must(['mount', '-t', 'tmpfs', '-o', `size=${size},nr_inodes=4000,mode=755`, 'spool', at]);
   // `/.` copies what is in it, with its owners and modes, and not the directory.
   await must(['cp', '-a', `${node.root}${files.SPOOL}/.`, at]);
   node.bind(at, files.SPOOL);

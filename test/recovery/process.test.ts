@@ -49,6 +49,27 @@ test('starts, is known, stops in good order', async () => {
   assert.match((await recovery.stop(context, { force: false })).detail, 'does not run');
 });
 
+test('evidence: all of its family; who else holds its port is not it', async () => {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as { port: number };
+  const context = await running(shell('sleep 30 & wait'), { ports: [port] });
+  const main = await pidOf(context);
+  assert.ok(await until(() => proc.tree(main).length === 2));
+  const child = proc.tree(main).find((pid) => pid !== main) ?? 0;
+  assert.ok(await until(() => proc.facts(child)?.comm === 'sleep'));
+  proc.signal(child, 'SIGSTOP');
+  assert.ok(await until(() => proc.facts(child)?.state === 'T'));
+  const seen = await recovery.evidence?.(context, { sinceMs: 1000 });
+  assert.equal([seen?.processes?.[0]?.pid, seen?.processes?.[0]?.state], [child, 'T'], 'what stands still comes first');
+  assert.equal(
+    seen?.listeners?.map((one) => one.own),
+    [false],
+  );
+  assert.equal((await recovery.evidence?.(make(['/bin/true']), { sinceMs: 0 }))?.processes, []);
+  await new Promise((done) => server.close(done));
+});
+
 test('a later daemon knows the child again; a new boot, a torn or a foreign record is none', async () => {
   const context = await running(['/bin/sleep', '30']);
   assert.is(await pidOf({ ...context, ...context.again }), await pidOf(context));

@@ -108,4 +108,15 @@ test('one that ends too soon is no success, and FATAL', async () => {
   assert.is((await recovery.inspect(context('mail', { server: 'unix:///nonexistent' }))).state, 'unknown');
 });
 
+test('evidence: the program and what it started; without an answer nothing', async () => {
+  await startIt();
+  const seen = await recovery.evidence?.(context(), { sinceMs: 1000 });
+  assert.equal(seen?.processes?.map((one) => `${one.name} ${one.main}`).sort(), ['maild false', 'maild true']);
+  const away = await recovery.evidence?.(context('mail', { server: 'unix:///nowhere' }), { sinceMs: 1000 });
+  assert.is(away?.processes, null);
+  assert.is((await recovery.stop(context(), { force: true })).ok, true);
+  assert.ok(await until(() => living() === 0, 20_000));
+  assert.equal((await recovery.evidence?.(context(), { sinceMs: 1000 }))?.processes, []);
+});
+
 test.run();

@@ -42,11 +42,18 @@ test('one part of it: those that run its executable now are killed, and nobody e
   }
   const context = world.context({ parts: { auth: '/usr/lib/mail/auth', lmtp: '/usr/lib/mail/lmtp' } });
   assert.equal(recovery.parts?.(context.options), ['auth', 'lmtp']);
-  const seen = await recovery.evidence?.(context);
-  const parts = seen?.processes.map((one) => `${one.pid} ${one.main} ${one.part}`);
+  const seen = await recovery.evidence?.(context, { sinceMs: 1000 });
+  const parts = seen?.processes?.map((one) => `${one.pid} ${one.main} ${one.part}`);
   assert.equal(parts, ['10 true null', '11 false null', '12 false auth', '13 false auth']);
   assert.match((await recovery.repairPart?.(context, 'auth'))?.detail ?? '', /^killed 2 processes of auth/);
-  assert.equal([world.killed, world.asked], [[12, 13], []], 'and nothing was asked of systemctl');
+  assert.equal(
+    [world.killed, world.asked],
+    [
+      [12, 13],
+      ['journalctl', 'journalctl'],
+    ],
+    'and nothing was asked of systemctl',
+  );
   for (const other of ['lmtp', 'nobody']) assert.is((await recovery.repairPart?.(context, other))?.ok, false, other);
   world.living.delete(10);
   assert.is((await recovery.repairPart?.(context, 'auth'))?.ok, false, 'nobody would start it anew');
@@ -56,11 +63,25 @@ test('evidence names who listens on its ports, and whether that is the service',
   const world = new World();
   world.exes.set(40, '/usr/bin/socat');
   world.held = [holder(10, '/usr/sbin/maild'), holder(40, '/usr/bin/socat', { address: '::' })];
-  const seen = await recovery.evidence?.(world.context());
+  const seen = await recovery.evidence?.(world.context(), { sinceMs: 1000 });
   assert.equal(seen?.listeners, [
     { port: 143, who: 'pid 10 (/usr/sbin/maild)', own: true },
     { port: 143, who: 'pid 40 (/usr/bin/socat)', own: false },
   ]);
+});
+
+test('evidence holds the newest lines of its own log since it was well, bounded and clean', async () => {
+  const world = new World();
+  const lines = Array.from({ length: 500 }, (_, number) => `line ${number} \u001b[31m${'x'.repeat(500)}`);
+  world.verbs['journalctl'] = () => ({ stdout: `${lines.join('\n')}\n` });
+  const seen = await recovery.evidence?.(world.context(), { sinceMs: 5000 });
+  assert.is(seen?.log?.length, 400);
+  assert.match(seen?.log?.at(-1) ?? '', /^line 499 \\x1b\[31mx{500}$/);
+  world.verbs['journalctl'] = () => ({ code: 1 });
+  assert.is((await recovery.evidence?.(world.context(), { sinceMs: 5000 }))?.log, null, 'it could not be read');
+  world.systemd = false;
+  const blind = await recovery.evidence?.(world.context(), { sinceMs: 5000 });
+  assert.equal([blind?.processes, blind?.listeners], [null, null]);
 });
 
 test('a living one is stopped in good order, and killed when it does not', async () => {

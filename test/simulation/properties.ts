@@ -42,6 +42,7 @@ export class Properties {
     this.#remember(step);
     this.#epochs(step);
     this.#acts(step, world);
+    this.#evidence(step);
     this.#notices(step);
     this.#shape(step);
     this.#alarmClocks(step);
@@ -171,7 +172,11 @@ export class Properties {
     const able = rules.ladder.filter((one) => one.cures.includes(cause) && knows(one));
     if (effect.rung.name === 'part') assert.is(effect.part, part, 'the part that is at fault, and no other');
     assert.ok(able.includes(effect.rung), `a rung only against what it can cure (${effect.rung.name}, ${cause})`);
-    assert.is(effect.rung, able[Math.min(s.attempts, able.length) - 1], 'each failed rung leads to the next one');
+    const tried = was?.tried ?? [];
+    const names = able.map((one) => (one.name === 'part' ? `part ${part}` : one.name));
+    const mildest = able.find((_, index) => !tried.includes(names[index] ?? '')) ?? able.at(-1);
+    assert.is(effect.rung, mildest, 'the mildest rung that was not tried; the last again when all were');
+    assert.equal(s.tried, [...tried, names[able.indexOf(effect.rung)]], 'and it counts as tried');
     const seen = this.#failed.get(effect.service) ?? Number.NEGATIVE_INFINITY;
     assert.ok(event.at - seen <= rules.confirmMs, 'each repair is preceded by a fresh look');
     assert.ok(was?.phase !== 'paused', 'a paused service is left alone');
@@ -184,6 +189,20 @@ export class Properties {
       assert.ok(!other || other.incident === null, `the root first: ${below} is at fault`);
       assert.ok(other?.phase !== 'paused', `nor while ${below} is being worked on`);
     }
+  }
+
+  /** Evidence that could not be gathered refutes nothing: what was seen of the same failure decides the repair. */
+  #evidence({ before, event, decision }: Step): void {
+    if (event.kind !== 'checked' || event.epoch !== before.services[event.service]?.epoch) return;
+    const was = before.services[event.service];
+    const known = was?.verdict?.seen;
+    const { unseen, check, cause } = event.verdict;
+    const again = known && unseen?.includes(known.by) && known.check === check && known.cause === cause;
+    if (!again || (was?.phase === 'verifying' && was.rung !== null)) return;
+    const repair = decision[1].find((effect) => effect.kind === 'repair' && effect.service === event.service);
+    if (!repair) return;
+    const now = decision[0].services[event.service]?.verdict;
+    assert.equal([now?.cause, now?.part], [was?.verdict?.cause, was?.verdict?.part], 'what was seen holds');
   }
 
   #notices({ before, decision }: Step): void {
@@ -219,6 +238,7 @@ export class Properties {
       const policy = rules.services[name];
       assert.ok(s.flips.length <= Math.max(policy?.flap.changes ?? 0, 6), 'memory of falls has a bound');
       assert.ok(s.attempts >= 0 && s.repairs.length <= 6, 'so has memory of repairs');
+      assert.is(s.tried?.length, s.attempts, 'each attempt is known');
       assert.is(s.phase === 'paused', s.pause !== null, 'paused has a pause');
       if (s.pause) assert.is(s.wakeAt, s.pause.until, 'and every pause ends');
       if (s.phase === 'healthy') assert.ok(s.incident === null && s.blockedBy === null, 'well is well');

@@ -231,9 +231,17 @@ export class World {
       cause: truth,
       detail: truth,
       check: depth,
-      ...(this.seed % 5 < 2 ? { part: this.seed % 5 === 0 ? 'auth' : 'lmtp' } : {}),
+      ...this.#evidence(truth),
       ...(truth === 'dead' || (truth === 'hung' && this.seed % 4 === 0) ? { conclusive: true } : {}),
     };
+  }
+
+  /** In two of five runs a part is at fault; which one is seen only two times of three. */
+  #evidence(cause: Cause): Partial<Verdict> {
+    if (this.seed % 5 > 1) return {};
+    const check = 'probe';
+    if (this.steps % 3 === 0) return { check, unseen: ['processes', 'log'] };
+    return { check, part: this.seed % 5 === 0 ? 'auth' : 'lmtp', seen: { by: 'processes', check, cause } };
   }
 
   #repaired(service: string, epoch: number, cures: readonly Cause[]): Event {

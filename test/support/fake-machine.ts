@@ -138,6 +138,7 @@ export class FakeMachine {
         checks: [{ name: 'truth', type: 'truth', depths: ['quick', 'deep'], options: { thing: name }, everyMs: null }],
         quick: { everyMs: 1000, timeoutMs: 800 },
         deep: { everyMs: 30_000, timeoutMs: 4000 },
+        logSigns: [],
         manager: { type: 'hand', options: { thing: name } },
         policy: one,
       },
