@@ -90,6 +90,20 @@ test('an alarm is in its table, with who was told and who took it on', () =>
     await until('all are gone', async () => /No Such/.test(await column('wkTables')), 20_000);
   }));
 
+test('a minute without a master: an alarm, which ends when there is one', () =>
+  within(async (daemon, master) => {
+    const [port = 0] = await freePorts(1);
+    daemon.write(whole(daemon, { mta: watched({ type: 'tcp', port }) }, { agent: { master: master.socket } }));
+    await daemon.up();
+    const told = (kind: string): boolean =>
+      daemon.alerts().some((alert) => alert.event === 'agent-trouble' && alert.kind === kind);
+    await new Promise((done) => setTimeout(done, 20_000));
+    assert.not.ok(told('raise'));
+    await until('it is told', () => told('raise'), 90_000);
+    await master.start();
+    await until('it is over', () => told('clear'), 60_000);
+  }));
+
 test('mail that waits in Postfix, by the standard numbers', () =>
   within(async (daemon, master) => {
     const postfix = await startPostfix({ parameters: { minimal_backoff_time: '1h', maximal_backoff_time: '1h' } });
