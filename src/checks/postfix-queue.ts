@@ -53,6 +53,7 @@ function measure(session: Session, seen: Tally, wallMs: number, rate: number | n
     session.measure(queue, count, '');
     if (oldest !== null) session.measure(`${queue}-oldest`, Math.max(0, wallMs / 1000 - oldest), 's');
   }
+  session.measure('size', seen.bytes(), 'B');
   if (rate !== null) session.measure('growth', rate, '');
 }
 

@@ -63,7 +63,8 @@ export function diff(old: Config, next: Config): Changes {
     };
   });
   const rules = ({ policy }: Config) => [policy.observe, policy.repairs, policy.tilt];
-  const node = !same(rules(old), rules(next)) || !same([old.historyMs, old.purgeAt], [next.historyMs, next.purgeAt]);
+  const rest = ({ historyMs, purgeAt, agent }: Config) => [historyMs, purgeAt, agent];
+  const node = !same(rules(old), rules(next)) || !same(rest(old), rest(next));
   const restart = (
     [
       ['node', old.node, next.node],

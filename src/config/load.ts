@@ -3,6 +3,7 @@
 import { z } from '../define.ts';
 import type { Files } from '../ports/files.ts';
 import type { Plugins } from '../registry.ts';
+import { agentOf } from './agent-schema.ts';
 import { type Building, type Built, buildChannel, buildService } from './build.ts';
 import { effectiveTree } from './effective.ts';
 import { explain, problemAt } from './issues.ts';
@@ -222,6 +223,7 @@ function assemble(
       Object.entries(root['quiet-hours']).map(([name, { at, for: forMs, zone = null }]) => [name, { at, forMs, zone }]),
     ),
     maintenance: maintenanceOf(root, telling.services),
+    ...(root.agent ? { agent: agentOf(root.agent) } : {}),
     stateDir: root['state-dir'],
     runDir: root['run-dir'],
     historyMs: root.history.keep,

@@ -1,6 +1,7 @@
 // The shape of the configuration as it is written, with every default of the daemon's own keys: this file is their one
 // place, and the JSON Schema, `config show` and the documentation are made from it. Options of plugins are not here.
 import { CAUSES, opt, z } from '../define.ts';
+import { agent } from './agent-schema.ts';
 import { name, span, spanOrNever, whole } from './schema-types.ts';
 import { calendarEntry, limit, tellingKeys } from './telling-schema.ts';
 
@@ -237,6 +238,7 @@ export const root = z.strictObject({
   kits: z.record(name('The name of a kit'), kit).describe('Own kits; one of a shipped name replaces that').default({}),
   alerts: z.record(name('The name of a channel'), channel).describe('Where alarms go').default({}),
   ...tellingKeys,
+  agent: agent.optional(),
   repairs: repairs.prefault({}),
   tilt: tilt.prefault({}),
   history: history.prefault({}),

@@ -58,6 +58,15 @@ export interface MaintenanceConfig extends HoursConfig {
   readonly comment: string;
 }
 
+/** The agent that managers poll: a sub-agent of the machine's own SNMP daemon. */
+export interface AgentConfig {
+  readonly master: { readonly path: string } | { readonly host: string; readonly port: number };
+  /** Where our tree begins. */
+  readonly base: string;
+  /** The longest pause before it connects again. */
+  readonly reconnectMs: number;
+}
+
 export interface Config {
   readonly node: string;
   readonly services: Readonly<Record<string, ServiceConfig>>;
@@ -65,6 +74,8 @@ export interface Config {
   readonly alerts: Readonly<Record<string, ChannelConfig>>;
   readonly quietHours?: Readonly<Record<string, HoursConfig>>;
   readonly maintenance?: Readonly<Record<string, MaintenanceConfig>>;
+  /** Absent: nobody polls. */
+  readonly agent?: AgentConfig;
   /** Journal, snapshots, history. Default /var/lib/watchkeeper. */
   readonly stateDir: string;
   /** Control socket and lock. Default /run/watchkeeper. */

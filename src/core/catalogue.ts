@@ -126,6 +126,13 @@ export const catalogue = {
     '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a28',
     'A channel of alerts has trouble of its own, such as a lost identity; it goes on sending',
   ),
+  'agent-trouble': kind(
+    29,
+    'alarm',
+    'warning',
+    '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a29',
+    'The agent that managers poll has no SNMP daemon to answer through, or is refused by it',
+  ),
   'recovery-started': kind(40, 'once', 'warning', '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a40', 'A repair was started'),
   'recovery-succeeded': kind(
     41,

@@ -1,4 +1,5 @@
 // What the MIB holds beside notifications: each part brings its own definitions.
+import { polledFragment } from './mib-polled.ts';
 
 /** Definitions below `wkTables`, and the groups of objects that they bring. */
 export interface MibFragment {
@@ -11,4 +12,4 @@ export interface MibFragment {
 }
 
 /** In the order in which they stand in the file. */
-export const mibFragments: readonly MibFragment[] = [];
+export const mibFragments: readonly MibFragment[] = [polledFragment()];

@@ -1,6 +1,7 @@
 // The MIB as text, made from the catalogue of events and the tables of object identifiers. Pure: the same base gives
 // the same text. Holds no numbers of its own but those of the statement of conformance.
 import { type MibFragment, mibFragments } from './mib-fragments.ts';
+import { enumeration, listed, quoted } from './mib-words.ts';
 import { perceivedSeverity, probableCauses } from './severity.ts';
 import {
   BRANCH,
@@ -16,37 +17,6 @@ import type { Severity } from './types.ts';
 
 /** Raised by hand with every change of a definition. */
 const REVISIONS = [{ date: '202611250000Z', about: 'The first version.' }] as const;
-
-const WIDTH = 72;
-
-/** A text in quotes, broken into lines; a quotation mark cannot stand in it. */
-function quoted(text: string, indent: string): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.replaceAll('"', "'").split(' ')) {
-    if (line !== '' && line.length + word.length >= WIDTH - indent.length) {
-      lines.push(line);
-      line = '';
-    }
-    line += line === '' ? word : ` ${word}`;
-  }
-  return `"${[...lines, line].join(`\n${indent} `)}"`;
-}
-
-/** Words with commas, so many to a line. */
-function listed(words: readonly string[], indent: string): string {
-  const lines: string[] = [];
-  for (let at = 0; at < words.length; at += 3) lines.push(words.slice(at, at + 3).join(', '));
-  return lines.join(`,\n${indent}`);
-}
-
-const enumeration = (values: Readonly<Record<string, number>>): string =>
-  listed(
-    Object.entries(values)
-      .sort(([, a], [, b]) => a - b)
-      .map(([name, value]) => `${name}(${value})`),
-    '                ',
-  );
 
 /** `1.3.6.1.4.1.8072.1` → `enterprises wkArc1(8072) 1`: what lies between gets names, or smilint complains. */
 function parentOf(base: string): string {

@@ -56,6 +56,7 @@ const CONDITIONS: Readonly<Record<ConditionName, EventName>> = {
   plugin: 'plugin-trouble',
   outbox: 'outbox-trouble',
   channel: 'channel-trouble',
+  agent: 'agent-trouble',
 };
 
 /** While these are bad, budgets are stricter: what was done before may have been forgotten, or will be. */

@@ -116,8 +116,7 @@ export interface ServiceState {
   readonly why: Why;
   readonly fails: number;
   readonly passes: number;
-  /** Verdicts in a row that could not tell, a depth each: a QuickCheck that passes says nothing for a blind
-   * DeepCheck. */
+  /** Verdicts in a row that could not tell, a depth each: a QuickCheck says nothing for a blind DeepCheck. */
   readonly unknowns: Readonly<Record<Depth, number>>;
   /** The verdict that made the service suspect, or the newest that confirmed it. */
   readonly verdict: Verdict | null;
@@ -270,7 +269,8 @@ export type ConditionName =
   | 'secrets'
   | 'plugin'
   | 'outbox'
-  | 'channel';
+  | 'channel'
+  | 'agent';
 
 export interface RepairResult {
   readonly ok: boolean;

@@ -7,6 +7,8 @@ import type { Ports } from '../ports/ports.ts';
 import type { Store } from '../ports/store.ts';
 import type { Plugins } from '../registry.ts';
 import type { Alert, Background } from '../define.ts';
+import { SubAgent } from './agent.ts';
+import { knownOf } from './agent-known.ts';
 import { Almanac } from './almanac.ts';
 import { backgroundOf, testAlert } from './background.ts';
 import { Calendar } from './calendar.ts';
@@ -66,6 +68,7 @@ export class Daemon {
   #ticking: (() => void) | null = null;
   #bell: () => void = () => undefined;
   readonly #almanac: Almanac;
+  readonly #agent: SubAgent;
   readonly loop: Loop;
   readonly services: Services;
 
@@ -124,6 +127,10 @@ export class Daemon {
       now: () => this.loop.now(),
       push: (event) => this.loop.push(event),
     });
+    this.#agent = new SubAgent({
+      ...{ ports, version: doors.version, known: () => knownOf(this) },
+      onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'agent', bad, detail }),
+    });
   }
 
   get config(): Config {
@@ -157,7 +164,7 @@ export class Daemon {
    *  goes on. Nobody else would ever end it. */
   #forgetTroubles(): void {
     const detail = 'the daemon was started anew';
-    for (const name of ['configuration', 'history', 'secrets', 'plugin', 'outbox', 'channel'] as const)
+    for (const name of ['configuration', 'history', 'secrets', 'plugin', 'outbox', 'channel', 'agent'] as const)
       this.loop.push({ kind: 'condition', name, bad: false, detail });
     if (this.#journal.durable) this.loop.push({ kind: 'condition', name: 'journal', bad: false, detail });
   }
@@ -216,6 +223,7 @@ export class Daemon {
     const purge = async (): Promise<void> => this.#doors.recorder?.purge(this.#doors.ports.clock.wall() - keepMs);
     this.#calendar.set('purge', config.purgeAt, purge);
     this.#almanac.configure(config);
+    this.#agent.configure(config.agent ?? null);
   }
 
   /** A new configuration that was loaded whole, with its plugins. Counters, incidents, budgets and alarms stay. */
@@ -348,6 +356,7 @@ export class Daemon {
   async close(): Promise<void> {
     this.#schedule.close();
     this.#almanac.close();
+    await this.#agent.close();
     this.#calendar.close();
     this.#bell();
     this.#ticking?.();

@@ -7,6 +7,8 @@ export interface QueuedMessage {
   readonly id: string;
   /** Seconds since 1970. */
   readonly arrival: number;
+  /** Bytes of the message; 0 when not told. */
+  readonly size: number;
   readonly reasons: readonly string[];
   /** Domains of the recipients that wait, each once, in lower case. Not known of a line that was cut. */
   readonly domains: readonly string[];
@@ -43,14 +45,14 @@ export function parseMessage(line: string): QueuedMessage | null {
   } catch {
     return parseHead(line);
   }
-  const { queue_name: queue, queue_id: id, arrival_time: arrival, recipients } = record ?? {};
+  const { queue_name: queue, queue_id: id, arrival_time: arrival, message_size: size, recipients } = record ?? {};
   if (typeof queue !== 'string' || typeof id !== 'string' || typeof arrival !== 'number') return null;
   const known = (Array.isArray(recipients) ? recipients.slice(0, MAX_RECIPIENTS) : []) as readonly (Readonly<
     Record<string, unknown>
   > | null)[];
   const reasons = known.map((recipient) => recipient?.['delay_reason']).filter((reason) => typeof reason === 'string');
   const domains = known.map((recipient) => domainOf(recipient?.['address'])).filter((domain) => domain !== '');
-  return { queue, id, arrival, reasons, domains: [...new Set(domains)] };
+  return { queue, id, arrival, size: typeof size === 'number' ? size : 0, reasons, domains: [...new Set(domains)] };
 }
 
 const domainOf = (address: unknown): string =>
@@ -61,9 +63,10 @@ function parseHead(line: string): QueuedMessage | null {
   const queue = /"queue_name": ?"([a-z]{1,20})"/.exec(line)?.[1];
   const id = /"queue_id": ?"([0-9A-Za-z]{1,40})"/.exec(line)?.[1];
   const arrival = /"arrival_time": ?(\d{1,12})/.exec(line)?.[1];
+  const size = Number(/"message_size": ?(\d{1,12})/.exec(line)?.[1] ?? 0);
   const reason = /"delay_reason": ?"((?:[^"\\]|\\.){1,500})"/.exec(line)?.[1];
   if (!queue || !id || !arrival) return null;
-  return { queue, id, arrival: Number(arrival), reasons: reason ? [reason] : [], domains: [] };
+  return { queue, id, arrival: Number(arrival), size, reasons: reason ? [reason] : [], domains: [] };
 }
 
 /** A reason without what differs from message to message, so that equal ones count together. */
@@ -108,6 +111,8 @@ export type QueueName = (typeof QUEUES)[number];
 export interface Tally {
   add(message: QueuedMessage): void;
   facts(queue: QueueName): QueueFacts;
+  /** Of all messages together. */
+  bytes(): number;
   /** Ids of the messages in `incoming` that came first, at most 100. */
   incoming(): readonly string[];
   reasons(): readonly { readonly reason: string; readonly count: number }[];
@@ -120,8 +125,10 @@ export function tally(): Tally {
   const found = new Map<string, { count: number; oldest: number }>();
   const reasons = reasonCount();
   const waiting: { id: string; arrival: number }[] = [];
+  let bytes = 0;
   return {
     add(message) {
+      bytes += message.size;
       const seen = found.get(message.queue) ?? { count: 0, oldest: message.arrival };
       seen.count += 1;
       seen.oldest = Math.min(seen.oldest, message.arrival);
@@ -133,6 +140,7 @@ export function tally(): Tally {
       if (waiting.length > 2 * MAX_TRACKED) trim(waiting);
     },
     facts: (queue) => found.get(queue) ?? { count: 0, oldest: null },
+    bytes: () => bytes,
     incoming() {
       trim(waiting);
       return waiting.map((message) => message.id);

@@ -72,6 +72,7 @@ test('empty is well, full is degraded with the top reason', async () => {
   assert.is(said(result), 'degraded/dependency');
   assert.match(result.detail, `4 messages are deferred; most often (3): "${REASON}"`);
   assert.is(result.metrics?.find((metric) => metric.name === 'deferred-oldest')?.value, 90_000);
+  assert.is(result.metrics?.find((metric) => metric.name === 'size')?.value, 1200);
   const old = await line.run(says(one), { age: '1d' });
   assert.match(old.detail, 'the oldest deferred message waits for 25 h');
 });

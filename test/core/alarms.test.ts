@@ -17,6 +17,7 @@ const conditions: readonly (readonly [ConditionName, string, string, boolean])[]
   ['secrets', 'secret-unreadable', 'warning', false],
   ['plugin', 'plugin-trouble', 'warning', false],
   ['outbox', 'outbox-trouble', 'major', false],
+  ['agent', 'agent-trouble', 'warning', false],
 ];
 for (const [name, event, severity, strict] of conditions)
   test(`condition ${name}: raised once, cleared once, budgets ${strict ? 'stricter' : 'as before'}`, () => {

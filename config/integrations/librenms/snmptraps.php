@@ -35,6 +35,8 @@ return [
         'WATCHKEEPER-MIB::wkOutboxTroubleCleared' => \LibreNMS\Snmptrap\Handlers\Watchkeeper::class,
         'WATCHKEEPER-MIB::wkChannelTrouble' => \LibreNMS\Snmptrap\Handlers\Watchkeeper::class,
         'WATCHKEEPER-MIB::wkChannelTroubleCleared' => \LibreNMS\Snmptrap\Handlers\Watchkeeper::class,
+        'WATCHKEEPER-MIB::wkAgentTrouble' => \LibreNMS\Snmptrap\Handlers\Watchkeeper::class,
+        'WATCHKEEPER-MIB::wkAgentTroubleCleared' => \LibreNMS\Snmptrap\Handlers\Watchkeeper::class,
         'WATCHKEEPER-MIB::wkRecoveryStarted' => \LibreNMS\Snmptrap\Handlers\Watchkeeper::class,
         'WATCHKEEPER-MIB::wkRecoverySucceeded' => \LibreNMS\Snmptrap\Handlers\Watchkeeper::class,
         'WATCHKEEPER-MIB::wkRecoveryFailed' => \LibreNMS\Snmptrap\Handlers\Watchkeeper::class,

@@ -44,7 +44,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     types: ['ports/'],
     node: ['node:crypto', 'node:tls'],
   },
-  daemon: { may: ['daemon/', 'core/', 'config/', 'ports/', 'registry.ts', 'define.ts'], node: true, npm: true },
+  daemon: {
+    may: ['daemon/', 'core/', 'config/', 'ports/', 'registry.ts', 'define.ts', 'dialogues/agentx.ts'],
+    node: true,
+    npm: true,
+  },
   api: { may: ['api/', 'core/', 'config/', 'daemon/', 'define.ts'], types: ['ports/'], node: true, npm: true },
   commands: {
     may: [
