@@ -324,7 +324,10 @@ test('on another system the real door says that it is not here, and loads nothin
   ];
   for (const answer of answers) {
     assert.ok(isRefused(answer));
-    assert.match((answer as { text: string }).text, /has neither service control manager nor event log: this is for Windows only/);
+    assert.match(
+      (answer as { text: string }).text,
+      /has neither service control manager nor event log: this is for Windows only/,
+    );
   }
   const context = { ...world().context, ports: { clock: new VirtualClock(), scm } as unknown as Ports };
   const seen = await recovery.inspect(context);
