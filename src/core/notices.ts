@@ -28,12 +28,13 @@ export function tellAll(policy: Policy, before: NodeState, decision: Decision, e
   const notices = effects.filter((effect) => effect.kind === 'notice');
   const opens = OPENS.has(event.kind);
   const ends = notices.some(({ notice }) => notice.kind === 'clear');
-  if (notices.length === 0 && !opens && node.notify === before.notify) return decision;
+  const retold = event.kind === 'retell' ? event.channels : null;
+  if (notices.length === 0 && !opens && !retold && node.notify === before.notify) return decision;
   const { alarms, services, notify } = node;
   const told = { ...notify.told };
   const t: Telling = { policy, routing: policy.routing, alarms, services, notify, told, at: event.at, out: [] };
   for (const { notice } of notices) say(t, notice);
-  if (event.kind === 'booted' && !event.fresh) again(t, notices);
+  if ((event.kind === 'booted' && !event.fresh) || retold) again(t, notices, retold);
   const seen = opens ? Object.keys(alarms) : [...raised(notices), ...(ends ? waiting(t) : [])];
   if (opens || ends) freed(t, seen);
   if (event.kind === 'rang') {
@@ -90,14 +91,15 @@ const noticeOf = (t: Telling, alarm: Alarm, more = 0): Notice => {
   return { ...notice, at: t.at, count: notice.count + more };
 };
 
-/** The daemon was started anew: whoever lost what it heard meanwhile hears it again. A record loses nothing. */
-function again(t: Telling, notices: readonly Out[]): void {
+/** Whoever may have lost what it heard hears it again: all of them, or these. A record loses nothing. */
+function again(t: Telling, notices: readonly Out[], only: readonly string[] | null): void {
   const fresh = new Set(raised(notices));
   for (const alarm of Object.values(t.alarms)) {
     const known = t.told[alarm.key];
     if (!known || fresh.has(alarm.key)) continue;
     const targets = whereTo(t, noticeOf(t, alarm)).filter(({ channel }) => Object.hasOwn(known.to, channel));
-    const to = free(targets.filter(({ route }) => !route.record));
+    const lossy = ({ route, channel }: Target): boolean => !route.record && (only?.includes(channel) ?? true);
+    const to = free(targets.filter(lossy));
     if (to.length === 0) continue;
     send(t, noticeOf(t, alarm, known.reminders), to, 'restart');
     t.told[alarm.key] = { ...known, to: { ...known.to, ...stamped(to, t.at) } };

@@ -258,6 +258,8 @@ export type Event =
   | (At & { readonly kind: 'quiet'; readonly name: string; readonly until: number })
   | (At & { readonly kind: 'rang' })
   | (At & { readonly kind: 'heartbeat' })
+  /** Whoever these channels tell may have forgotten what was told. */
+  | (At & { readonly kind: 'retell'; readonly channels: readonly string[]; readonly reason: string })
   | (At & { readonly kind: 'condition'; readonly name: ConditionName; readonly bad: boolean; readonly detail: string });
 
 /** Conditions of the daemon itself that are alarms of their own. */

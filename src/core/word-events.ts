@@ -11,7 +11,7 @@ type Of<K extends Event['kind']> = Extract<Event, { kind: K }>;
 
 export type Heard =
   | Of<'silenced' | 'unsilenced' | 'acked' | 'maintained' | 'maintenance-over'>
-  | Of<'quiet' | 'rang' | 'heartbeat'>;
+  | Of<'quiet' | 'rang' | 'heartbeat' | 'retell'>;
 
 export function heard(work: Work, event: Heard): void {
   switch (event.kind) {
@@ -31,6 +31,8 @@ export function heard(work: Work, event: Heard): void {
       return rang(work);
     case 'heartbeat':
       return heartbeat(work);
+    case 'retell':
+      return say(work, 'retell', event.reason);
   }
 }
 

@@ -13,6 +13,8 @@ export interface SubAgentDoors {
   /** Cheap enough to be asked once a second. */
   readonly known: () => Known;
   readonly onTrouble: (bad: boolean, detail: string) => void;
+  /** The SNMP daemon was away and is back: managers take that for a new agent. */
+  readonly onAgain: () => void;
   /** Without a master for so long: an alarm. */
   readonly patienceMs?: number;
 }
@@ -84,6 +86,7 @@ export class SubAgent {
     let pause = FIRST_PAUSE_MS;
     let last = 'it did not answer yet';
     let impatient: (() => void) | null = null;
+    let served = false;
     while (!signal.aborted) {
       impatient ??= clock.after(patienceMs, () => onTrouble(true, `no SNMP daemon to answer through: ${last}`));
       const reason = await this.#serve(config, signal, (refused) => {
@@ -92,6 +95,8 @@ export class SubAgent {
         pause = FIRST_PAUSE_MS;
         last = '';
         log.info('snmp agent: connected');
+        if (served) this.#doors.onAgain();
+        served = true;
         const told = `the SNMP daemon gives this to somebody else: ${refused.join(', ')}`;
         onTrouble(refused.length > 0, refused.length > 0 ? told : 'the SNMP daemon takes our tables');
       });

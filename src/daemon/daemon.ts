@@ -130,6 +130,7 @@ export class Daemon {
     this.#agent = new SubAgent({
       ...{ ports, version: doors.version, known: () => knownOf(this) },
       onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'agent', bad, detail }),
+      onAgain: () => this.#retell(),
     });
   }
 
@@ -275,6 +276,12 @@ export class Daemon {
       service,
       clock.after(part, part < delay ? () => this.#wake({ kind: 'wake', service, at, epoch }) : ring),
     );
+  }
+
+  /** The machine's SNMP daemon began anew: its managers may have forgotten what our traps said. */
+  #retell(): void {
+    const channels = Object.entries(this.#config.alerts).flatMap(([name, { type }]) => (type === 'snmp' ? [name] : []));
+    if (channels.length > 0) this.loop.push({ kind: 'retell', channels, reason: 'the SNMP daemon was started anew' });
   }
 
   /** The one alarm clock of telling. */

@@ -320,6 +320,14 @@ test('after a start active alarms are told again, and a channel that is new hear
   assert.equal(alarms(drive, next), ['raise service-failing new (held)', 'raise service-given-up new (held)']);
 });
 
+test('told again to those that may have forgotten, and to nobody else', () => {
+  const drive = driveWith([route({ to: ['noc', 'mail'] })]);
+  breaks(drive);
+  const from = drive.steps.length;
+  drive.feed({ kind: 'retell', channels: ['noc', 'gone'], reason: 'the SNMP daemon was started anew' });
+  assert.equal(alarms(drive, from), ['raise service-failing noc (restart)', 'raise service-given-up noc (restart)']);
+});
+
 test('the heartbeat counts', () => {
   const drive = driveWith([route({ to: ['log'] })]);
   const from = drive.steps.length;

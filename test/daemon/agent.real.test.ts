@@ -40,6 +40,7 @@ interface Running {
 }
 
 let running: Running | null = null;
+let again = 0;
 let agent: SubAgent | null = null;
 const it = (): Running => running as Running;
 
@@ -52,6 +53,7 @@ test.before(async () => {
   agent = new SubAgent({
     ports: { clock, net, log: { info: () => undefined, warn: () => undefined } as never },
     ...{ version: '1.2.3', known: () => one.now, onTrouble: (bad: boolean) => told.push(bad), patienceMs: 2000 },
+    onAgain: () => void (again += 1),
   });
   agent.configure({ master: { path: master.socket }, base: DEFAULT_BASE, reconnectMs: 1000 });
   await until('connected', () => told.length === 1);
@@ -178,11 +180,13 @@ test('snmpd reads its configuration again', async () => {
 
 test('snmpd away for a while, and back: an alarm that ends', async () => {
   const { master, told } = it();
+  const before = again;
   await master.stop();
   await until('it is told', () => told.at(-1) === true, 20_000);
   await master.start();
   await until('it is over', () => told.at(-1) === false, 20_000);
   await until('it answers again', healthy, 20_000);
+  assert.is(again, before + 1, 'who heard of the alarms hears of them again');
 });
 
 test('snmpd hangs and goes on', async () => {

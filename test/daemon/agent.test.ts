@@ -93,7 +93,7 @@ test('what is known breaks: the session ends, the daemon does not', async () => 
   const troubles: boolean[] = [];
   const it = new SubAgent({
     ports: { clock, net, log: { info: () => undefined, warn: () => undefined } as never },
-    ...{ version: '1', onTrouble: (bad: boolean) => troubles.push(bad) },
+    ...{ version: '1', onTrouble: (bad: boolean) => troubles.push(bad), onAgain: () => undefined },
     known: () => {
       throw new Error('broken');
     },

@@ -25,6 +25,7 @@ export function subAgent(pace = 1) {
       return known({ services: [knownService('mta')] });
     },
     onTrouble: (bad, detail) => troubles.push({ bad, detail }),
+    onAgain: () => undefined,
     patienceMs: 300,
   });
   const configure = (port: number): void =>
