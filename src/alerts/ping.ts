@@ -2,6 +2,7 @@
 // person: that is how a daemon tells that it is dead. Other alerts are not its business.
 import { defineAlert, opt, z } from '../define.ts';
 import { authorities } from '../dialogues/session.ts';
+import type { EventName } from '../core/catalogue.ts';
 import { ask, reader, urlOf, webUrl } from '../dialogues/web-post.ts';
 
 const options = z.object({
@@ -12,6 +13,8 @@ const options = z.object({
   timeout: opt.duration('For the whole request.').prefault('10s'),
 });
 
+/** A test by hand is one heartbeat more. */
+const TOLD: ReadonlySet<string> = new Set<EventName>(['heartbeat', 'alert-test']);
 /** What is older says nothing of now: a heap of them, held up by a dead net, is not told afterwards. */
 const OLD_MS = 5 * 60_000;
 
@@ -22,7 +25,7 @@ export default defineAlert({
   heartbeat: 'only',
   async send(alert, context) {
     const { ports, signal, options: own } = context;
-    if (alert.notice.event !== 'heartbeat') return 'sent';
+    if (!TOLD.has(alert.notice.event)) return 'sent';
     if (ports.clock.wall() - Date.parse(alert.time) > OLD_MS) return { drop: 'this heartbeat is too old to be told' };
     const { active } = context.background();
     const failing = active.count > 0 && active.highest === 'critical';
