@@ -45,7 +45,7 @@ test('pause --dry-run says what would be, and nothing of it is', async () => {
   const dry = await daemon.cli('pause', 'fine', '--for', '30m', '--comment', 'new disk', '--dry-run');
   assert.is(dry.code, 0, dry.err);
   assert.match(dry.out, /^fine: would be paused: paused by \S+ for 30 min: new disk\n/);
-  assert.match(dry.out, 'tell: once service-paused');
+  assert.match(dry.out, 'tell log: once service-paused');
   assert.is(dry.err, 'nothing was changed (--dry-run)\n');
   const json = JSON.parse((await daemon.cli('pause', 'fine', '--dry-run', '-o', 'json')).out) as Told;
   assert.equal([json.schemaVersion, json.dryRun, json.phase], [1, true, 'paused']);

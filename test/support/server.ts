@@ -161,7 +161,8 @@ export async function frozen(pids: readonly number[], work: () => Promise<void>)
   if (pids.length === 0) throw new Error('there is nothing to stop');
   signalAll(pids, 'SIGSTOP');
   try {
-    await until('standing still', () => pids.flatMap(threadStates).every((state) => state === 'T'));
+    // One that was just ending is a zombie: its parent stands still as well.
+    await until('standing still', () => pids.flatMap(threadStates).every((state) => /^[TZX]$/.test(state)));
     await work();
   } finally {
     signalAll(pids, 'SIGCONT');
