@@ -22,7 +22,7 @@ const USAGE = `usage: watchkeeper config check  [FILE] [-o table|json]
        watchkeeper config show   [FILE] [--effective] [-o table|json]
        watchkeeper config schema [FILE]
        watchkeeper config diff   [OLD] NEW [-o table|json]
-       watchkeeper config routes [FILE] [--event E] [--service S] [--severity S] [--cause C] [-o table|json]
+       watchkeeper config routes [test] [FILE] [--event E] [--service S] [--severity S] [--cause C] [-o table|json]
 FILE is ${DEFAULT_FILE} unless given, and so is OLD. With a FILE, the schema knows its own plugins.
 `;
 const VERBS = ['check', 'show', 'schema', 'diff', 'routes'] as const;
@@ -56,7 +56,9 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     return usage(io, (error as Error).message);
   }
-  const [verb, ...paths] = parsed.positionals;
+  const [verb, ...words] = parsed.positionals;
+  // `config routes test` is how one says it; there is nothing else to do with routes.
+  const paths = verb === 'routes' && words[0] === 'test' ? words.slice(1) : words;
   const { output = 'table', effective = false, ...wish } = parsed.values;
   if (output !== 'table' && output !== 'json') return usage(io, `-o ${output}: table or json`);
   const call: Call = { json: output === 'json', effective, io };

@@ -122,6 +122,84 @@ test('schema: JSON for editors', async () => {
   assert.is((JSON.parse(out) as { $schema: string }).$schema, 'http://json-schema.org/draft-07/schema#');
 });
 
+const ROUTED = `services:
+  web: { checks: [ { type: tcp, port: 80, host: 127.0.0.1 } ] }
+  store: { checks: [ { type: tcp, port: 143, host: 127.0.0.1 } ] }
+alerts:
+  log: { type: event-log }
+  mail: { type: smtp, to: [a@example.org], from: b@example.org, via: [direct-to-mx] }
+  boss: { type: webhook, url: "https://hooks.example.org/x" }
+routes:
+  - { to: [log], record: true, continue: true }
+  - match: { services: [w*], severity: major }
+    to: [mail]
+    wait: 30s
+    quiet: { during: nights }
+    escalate: [ { after: 15m, to: [boss] } ]
+quiet-hours: { nights: { at: '0 22 * * *', for: 9h, zone: Europe/London } }
+`;
+
+test('routes: where an alert would go', async ({ folder }) => {
+  folder.write('wk.yaml', ROUTED);
+  const file = `${folder.path}/wk.yaml`;
+  const mail = 'mail (if it lasts 30 s; not during nights below major), boss (after 15 min, if nobody takes it on)';
+  for (const words of [['routes'], ['routes', 'test']]) {
+    const { code, out, err } = await call(...words, file, '--event', 'service-failing');
+    assert.equal([code, err], [0, '']);
+    assert.is(out, `service-failing (major) of web -> log, ${mail}\nservice-failing (major) of store -> log\n`);
+  }
+  const minor = await call('routes', file, '--event', 'service-failing', '--service', 'web', '--severity', 'minor');
+  assert.is(minor.out, 'service-failing (minor) of web -> log\n');
+  const json = JSON.parse((await call('routes', file, '-o', 'json')).out) as { ways: readonly { event: string }[] };
+  assert.ok(json.ways.some(({ event }) => event === 'outbox-trouble'));
+  for (const wrong of [
+    ['--event', 'x'],
+    ['--service', 'x'],
+    ['--severity', 'x'],
+    ['--cause', 'x'],
+  ])
+    assert.is((await call('routes', file, ...wrong)).code, 64, wrong.join(' '));
+  assert.is((await call('check', file, '--event', 'service-failing')).code, 64);
+});
+
+test('check: what no route takes, and who hears nothing, is a warning', async ({ folder }) => {
+  folder.write(
+    'wk.yaml',
+    ROUTED.replace('to: [log], record: true, continue: true', 'match: { events: [observer-*] }, to: [log]'),
+  );
+  const { code, err } = await call('check', `${folder.path}/wk.yaml`);
+  assert.is(code, 0);
+  assert.match(err, /:9:3: warning: routes: no route takes service-failing of store, .* and \d+ more: .* \[untold\]/);
+  folder.write('wk.yaml', ROUTED.replace(', to: [boss]', ', to: [mail]'));
+  const unheard = await call('check', `${folder.path}/wk.yaml`);
+  assert.match(unheard.err, /warning: alerts.boss: no route names this channel: it hears nothing \[unused-channel\]/);
+});
+
+test('check: names that are none', async ({ folder }) => {
+  const wrong: readonly (readonly [string, string, RegExp])[] = [
+    [
+      'to: [mail]',
+      'to: [mial]',
+      /routes.1.to.0: there is no channel "mial"; did you mean "mail"\? \[unknown-channel\]/,
+    ],
+    ['during: nights', 'during: night', /there are no quiet hours "night"; did you mean "nights"\?/],
+    ['services: [w*]', 'services: [x*]', /no service fits "x\*"/],
+    [
+      'severity: major',
+      'events: [service-faling]',
+      /there is no event "service-faling"; did you mean "service-failing"/,
+    ],
+    ['zone: Europe/London', 'zone: Europe/Londen', /expected a time zone such as Europe\/London/],
+    ["at: '0 22 * * *'", "at: '0 25 * * *'", /the hour is 0 to 23/],
+  ];
+  for (const [from, to, said] of wrong) {
+    folder.write('wk.yaml', ROUTED.replace(from, to));
+    const { code, out } = await call('check', `${folder.path}/wk.yaml`);
+    assert.is(code, 78, to);
+    assert.match(out, said);
+  }
+});
+
 test('usage', async () => {
   for (const args of [
     [],
