@@ -100,6 +100,8 @@ export default defineAlert({
     run: opt.argv('The program and its first arguments.'),
   }),
   example: { run: ['/usr/local/bin/page'] },
+  // A person hears one thread an incident; 'program': each alarm by itself; 'record': everything.
+  reader: 'person',
   // 'sent', or { retry: why } and it comes again later, or { drop: why } and it is lost. The id is the same each time.
   async send({ id, time, notice }, { options, ports, signal, node }) {
     const { severity, summary } = notice;

@@ -47,12 +47,19 @@ export function definitionFaults(kind: PluginKind, definition: unknown): readonl
 export const messageOf = (error: unknown): string => oneLine(String((error as Error | undefined)?.message ?? error));
 const oneLine = (text: string): string => clean(text.trim().replace(/\s*\n\s*/g, ', '), 300);
 
+function* channelFaults({ reader, heartbeat }: Readonly<Record<string, unknown>>): Generator<string> {
+  if (reader !== undefined && !['record', 'program', 'person'].includes(reader as string))
+    yield "`reader` is 'record', 'program' or 'person'";
+  if (heartbeat !== undefined && heartbeat !== 'too' && heartbeat !== 'only') yield "`heartbeat` is 'too' or 'only'";
+}
+
 function* partFaults(kind: PluginKind, plugin: Readonly<Record<string, unknown>>): Generator<string> {
   const { about, depth } = plugin;
   if (typeof about !== 'string' || about === '' || about.length > 400)
     yield '`about` is missing: one sentence that says what it does';
   if (kind === 'checks' && depth !== 'quick' && depth !== 'deep' && depth !== 'both')
     yield "`depth` is missing: 'quick', 'deep' or 'both'";
+  if (kind === 'alerts') yield* channelFaults(plugin);
   for (const name of FUNCTIONS[kind].must)
     if (typeof plugin[name] !== 'function') yield `\`${name}\` is missing: a function`;
   for (const name of FUNCTIONS[kind].may)

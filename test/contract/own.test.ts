@@ -94,6 +94,24 @@ for (const [what, [text, said]] of Object.entries(bad))
     assert.is(report.trim().split('\n').length, 1, report);
   });
 
+test('refused: a channel for a reader that is none', async ({ folder }) => {
+  const channel = (reader: string): string => `
+import { defineAlert, z } from 'watchkeeper/define';
+export const api = 1;
+export default defineAlert({ about: 'Says it to somebody who is there.', options: z.object({}), example: {},
+  ${reader}, send: async () => 'sent' });
+`;
+  const config = 'services: { web: { checks: [{ type: tcp, port: 1 }] } }\nalerts: { mine: { type: mine } }\n';
+  for (const [reader, said] of [
+    ["reader: 'persn'", /`reader` is 'record', 'program' or 'person'/],
+    ['heartbeat: true', /`heartbeat` is 'too' or 'only'/],
+  ] as const) {
+    folder.write('plugins/alerts/mine.js', channel(reader));
+    folder.write('wk.yaml', config);
+    assert.match(folder.report(await read(folder)), said);
+  }
+});
+
 test('refused by name though nobody uses it, at the key or at the head of the file', async ({ folder }) => {
   folder.write('plugins/checks/smtp.js', check());
   folder.write('wk.yaml', 'services: { web: { checks: [{ type: tcp, port: 1 }] } }\n');
