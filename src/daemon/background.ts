@@ -3,7 +3,7 @@
 import { highest } from '../core/severity.ts';
 import type { Alert, Background } from '../define.ts';
 import { catalogue } from '../core/catalogue.ts';
-import type { Loop } from './loop.ts';
+import { IDS, type Loop } from './loop.ts';
 
 const STORY_MAX = 40;
 
@@ -30,7 +30,7 @@ export function testAlert(loop: Loop, wall: number, channel: string): Alert {
   const event = 'alert-test';
   const at = loop.now();
   return {
-    id: loop.seq * 1000 + 999,
+    id: loop.seq * IDS + IDS - 1,
     time: new Date(wall).toISOString(),
     to: [channel],
     notice: {

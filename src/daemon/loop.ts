@@ -43,6 +43,9 @@ const alertOf = ({ notice, to, again }: Extract<Effect, { kind: 'notice' }>, id:
   ...(again ? { again } : {}),
 });
 
+/** Alerts of one decision at the most: after a start every active alarm is told again. Their numbers never collide. */
+export const IDS = 100_000;
+
 const RECENT_MAX = 1000;
 const QUEUE_MAX = 20_000;
 
@@ -155,7 +158,7 @@ export class Loop {
     const seq = ++this.#seq;
     const time = new Date(this.#doors.clock.wall()).toISOString();
     const notices = effects.filter((effect) => effect.kind === 'notice');
-    const alerts = notices.map((effect, index) => alertOf(effect, seq * 1000 + index, time));
+    const alerts = notices.map((effect, index) => alertOf(effect, seq * IDS + index, time));
     const entry: Entry = {
       seq,
       ...this.#doors.timeline.mark(),
