@@ -1,7 +1,7 @@
 // What somebody did on the machine and did not look at afterwards: a word mistyped, a file not made, a service taken
 // out, a restore as root. Everything runs, and a restart reads the same again.
 import { readFileSync } from 'node:fs';
-import { must } from '../lab/command.ts';
+import { eventually, must } from '../lab/command.ts';
 import type { MailNode } from '../lab/mail-node.ts';
 import { edit, type Fault, onlyTell, putBack, reload } from './fault.ts';
 
@@ -122,14 +122,24 @@ const mailboxOfRoot: Fault = {
   breaks: null,
   expects: onlyTell('store', ['misconfigured', 'dependency'], /permission|denied|SELECT|mailbox/i),
   units: [],
-  inject: (mail) => owner(mail, 0),
+  inject: async (mail) => {
+    await firstMail(mail);
+    await owner(mail, 0);
+  },
   undo: (mail) => owner(mail, 5000),
 };
 
+const BOX = '/srv/mail/probe';
+
+/** The mailbox is made by its first mail. */
+async function firstMail({ node }: MailNode): Promise<void> {
+  await node.attempt(['swaks', '--server', '127.0.0.1', '--to', 'probe@lab.test', '--from', 'ann@lab.test']);
+  await eventually('a mailbox', async () => (await node.attempt(['test', '-d', BOX])).code === 0, 10_000);
+}
+
 async function owner({ node }: MailNode, uid: number): Promise<void> {
-  const box = `/srv/mail/probe`;
-  await node.exec(['chown', '-R', `${uid}:${uid}`, box]);
-  await node.exec(['chmod', '-R', 'go=', box]);
+  await node.exec(['chown', '-R', `${uid}:${uid}`, BOX]);
+  await node.exec(['chmod', '-R', 'go=', BOX]);
 }
 
 const upstreamDown: Fault = {

@@ -17,7 +17,7 @@ const SEEDS = 60;
 const LIMIT_MS = 30_000;
 const BROKEN = 'it is no program';
 /** Slow, or about more than the core. */
-const LEFT_OUT = /\.golden\.test|^(clean|severity|rollup|replay)\.test/;
+const LEFT_OUT = /\.golden\.test|^(clean|severity|rollup|replay|mib(-\w+)?(\.real)?)\.test/;
 
 /** A copy of what the tables and the simulator need, in a folder of its own. */
 function copyTree(lane: string): string {
