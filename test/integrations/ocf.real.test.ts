@@ -111,6 +111,14 @@ test('a stop that cannot be made is a success only for what was never seen', asy
   assert.is(await code('monitor', { OCF_RESKEY_kit: '/no/such/kit.yaml' }), 5, 'missing here, and maybe not elsewhere');
 });
 
+test('a Watchkeeper that breaks is no failure of the service', async () => {
+  const broken = join(web.folder, 'broken');
+  for (const ended of [1, 3, 134]) {
+    writeFileSync(broken, `#!/bin/sh\necho trouble >&2\nexit ${ended}\n`, { mode: 0o755 });
+    assert.is(await code('monitor', { OCF_RESKEY_binary: broken }), 190, String(ended));
+  }
+});
+
 test('why it failed is said for those who ask the cluster, without numbers', async () => {
   const { err } = await act('validate-all', { OCF_RESKEY_kit: '' });
   assert.match(err, /^ocf-exit-reason:kit or unit has to be given$/m);
