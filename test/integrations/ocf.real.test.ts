@@ -22,6 +22,7 @@ function act(action: string, more: Readonly<Record<string, string>> = {}): Promi
   return call([agent, action], {
     ...{ ...OCF, OCF_RESOURCE_INSTANCE: 'web', OCF_RESOURCE_TYPE: 'service', OCF_RESOURCE_PROVIDER: 'watchkeeper' },
     ...{ OCF_RESKEY_binary: watchkeeper, OCF_RESKEY_kit: web.kit, OCF_RESKEY_CRM_meta_timeout: '20000' },
+    HA_RSCTMP: join(web.folder, 'marks'),
     ...more,
   });
 }
@@ -97,6 +98,30 @@ test('bad parameters are 6, a program that is not there 5, a bad configuration o
     renameSync(`${config}.good`, config);
   }
   assert.is(await code('start'), 0);
+});
+
+test('a stop that cannot be made is a success only for what was never seen', async () => {
+  const [words, nothing] = [{ OCF_RESKEY_set: 'txet=Webmail' }, { OCF_RESKEY_binary: '/no/such/program' }];
+  for (const bad of [words, nothing]) {
+    assert.is(await code('monitor'), 0);
+    assert.is(await code('stop', bad), 1, 'it was seen, and may still run');
+    assert.is(await code('stop', { ...bad, OCF_RESOURCE_INSTANCE: 'other' }), 0);
+  }
+  assert.ok(web.lives());
+  assert.is(await code('monitor', { OCF_RESKEY_kit: '/no/such/kit.yaml' }), 5, 'missing here, and maybe not elsewhere');
+});
+
+test('a Watchkeeper that breaks is no failure of the service', async () => {
+  const broken = join(web.folder, 'broken');
+  for (const ended of [1, 3, 134]) {
+    writeFileSync(broken, `#!/bin/sh\necho trouble >&2\nexit ${ended}\n`, { mode: 0o755 });
+    assert.is(await code('monitor', { OCF_RESKEY_binary: broken }), 190, String(ended));
+  }
+});
+
+test('why it failed is said for those who ask the cluster, without numbers', async () => {
+  const { err } = await act('validate-all', { OCF_RESKEY_kit: '' });
+  assert.match(err, /^ocf-exit-reason:kit or unit has to be given$/m);
 });
 
 test('its meta-data is what a cluster reads', async () => {

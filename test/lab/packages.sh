@@ -23,6 +23,8 @@ wanted=(
   roundcube-core roundcube-sqlite3 php-sqlite3 getmail6
   # Log hosts, and tools that check the files that are made for them.
   rsyslog-gnutls rsyslog-openssl snmptt nagios4-core icinga2-bin php-cli
+  # A cluster.
+  corosync pacemaker pacemaker-cli-utils crmsh
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
@@ -32,6 +34,7 @@ units=(
   prometheus-alertmanager
   roundcube-gc.timer roundcube-cleandb.timer
   snmptt nagios4 icinga2
+  corosync corosync-notifyd pacemaker pacemaker_remote crm_mon
 )
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get
