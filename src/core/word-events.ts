@@ -78,6 +78,8 @@ function acked(work: Work, { key, by, comment }: Of<'acked'>): void {
 
 // ------------------------------------------------------------------------------------------------------- maintenance
 
+const counted = ({ length }: readonly string[]): string => `${length} service${length === 1 ? '' : 's'}`;
+
 const HAND = 'maintenance ';
 /** The wall clock and the timeline part by a little. */
 const same = (one: number | undefined, other: number): boolean => one !== undefined && Math.abs(one - other) < 5000;
@@ -91,7 +93,7 @@ function maintained(work: Work, event: Of<'maintained'>): void {
   const services = event.services.filter((one) => Object.hasOwn(work.node.services, one));
   const one: Maintenance = { name, services, since: work.at, until, by, comment };
   patch(work, { maintenance: { ...work.node.notify.maintenance, [name]: one } });
-  const text = `${services.length} services, by ${by}, for ${span(until - work.at)}${remark(comment)}`;
+  const text = `${counted(services)}, by ${by}, for ${span(until - work.at)}${remark(comment)}`;
   say(work, 'maintained', `${name}: ${text}`);
   tell(work, null, null, {
     ...{ event: 'maintenance-started', key: `maintenance/${name}`, summary: text, action: 'no repair until then' },
@@ -121,7 +123,7 @@ function maintenanceOver(work: Work, name: string, by: string): void {
   patch(work, {
     maintenance: early ? { ...others, [name]: { ...one, services: [], comment: `ended early by ${by}` } } : others,
   });
-  const text = `ended by ${by}: ${one.services.length} services are looked at anew`;
+  const text = `ended by ${by}: ${counted(one.services)} to be looked at anew`;
   say(work, 'maintenance-over', `${name}: ${text}`);
   tell(work, null, null, {
     ...{ event: 'maintenance-ended', key: `maintenance/${name}`, summary: text, action: 'looking' },
