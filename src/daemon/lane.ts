@@ -1,9 +1,8 @@
 // One channel's way out: one alert after the other, each tried until it is taken or refused for good, and not faster
 // than its receiver can bear. It holds up nobody else.
-import type { Alert, AlertContext, SendResult } from '../define.ts';
+import type { Alert, AlertChannel, AlertContext, SendResult } from '../define.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Next, Tried } from './backlog.ts';
-import type { Channel } from './outbox.ts';
 
 /** A token bucket: so many at once, after that one more each. */
 export interface Limit {
@@ -15,6 +14,14 @@ const SEND_MS = 30_000;
 const retryMs = (tries: number): number => Math.min(60_000, 1000 * 2 ** Math.min(tries, 6));
 /** After so many tries in a row it is trouble, and said to be. */
 const TRIES = 3;
+
+export interface Channel {
+  readonly name: string;
+  readonly plugin: AlertChannel;
+  readonly options: unknown;
+  /** As configured; null: what suits its kind. */
+  readonly limit?: Limit | null;
+}
 
 export interface LaneDoors {
   readonly ports: Ports;

@@ -4,15 +4,7 @@ import type { Alert, AlertChannel, AlertContext, Background } from '../define.ts
 import type { Ports } from '../ports/ports.ts';
 import { nextOf, openFor } from './backlog.ts';
 import type { OutboxState } from './journal-format.ts';
-import { Lane, type Limit } from './lane.ts';
-
-export interface Channel {
-  readonly name: string;
-  readonly plugin: AlertChannel;
-  readonly options: unknown;
-  /** As configured; null: what suits its kind. */
-  readonly limit?: Limit | null;
-}
+import { type Channel, Lane, type Limit } from './lane.ts';
 
 /** A receiver drops what comes too fast, and a person reads only so much. A record takes all. */
 const LIMITS: Readonly<Record<NonNullable<AlertChannel['reader']>, Limit | null>> = {
