@@ -12,6 +12,7 @@ import { catalogue } from '../../src/core/catalogue.ts';
 import type { Ports, SendResult } from '../../src/define.ts';
 import { openSystemLog } from '../../src/ports/syslog.ts';
 import { makeAlert } from '../support/alert.ts';
+import { TEMPLATE } from '../support/rsyslogd.ts';
 
 const test = suite('event-log real');
 const hostile = 'said "220 x]"\n<0>forged \\ grüße';
@@ -38,15 +39,7 @@ function rsyslogConfig(dir: string): string {
   return `
 module(load="imuxsock" SysSock.Name="${dir}/local")
 input(type="imuxsock" Socket="${dir}/rfc5424" UseSpecialParser="off")
-template(name="json" type="list" option.jsonf="on") {
-  property(outname="facility" name="syslogfacility-text" format="jsonf")
-  property(outname="severity" name="syslogseverity-text" format="jsonf")
-  property(outname="host" name="hostname" format="jsonf")
-  property(outname="app" name="app-name" format="jsonf")
-  property(outname="msgid" name="msgid" format="jsonf")
-  property(outname="data" name="structured-data" format="jsonf")
-  property(outname="text" name="msg" format="jsonf")
-}
+${TEMPLATE}
 *.* action(type="omfile" file="${dir}/out" template="json")
 `;
 }

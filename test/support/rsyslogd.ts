@@ -30,7 +30,8 @@ export interface LogHostServer {
   close(): Promise<void>;
 }
 
-const TEMPLATE = `
+/** One JSON object a line, of what rsyslogd understood. */
+export const TEMPLATE = `
 template(name="json" type="list" option.jsonf="on") {
   property(outname="facility" name="syslogfacility-text" format="jsonf")
   property(outname="severity" name="syslogseverity-text" format="jsonf")
