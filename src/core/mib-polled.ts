@@ -1,7 +1,6 @@
 // The text of the MIB for what can be polled, from the same tables as the answers. Pure.
-import type { MibFragment } from './mib-fragments.ts';
 import { type Column, scalars, SCALARS_ARC, type Syntax, type Table, tables } from './mib-tables.ts';
-import { enumeration, listed, quoted } from './mib-words.ts';
+import { enumeration, listed, type MibFragment, quoted } from './mib-words.ts';
 
 const syntaxOf = (syntax: Syntax, index?: true | number): string => {
   if (typeof syntax !== 'string') return `INTEGER {\n                ${enumeration(syntax)}\n            }`;

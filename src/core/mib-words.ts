@@ -2,6 +2,16 @@
 
 const WIDTH = 72;
 
+/** Definitions below `wkTables`, and the groups of objects that they bring. */
+export interface MibFragment {
+  /** Module → what is imported from it. */
+  readonly imports: Readonly<Record<string, readonly string[]>>;
+  /** Definitions in SMIv2, also of its groups, which go below `wkGroups` with arcs from 10 on. */
+  readonly text: string;
+  /** Names of its groups, for the statement of compliance. */
+  readonly groups: readonly string[];
+}
+
 /** A text in quotes, broken into lines; a quotation mark cannot stand in it. */
 export function quoted(text: string, indent: string): string {
   const lines: string[] = [];

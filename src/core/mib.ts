@@ -1,7 +1,7 @@
 // The MIB as text, made from the catalogue of events and the tables of object identifiers. Pure: the same base gives
 // the same text. Holds no numbers of its own but those of the statement of conformance.
-import { type MibFragment, mibFragments } from './mib-fragments.ts';
-import { enumeration, listed, quoted } from './mib-words.ts';
+import { mibFragments } from './mib-fragments.ts';
+import { enumeration, listed, type MibFragment, quoted } from './mib-words.ts';
 import { perceivedSeverity, probableCauses } from './severity.ts';
 import {
   BRANCH,
