@@ -7,6 +7,7 @@ import type { Ports } from './ports/ports.ts';
 
 export { CAUSES } from './core/causes.ts';
 export { z };
+export * from './define-cluster.ts';
 export type { Cause, CheckResult, Depth, Facts, Metric, Notice, Outcome, ProcessIdentity, Step } from './core/types.ts';
 export type { Ports } from './ports/ports.ts';
 

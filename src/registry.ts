@@ -3,15 +3,18 @@
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { AlertChannel, Check, Recovery } from './define.ts';
+import type { AlertChannel, Check, Coordinator, Recovery, Replication, SwitchStep } from './define.ts';
 
 /** The kinds of plugins: each is a folder of src, and one of people's own (src/contract/own.ts). */
-export const KINDS = ['checks', 'recovery', 'alerts'] as const;
+export const KINDS = ['checks', 'recovery', 'alerts', 'switchover', 'replication', 'cluster'] as const;
 export type PluginKind = (typeof KINDS)[number];
 export interface Plugins {
   readonly checks: ReadonlyMap<string, Check>;
   readonly recovery: ReadonlyMap<string, Recovery>;
   readonly alerts: ReadonlyMap<string, AlertChannel>;
+  readonly switchover: ReadonlyMap<string, SwitchStep>;
+  readonly replication: ReadonlyMap<string, Replication>;
+  readonly cluster: ReadonlyMap<string, Coordinator>;
 }
 
 const home = dirname(fileURLToPath(import.meta.url));
@@ -36,26 +39,28 @@ async function loadKind<P>(kind: PluginKind, names = pluginNames(kind)): Promise
 
 let loaded: Promise<Plugins> | undefined;
 
+async function load(namesOf: (kind: PluginKind) => readonly string[]): Promise<Plugins> {
+  const [checks, recovery, alerts, switchover, replication, cluster] = await Promise.all([
+    loadKind<Check>('checks', namesOf('checks')),
+    loadKind<Recovery>('recovery', namesOf('recovery')),
+    loadKind<AlertChannel>('alerts', namesOf('alerts')),
+    loadKind<SwitchStep>('switchover', namesOf('switchover')),
+    loadKind<Replication>('replication', namesOf('replication')),
+    loadKind<Coordinator>('cluster', namesOf('cluster')),
+  ]);
+  return { checks, recovery, alerts, switchover, replication, cluster };
+}
+
 /** All plugins, imported once. */
 export function plugins(): Promise<Plugins> {
-  loaded ??= Promise.all([
-    loadKind<Check>('checks'),
-    loadKind<Recovery>('recovery'),
-    loadKind<AlertChannel>('alerts'),
-  ]).then(([checks, recovery, alerts]) => ({ checks, recovery, alerts }));
+  loaded ??= load(pluginNames);
   return loaded;
 }
 
 /** Only these, for a command that cannot wait for the libraries of all others. Names that do not ship are left out. */
-export async function somePlugins(wanted: Readonly<Partial<Record<PluginKind, Iterable<string>>>>): Promise<Plugins> {
-  const known = (kind: PluginKind): readonly string[] => {
+export function somePlugins(wanted: Readonly<Partial<Record<PluginKind, Iterable<string>>>>): Promise<Plugins> {
+  return load((kind) => {
     const names = new Set(wanted[kind] ?? []);
     return pluginNames(kind).filter((name) => names.has(name));
-  };
-  const [checks, recovery, alerts] = await Promise.all([
-    loadKind<Check>('checks', known('checks')),
-    loadKind<Recovery>('recovery', known('recovery')),
-    loadKind<AlertChannel>('alerts', known('alerts')),
-  ]);
-  return { checks, recovery, alerts };
+  });
 }

@@ -13,7 +13,7 @@ const all = await plugins();
 const OWN_WAY: Readonly<Record<string, object>> = { 'mail-roundtrip': { submit: { host: '127.0.0.1', port: 1 } } };
 
 const subjects: readonly Subject[] = KINDS.flatMap((kind) =>
-  [...all[kind]].map(([name, plugin]) => {
+  [...(all[kind] as ReadonlyMap<string, Subject['plugin']>)].map(([name, plugin]) => {
     const ownWay = OWN_WAY[name];
     return { kind, name, plugin, ...(ownWay ? { ownWay } : {}) };
   }),

@@ -124,7 +124,7 @@ function neededBy(service: Values, kitsDir: string): Readonly<Record<PluginKind,
   return {
     checks: types(trees.flatMap((tree) => itemsOf(get(tree, 'checks')))),
     recovery: types(trees.map((tree) => get(tree, 'manager'))),
-    alerts: [],
+    ...{ alerts: [], switchover: [], replication: [], cluster: [] },
   };
 }
 

@@ -117,7 +117,7 @@ export default defineAlert({
 });
 `;
 
-export const templates: Readonly<Record<PluginKind, (name: string) => string>> = {
+export const templates: Readonly<Partial<Record<PluginKind, (name: string) => string>>> = {
   checks: check,
   recovery,
   alerts: alert,

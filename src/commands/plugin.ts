@@ -131,7 +131,7 @@ function write(word: string, name: string, io: Io): number {
     return usage(io, `plugin new: the name ${name} is taken: a plugin of that name ships with the program`);
   const file = `${name}.js`;
   try {
-    writeFileSync(file, templates[kind](name), { flag: 'wx', mode: 0o644 });
+    writeFileSync(file, templates[kind]?.(name) ?? '', { flag: 'wx', mode: 0o644 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     io.err(`watchkeeper: ${file}: ${code === 'EEXIST' ? 'it is there already, and is left as it is' : code}\n`);
@@ -169,7 +169,7 @@ async function list({ io, json, config }: Call): Promise<number> {
     ({ plugins: all, origins } = loaded);
   }
   const rows: Row[] = KINDS.flatMap((kind) =>
-    [...all[kind]].map(([type, { about }]) => ({
+    [...(all[kind] as ReadonlyMap<string, { readonly about: string }>)].map(([type, { about }]) => ({
       ...{ kind, type, about },
       origin: origins.get(`${kind}/${type}`) ?? 'shipped',
     })),

@@ -1,5 +1,6 @@
 // The effective configuration: kits expanded, defaults filled, durations in ms. What load.ts makes and the daemon runs.
 // It holds references to secrets, never secrets.
+import type { ClusterPolicy, GroupPolicy } from '../core/group-types.ts';
 import type { Depth, LogSign, Policy, ServicePolicy } from '../core/types.ts';
 import type { Plugins } from '../registry.ts';
 import type { Tree } from './tree.ts';
@@ -67,11 +68,83 @@ export interface AgentConfig {
   readonly reconnectMs: number;
 }
 
+/** One step of a group, with what its plugin made of its options. */
+export interface StepConfig {
+  readonly name: string;
+  readonly type: string;
+  readonly options: unknown;
+}
+
+/** One source of replication: how often it is asked, and when its queue is told of. */
+export interface SourceConfig {
+  readonly name: string;
+  readonly type: string;
+  readonly options: unknown;
+  readonly everyMs: number;
+  readonly timeoutMs: number;
+  readonly warnUnits: number;
+  readonly failUnits: number;
+  /** How often the active node proves by a write that it works; null: never. */
+  readonly proveMs: number | null;
+}
+
+export interface GroupConfig {
+  readonly name: string;
+  readonly policy: GroupPolicy;
+  readonly steps: readonly StepConfig[];
+  readonly sources: readonly SourceConfig[];
+  /** When an automatic switchback may happen; null: at any time. */
+  readonly switchbackHours: HoursConfig | null;
+  /** When a drill is held by itself (crontab(5)); null: never. */
+  readonly drillAt: string | null;
+}
+
+export interface ClusterConfig {
+  /** Names the cluster: part of the prefix of all keys. */
+  readonly name: string;
+  /** A file name in src/cluster. */
+  readonly engine: string;
+  readonly options: unknown;
+  readonly policy: ClusterPolicy;
+  /** Words of each node, for `$to.NAME` in the options of steps. */
+  readonly words: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Between daemons: where this one listens on each of its paths, and by what they know each other. */
+  readonly peers: {
+    readonly port: number;
+    readonly everyMs: number;
+    readonly timeoutMs: number;
+    /** Files of PEM. Null: paths are not watched (a cluster of one node). */
+    readonly tls: { readonly certificate: string; readonly key: string; readonly authority: string } | null;
+  };
+  /** The member of etcd that this daemon runs; null: it is run by somebody else. */
+  readonly member: MemberConfig | null;
+}
+
+export interface MemberConfig {
+  readonly name: string;
+  readonly dataDir: string;
+  readonly clientUrls: readonly string[];
+  readonly peerUrls: readonly string[];
+  /** All first members, by name, with their peer URLs. */
+  readonly initial: Readonly<Record<string, readonly string[]>>;
+  readonly token: string;
+  readonly heartbeatMs: number;
+  readonly electionMs: number;
+  readonly tls: {
+    readonly certificate: string;
+    readonly key: string;
+    readonly authority: string;
+  } | null;
+}
+
 export interface Config {
   readonly node: string;
   readonly services: Readonly<Record<string, ServiceConfig>>;
   readonly policy: Policy;
   readonly alerts: Readonly<Record<string, ChannelConfig>>;
+  /** Absent: this node stands alone. */
+  readonly cluster?: ClusterConfig;
+  readonly groups?: Readonly<Record<string, GroupConfig>>;
   readonly quietHours?: Readonly<Record<string, HoursConfig>>;
   readonly maintenance?: Readonly<Record<string, MaintenanceConfig>>;
   /** Absent: nobody polls. */

@@ -16,12 +16,18 @@ const FUNCTIONS: Readonly<Record<PluginKind, { readonly must: readonly string[];
     may: ['restart', 'reload', 'sweep', 'parts', 'repairPart', 'evidence', 'validate', 'watch', 'release'],
   },
   alerts: { must: ['send'], may: [] },
+  switchover: { must: ['probe', 'do', 'undo'], may: ['prepare', 'unprepare', 'hold', 'ready'] },
+  replication: { must: ['look'], may: ['prove', 'flush', 'suspend', 'resume', 'reseed', 'direct'] },
+  cluster: { must: ['open'], may: [] },
 };
 
 export const DEFINED_BY: Readonly<Record<PluginKind, string>> = {
   checks: 'defineCheck',
   recovery: 'defineRecovery',
   alerts: 'defineAlert',
+  switchover: 'defineStep',
+  replication: 'defineReplication',
+  cluster: 'defineCoordinator',
 };
 
 /** The version that a module says it was written for: a fault, or null when it is ours. */
@@ -60,6 +66,8 @@ function* partFaults(kind: PluginKind, plugin: Readonly<Record<string, unknown>>
   if (kind === 'checks' && depth !== 'quick' && depth !== 'deep' && depth !== 'both')
     yield "`depth` is missing: 'quick', 'deep' or 'both'";
   if (kind === 'alerts') yield* channelFaults(plugin);
+  if (kind === 'switchover' && plugin['scope'] !== 'node' && plugin['scope'] !== 'shared')
+    yield "`scope` is missing: 'node' or 'shared'";
   for (const name of FUNCTIONS[kind].must)
     if (typeof plugin[name] !== 'function') yield `\`${name}\` is missing: a function`;
   for (const name of FUNCTIONS[kind].may)

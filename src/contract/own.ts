@@ -42,8 +42,6 @@ export interface OwnWanted {
 const IMPORT_MS = 10_000;
 const FILE_MAX = 4 * 1024 * 1024;
 const NAME = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
-/** Kinds of the design that this version has no use for: nothing of theirs is left lying there unsaid. */
-const LATER = ['switchover', 'cluster'].filter((kind) => !(KINDS as readonly string[]).includes(kind));
 
 let hooked = false;
 
@@ -135,7 +133,7 @@ async function fromFolder(wanted: OwnWanted, trusting: Trusting, own: Found): Pr
     if (wanted.named) own.faults.push({ path: folder, text: 'there is no such folder', rule: 'no-file' });
     return;
   }
-  const kinds = [...KINDS, ...LATER].filter((kind) => files.facts(join(real, kind)));
+  const kinds = KINDS.filter((kind) => files.facts(join(real, kind)));
   // What npm put beside them is judged package by package.
   const strange = kinds.length > 0 ? distrust(real, trusting, ['node_modules']) : null;
   if (strange) {
@@ -153,12 +151,6 @@ async function fromFolder(wanted: OwnWanted, trusting: Trusting, own: Found): Pr
       own.add(await loadFile(kind, path, text));
     }
   }
-  for (const kind of LATER)
-    if (
-      files.facts(join(real, kind))?.kind === 'directory' &&
-      files.list(join(real, kind)).some((n) => n.endsWith('js'))
-    )
-      own.faults.push({ path: join(real, kind), text: `plugins for ${kind} are not in this version`, rule: 'later' });
 }
 
 /** Which plugin a file of the folder is. */
@@ -265,5 +257,8 @@ export function beside(shipped: Plugins, own: readonly OwnPlugin[]): Plugins {
     checks: merged('checks', shipped.checks),
     recovery: merged('recovery', shipped.recovery),
     alerts: merged('alerts', shipped.alerts),
+    switchover: merged('switchover', shipped.switchover),
+    replication: merged('replication', shipped.replication),
+    cluster: merged('cluster', shipped.cluster),
   };
 }

@@ -1,7 +1,19 @@
 // The contract that every plugin keeps, whatever it is about, tried on doors that are broken: the same code tests the
 // shipped ones and `watchkeeper plugin test` people's own. Judges nothing that a plugin says of a service.
 import { runChecks } from '../daemon/run-check.ts';
-import type { Alert, AlertChannel, AlertContext, Check, Depth, Ports, Recovery, Shape } from '../define.ts';
+import type {
+  Alert,
+  AlertChannel,
+  AlertContext,
+  Check,
+  Coordinator,
+  Depth,
+  Ports,
+  Recovery,
+  Replication,
+  Shape,
+  SwitchStep,
+} from '../define.ts';
 import { z } from '../define.ts';
 import type { PluginKind } from '../registry.ts';
 import { silentPorts, throwingPorts, watched } from './broken-ports.ts';
@@ -16,7 +28,7 @@ export interface Held {
 export interface Subject {
   readonly kind: PluginKind;
   readonly name: string;
-  readonly plugin: Check | Recovery | AlertChannel;
+  readonly plugin: Check | Recovery | AlertChannel | SwitchStep | Replication | Coordinator;
   /** Goes out through the library that it wraps, not through a port: options that lead to where nobody listens. */
   readonly ownWay?: object;
 }
@@ -225,6 +237,7 @@ async function behaviour(subject: Subject): Promise<readonly Held[]> {
     ]);
     return (await Promise.all(held)).flat();
   }
+  if (kind !== 'recovery') return [];
   const deeds = DEEDS.filter((name) => (plugin as Recovery)[name] !== undefined);
   return Promise.all([throwingPorts, silentPorts].flatMap((make) => deeds.map((name) => deed(subject, name, make))));
 }

@@ -93,4 +93,7 @@ export const somePlugins: Plugins = {
     ['log', log as never],
     ['page', page as never],
   ]),
+  switchover: new Map(),
+  replication: new Map(),
+  cluster: new Map(),
 };

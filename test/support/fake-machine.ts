@@ -49,6 +49,7 @@ export class FakeMachine {
       checks: new Map([['truth', this.#check() as never]]),
       recovery: new Map([['hand', this.#recovery() as never]]),
       alerts: new Map([['memory', this.#alert() as never]]),
+      ...{ switchover: new Map(), replication: new Map(), cluster: new Map() },
     };
     const log = (text: string): void => void this.logged.push(text);
     this.ports = {

@@ -14,11 +14,22 @@ interface Layer {
 const PLUGIN: Layer = { may: ['define.ts', 'core/', 'dialogues/', 'host/', 'ports/'], npm: true };
 /** Plugins and what they share reach the outside through `context.ports` only: of ports/ they may take types, errors
  *  and pure functions, never a door. */
-const THROUGH_PORTS = ['checks', 'recovery', 'alerts', 'switchover', 'cluster', 'dialogues', 'host', 'discover'];
+const THROUGH_PORTS = [
+  'checks',
+  'recovery',
+  'alerts',
+  'switchover',
+  'replication',
+  'cluster',
+  'dialogues',
+  'host',
+  'discover',
+];
 
 export const LAYERS: Readonly<Record<string, Layer>> = {
   core: { may: ['core/'] },
-  'define.ts': { may: ['core/'], types: ['ports/'], npm: true },
+  'define.ts': { may: ['core/', 'define-cluster.ts'], types: ['ports/'], npm: true },
+  'define-cluster.ts': { may: ['core/'], types: ['define.ts', 'ports/'] },
   'registry.ts': { may: ['define.ts'], node: true },
   contract: {
     may: ['contract/', 'core/', 'define.ts', 'registry.ts', 'daemon/run-check.ts', 'ports/clock.ts'],
@@ -30,6 +41,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   alerts: PLUGIN,
   switchover: PLUGIN,
   cluster: PLUGIN,
+  replication: PLUGIN,
   dialogues: { may: ['define.ts', 'core/', 'ports/', 'dialogues/'], npm: true },
   host: { may: ['define.ts', 'core/', 'ports/', 'host/'], node: ['node:url'] },
   ports: { may: ['core/', 'ports/'], types: ['define.ts'], node: true, npm: true },
@@ -124,7 +136,7 @@ function judge(file: SourceFile, layer: Layer, name: string, found: Import): str
     return within(file.path, homes) ? null : `${packageOf(from)} lives in ${homes.join(', ')} only`;
   }
   const target = posix.join(posix.dirname(file.path), from).replace(/^src\//, '');
-  if (/^(checks|recovery|alerts|switchover|cluster)\//.test(target))
+  if (/^(checks|recovery|alerts|switchover|replication|cluster)\//.test(target))
     return `nobody may import a plugin by name: ${from}`;
   if (typeOnly && within(target, layer.types ?? [])) return null;
   if (!within(target, layer.may)) return `${name} may not import ${target}${typeOnly ? '' : ' (as a value)'}`;

@@ -13,6 +13,7 @@ const PLUGIN_KINDS: Readonly<Record<string, string>> = {
   recovery: 'defineRecovery',
   alerts: 'defineAlert',
   switchover: 'defineStep',
+  replication: 'defineReplication',
   cluster: 'defineCoordinator',
 };
 

@@ -1,0 +1,200 @@
+// The nouns of groups: who owns one, what moves with it, who may take it. Types without code; plain JSON, as in
+// types.ts. Times named `at`, `since`, `until` are milliseconds on the daemon's own timeline, but in ownership.ts,
+// where they are milliseconds of the monotonic clock that the right itself is measured by.
+
+// ------------------------------------------------------------------------------------------------------------ policy
+
+/** Times of the right to be active. */
+export interface Timing {
+  /** T: what is silent for so long may be taken over. */
+  readonly silenceMs: number;
+  /** R: the owner writes so often. */
+  readonly renewMs: number;
+  /** The owner gives up so long before T is over, counted from the sending of its last good write. */
+  readonly marginMs: number;
+  /** Without an answer for so long, the other members are asked for their promise (failsafe). */
+  readonly failsafeMs: number;
+}
+
+export interface NodePolicy {
+  readonly site: string | null;
+  /** How much it can carry: the sum of the weights of its groups. Null: whatever comes. */
+  readonly capacity: number | null;
+  /** Addresses of its comm paths. */
+  readonly paths: readonly string[];
+}
+
+export interface ClusterPolicy {
+  readonly timing: Timing;
+  readonly nodes: Readonly<Record<string, NodePolicy>>;
+}
+
+/** What is asked of the copy before a node may take over. `within`: units of the queue; `rpo`: time behind. */
+export type Gate =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'lossless' }
+  | { readonly kind: 'within'; readonly units: number }
+  | { readonly kind: 'rpo'; readonly ms: number };
+
+export interface StepPolicy {
+  readonly name: string;
+  readonly type: string;
+  readonly scope: 'node' | 'shared';
+  readonly pivot: boolean;
+  readonly exclusive: boolean;
+  readonly prepares: boolean;
+  readonly timeoutMs: number;
+  /** Tries before it counts as failed; after the pivot it is tried for ever. */
+  readonly tries: number;
+}
+
+export interface GroupPolicy {
+  readonly services: readonly string[];
+  /** Its services on nodes that are not active. */
+  readonly standby: 'stopped' | 'running';
+  /** Who may have it, the most wanted first. */
+  readonly nodes: readonly string[];
+  readonly weight: number;
+  readonly failover: {
+    readonly mode: 'automatic' | 'confirm' | 'manual';
+    /** Beyond T: the owner must have been silent for so long. */
+    readonly afterMs: number;
+    /** `confirm`: how long a person has, and what is done then. */
+    readonly confirmMs: number;
+    readonly otherwise: 'move' | 'stay';
+  };
+  readonly switchback: {
+    readonly mode: 'manual' | 'automatic';
+    /** The wanted node was ready for so long. */
+    readonly dwellMs: number;
+  };
+  /** After a failover no other one by itself for so long, unless somebody acknowledged it. */
+  readonly blockMs: number;
+  readonly gate: Gate;
+  /** In the order of coming; a group leaves in the reverse order. */
+  readonly steps: readonly StepPolicy[];
+  /** Sources of replication. None: there is no copy that could be behind, and any node's data is as good. */
+  readonly sources: readonly string[];
+  readonly objectives: { readonly rtoMs: number | null; readonly rpoMs: number | null };
+  /** Facts of another node that are older than this are no facts. */
+  readonly factsMs: number;
+}
+
+// ------------------------------------------------------------------------------------------------- shared by all nodes
+
+/** The record of a group's owner at the coordinator: what is compared, renewed and taken over. */
+export interface OwnerRecord {
+  readonly schema: 1;
+  readonly node: string;
+  /** The revision that took the group; 0 in the write that takes it. */
+  readonly epoch: number;
+  /** Random, new with every start of a daemon: two lives of one node are two owners. */
+  readonly instance: string;
+  /** Counts the owner's writes: it knows its own earlier tries by it. */
+  readonly write: number;
+  /** `held`; `released`: everything was taken back, anybody may take it; `stuck`: given up, but something could not be
+   *  proved stopped: only who fences that node may take it. */
+  readonly state: 'held' | 'released' | 'stuck';
+  /** Released for this node; null: for anybody. */
+  readonly to: string | null;
+  /** Nodes that tried and could not, since the group was last active somewhere. */
+  readonly failed: readonly string[];
+  /** The newest epoch under which the group was really active somewhere (its steps were done up to the pivot), and
+   *  where: the newest data is there. */
+  readonly data: { readonly epoch: number; readonly node: string } | null;
+}
+
+/** A move that somebody asked for, at the coordinator until it ended. */
+export interface MoveRequest {
+  readonly id: string;
+  readonly verb: 'switchover' | 'failover' | 'drill' | 'switchback';
+  readonly to: string | null;
+  readonly by: string;
+  /** Gates that are not asked, each by its rule's name: `data-loss`, `block`, `site`. */
+  readonly force: readonly string[];
+  readonly comment: string;
+}
+
+export type ReplicationState = 'healthy' | 'initializing' | 'synchronizing' | 'suspended' | 'failed' | 'service-down';
+
+export interface Measure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+}
+
+/** What one source says about this node's copy (on the active node: about what leaves it). */
+export interface ReplicationFacts {
+  readonly state: ReplicationState;
+  /** Units that wait; null: not known. */
+  readonly queue: number | null;
+  /** How old the newest thing is that has not arrived, ms; 0: nothing waits; null: not known. */
+  readonly lagMs: number | null;
+  readonly detail: string;
+  readonly measures?: readonly Measure[];
+}
+
+/** What one node says of itself about one group, as the others see it. */
+export interface Candidate {
+  readonly node: string;
+  /** Its daemon was heard within the age limit, and the age in ms. */
+  readonly reachable: boolean;
+  readonly ageMs: number | null;
+  readonly maintenance: boolean;
+  /** Its first round of checks is over, and it has seen the cluster for T at least. */
+  readonly settled: boolean;
+  /** Steps and services that could not be done there, each with its reason; empty: ready. */
+  readonly unready: readonly string[];
+  /** How its services are, where they run on standby nodes too; `unknown` where nothing could be asked. */
+  readonly health: 'ok' | 'degraded' | 'unknown' | 'failing';
+  /** Worst of its sources; null: there are none. */
+  readonly replication: ReplicationFacts | null;
+  /** The epoch whose data it has: it was active under it, or its copy was healthy under it. 0: none. */
+  readonly dataEpoch: number;
+  /** Weights of the groups that it carries, without this one. */
+  readonly load: number;
+  /** It tried to take this group and failed, so long ago; null: never. */
+  readonly failedMsAgo: number | null;
+}
+
+/** Everything that an election looks at: gathered at one moment, so that the decision can be told and repeated. */
+export interface Survey {
+  readonly candidates: readonly Candidate[];
+  /** Who answers over a comm path now, although the coordinator does not show it. */
+  readonly answering: readonly string[];
+}
+
+// ------------------------------------------------------------------------------------------------------------- state
+
+export type Role = 'standby' | 'activating' | 'active' | 'deactivating' | 'blocked';
+
+export type SagaKind = 'up' | 'down';
+export type StepAct = 'probe' | 'prepare' | 'unprepare' | 'do' | 'undo';
+
+/** One step's way through a saga, with how long it took (ms on the timeline). */
+export interface StepState {
+  readonly name: string;
+  /** `doing`/`undoing` are written before the act begins: after a crash it is in doubt, and done again. */
+  readonly status: 'todo' | 'preparing' | 'prepared' | 'doing' | 'done' | 'undoing' | 'undone' | 'failed';
+  readonly tries: number;
+  readonly startedAt: number | null;
+  readonly ms: number | null;
+  readonly detail: string;
+}
+
+export interface Saga {
+  /** `up`: the group comes here. `down`: it leaves. */
+  readonly kind: SagaKind;
+  readonly epoch: number;
+  readonly startedAt: number;
+  /** The way: `forward`, or `back` when what was begun is taken back. */
+  readonly direction: 'forward' | 'back';
+  readonly passedPivot: boolean;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly planned: boolean;
+  readonly steps: readonly StepState[];
+  /** When a failed step is tried again; null: one is under way. */
+  readonly retryAt: number | null;
+  readonly force: boolean;
+}
