@@ -56,7 +56,7 @@ export function effectText(effect: Effect): string | null {
     case 'notice':
       return `tell${whom(effect.to)}: ${effect.notice.kind} ${effect.notice.event}`;
     default:
-      return `${effect.kind} ${clean(effect.service, 60)}`;
+      return `${effect.kind} ${clean('service' in effect ? effect.service : effect.group, 60)}`;
   }
 }
 

@@ -2,6 +2,7 @@
 // service is well); raises and clears are the difference to those that are. So an alarm is raised once and cleared
 // once, whatever path led there.
 import { catalogue, type EventName } from './catalogue.ts';
+import { wantedOfGroups } from './groups.ts';
 import type { Alarm, Cause, NodeState, Notice, Policy, ServicePolicy, ServiceState } from './types.ts';
 
 interface Wanted {
@@ -39,6 +40,12 @@ function wantedOf(name: string, s: ServiceState, policy: ServicePolicy, held: Al
 }
 
 function wantedOfNode(policy: Policy, node: NodeState): readonly Wanted[] {
+  const nobody = { service: null, incident: null, cause: null } as const;
+  const groups = wantedOfGroups(policy, node).map((one): Wanted => ({ ...one, ...nobody }));
+  return [...groups, ...observer(policy, node)];
+}
+
+function observer(policy: Policy, node: NodeState): readonly Wanted[] {
   if (!node.tilt) return [];
   const summary = `the observer is suspect (${node.tilt.reason}): it looks and alerts, and repairs nothing`;
   return [
@@ -54,10 +61,12 @@ function wantedOfNode(policy: Policy, node: NodeState): readonly Wanted[] {
 }
 
 const BY_SERVICE = 'service/';
+const BY_GROUP = 'group/';
 const BY_OBSERVER = '/observer';
 
 /** Alarms that reconcile() owns: those of services and of the observer. The others come from conditions. */
-const derived = (alarm: Alarm): boolean => alarm.key.startsWith(BY_SERVICE) || alarm.key.endsWith(BY_OBSERVER);
+const derived = (alarm: Alarm): boolean =>
+  alarm.key.startsWith(BY_SERVICE) || alarm.key.startsWith(BY_GROUP) || alarm.key.endsWith(BY_OBSERVER);
 
 /** Alarms and notices that bring `node.alarms` to what the state calls for. `only`: look at this service alone. */
 export function reconcile(

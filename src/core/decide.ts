@@ -2,6 +2,8 @@
 // service that it concerns, and looks after what no single service can: dependencies, the node's budget, one thing at
 // a time, the observer's doubt, the alarms that follow from the state, and who is told of them.
 import { reconcile } from './alarms.ts';
+import type { GroupEvent } from './group-events.ts';
+import { bootGroups, configureGroups, onGroup } from './groups.ts';
 import { standingOn, standsOn } from './graph.ts';
 import { span } from './move.ts';
 import { booted, configured, onCondition } from './node-events.ts';
@@ -34,9 +36,11 @@ function judge(policy: Policy, node: NodeState, event: Event): Decision {
   switch (event.kind) {
     case 'configured':
       configured(work, event.policy);
+      configureGroups(work, event.policy);
       return finish({ ...work, policy: event.policy }, node, 'all');
     case 'booted':
       booted(work, event);
+      word(work, () => bootGroups(work));
       break;
     case 'stopping':
       say(work, 'stopping', 'told to stop; services stay as they are');
@@ -70,7 +74,8 @@ function judge(policy: Policy, node: NodeState, event: Event): Decision {
       break;
     default:
       if ('service' in event) concern(work, event);
-      else word(work, event);
+      else if ('group' in event) word(work, () => onGroup(work, event satisfies GroupEvent));
+      else word(work, () => heard(work, event satisfies Heard));
   }
   const single = 'service' in event && work.node.tilt === node.tilt ? null : 'all';
   return finish(work, node, single);
@@ -98,11 +103,11 @@ function concern(work: Work, event: Extract<Event, { service: string }>): void {
   if (roundWasOpen) roundOver(work);
 }
 
-/** A word that is about no single service, and what it means for those that it moved. */
-function word(work: Work, event: Heard): void {
+/** What is about no single service, and what it means for those that it moved. */
+function word(work: Work, hear: () => void): void {
   const before = work.node.services;
   const roundWasOpen = work.node.round.length > 0;
-  heard(work, event);
+  hear();
   for (const name of work.touched) {
     const was = before[name];
     if (work.node.services[name]?.phase !== 'suspect') leaveRound(work, name);

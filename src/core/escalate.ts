@@ -314,7 +314,7 @@ function byOperator(c: Context, s: ServiceState, e: Of<'paused' | 'resumed' | 'r
       return verify(c, s, because(c, 'acquired', 'this node took it over'), { attempts: 0, tried: [], rung: null });
     case 'evicted': {
       if (s.phase === 'relinquished') return ignore(c, s, 'refused', 'this node does not have it');
-      const effects = [{ kind: 'stop', service: c.name, epoch: 0 }] as const;
+      const effects = e.keep ? [] : [{ kind: 'stop', service: c.name, epoch: 0 } as const];
       return go(c, s, 'relinquished', because(c, 'evicted', e.detail), null, GONE, { effects });
     }
   }

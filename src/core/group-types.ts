@@ -90,6 +90,10 @@ export interface OwnerRecord {
   readonly epoch: number;
   /** Random, new with every start of a daemon: two lives of one node are two owners. */
   readonly instance: string;
+  /** The boot of the node: the kernel that holds its addresses. */
+  readonly boot: string;
+  /** How it was taken: the first time, again by the same node, handed over, or from one that fell silent. */
+  readonly taken: 'first' | 'resumed' | 'planned' | 'failover';
   /** Counts the owner's writes: it knows its own earlier tries by it. */
   readonly write: number;
   /** `held`; `released`: everything was taken back, anybody may take it; `stuck`: given up, but something could not be
@@ -97,6 +101,8 @@ export interface OwnerRecord {
   readonly state: 'held' | 'released' | 'stuck';
   /** Released for this node; null: for anybody. */
   readonly to: string | null;
+  /** Why it was released; absent while held. */
+  readonly reason?: 'planned' | 'failover';
   /** Nodes that tried and could not, since the group was last active somewhere. */
   readonly failed: readonly string[];
   /** The newest epoch under which the group was really active somewhere (its steps were done up to the pivot), and
@@ -153,6 +159,8 @@ export interface Candidate {
   readonly dataEpoch: number;
   /** Weights of the groups that it carries, without this one. */
   readonly load: number;
+  /** Something of the group may be in place there although it is not active. */
+  readonly dirty: boolean;
   /** It tried to take this group and failed, so long ago; null: never. */
   readonly failedMsAgo: number | null;
 }
@@ -168,33 +176,94 @@ export interface Survey {
 
 export type Role = 'standby' | 'activating' | 'active' | 'deactivating' | 'blocked';
 
-export type SagaKind = 'up' | 'down';
-export type StepAct = 'probe' | 'prepare' | 'unprepare' | 'do' | 'undo';
+export type StepAct = 'prepare' | 'unprepare' | 'flush' | 'do' | 'undo';
 
-/** One step's way through a saga, with how long it took (ms on the timeline). */
+/** One step's way through a saga. */
 export interface StepState {
   readonly name: string;
-  /** `doing`/`undoing` are written before the act begins: after a crash it is in doubt, and done again. */
-  readonly status: 'todo' | 'preparing' | 'prepared' | 'doing' | 'done' | 'undoing' | 'undone' | 'failed';
+  /** `doubt`: an act was begun and its end is not known, or it failed. Written before the act begins. */
+  readonly place: 'in' | 'out' | 'doubt';
+  readonly prepared: boolean;
+  /** Tries of the act that is due. */
   readonly tries: number;
-  readonly startedAt: number | null;
+  /** How long its newest act took, ms on the timeline; null: none has ended. */
   readonly ms: number | null;
   readonly detail: string;
 }
 
+/** The steps of a group on their way: `up`, it comes here; `down`, it leaves. */
 export interface Saga {
-  /** `up`: the group comes here. `down`: it leaves. */
-  readonly kind: SagaKind;
+  readonly kind: 'up' | 'down';
   readonly epoch: number;
   readonly startedAt: number;
-  /** The way: `forward`, or `back` when what was begun is taken back. */
+  /** `back`: what was begun is taken back. */
   readonly direction: 'forward' | 'back';
+  /** `up`: clients reach this node; from now on only forward. */
   readonly passedPivot: boolean;
   readonly from: string | null;
   readonly to: string | null;
+  /** Whoever had it gave it up by itself. */
   readonly planned: boolean;
-  readonly steps: readonly StepState[];
-  /** When a failed step is tried again; null: one is under way. */
-  readonly retryAt: number | null;
+  /** The right is gone: whatever it takes, and without looking back. */
   readonly force: boolean;
+  readonly flushed: boolean;
+  readonly steps: readonly StepState[];
+  /** The act that is under way; null: none. */
+  readonly acting: { readonly step: string; readonly act: StepAct; readonly since: number } | null;
+  readonly retryAt: number | null;
+  /** Why it turned back; null: it did not. */
+  readonly fault: string | null;
+}
+
+/** How a move ended that was asked for, or that happened. Kept for status, reports and objectives. */
+export interface MoveReport {
+  readonly id: string;
+  readonly verb: MoveRequest['verb'] | 'takeover';
+  readonly at: number;
+  readonly ok: boolean;
+  readonly text: string;
+  readonly from: string | null;
+  readonly to: string | null;
+  /** From the first act here until clients reached this node, ms. */
+  readonly ms: number | null;
+  readonly steps: readonly { readonly name: string; readonly ms: number | null }[];
+  readonly loss: { readonly units: number | null; readonly ms: number | null } | null;
+}
+
+export interface GroupState {
+  readonly role: Role;
+  /** Raised by every change of role or saga: an answer under an old turn is ignored. */
+  readonly turn: number;
+  readonly since: number;
+  readonly why: { readonly rule: string; readonly text: string };
+  /** The right that this node holds; null: none. */
+  readonly epoch: number | null;
+  /** Was the record seen since the start of this daemon, and what it said. */
+  readonly known: boolean;
+  readonly owner: OwnerRecord | null;
+  readonly vacantSince: number | null;
+  readonly saga: Saga | null;
+  /** Something of the group may be in place here although this node is not active. */
+  readonly dirty: boolean;
+  /** The epoch whose data is here. */
+  readonly dataEpoch: number;
+  readonly surveying: 'vacant' | 'request' | 'switchback' | null;
+  /** Asked a person, who has until then. */
+  readonly ask: { readonly until: number; readonly said: 'yes' | 'no' | null } | null;
+  readonly request: MoveRequest | null;
+  /** No failover by itself until then. */
+  readonly block: { readonly epoch: number; readonly until: number } | null;
+  /** The epoch whose failover somebody acknowledged. */
+  readonly acked: number;
+  /** When this node failed to bring it up; null: it did not. */
+  readonly failedAt: number | null;
+  /** Since when the node that is wanted more could have it: for the automatic switchback. */
+  readonly backSince: number | null;
+  /** Refusals of the newest election, for explain. */
+  readonly refused: readonly { readonly node: string; readonly rule: string; readonly text: string }[];
+  /** This node speaks for the group while nobody has it: one alarm, not one from each. */
+  readonly speaks: boolean;
+  readonly loss: { readonly units: number | null; readonly ms: number | null } | null;
+  readonly wakeAt: number | null;
+  readonly last: MoveReport | null;
 }

@@ -142,7 +142,7 @@ export function go(
     wakeAt,
   };
   const effects: Effect[] = (more.effects ?? []).map((effect) =>
-    'epoch' in effect && effect.service === c.name ? { ...effect, epoch: state.epoch } : effect,
+    'service' in effect && 'epoch' in effect && effect.service === c.name ? { ...effect, epoch: state.epoch } : effect,
   );
   if (wakeAt !== null) effects.push({ kind: 'wake', service: c.name, at: wakeAt, epoch: state.epoch });
   return { state, effects, why, once: more.once ?? [], repairs: more.repairs ?? 0 };

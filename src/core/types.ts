@@ -3,6 +3,8 @@
 // the daemon's own timeline (see daemon/timeline.ts): it never goes back and never jumps with the wall clock.
 
 import type { Cause } from './causes.ts';
+import type { GroupEffect, GroupEvent } from './group-events.ts';
+import type { ClusterPolicy, GroupPolicy, GroupState } from './group-types.ts';
 import type { Match, NotifyState, Routing } from './telling.ts';
 import type { Depth, Step, Verdict } from './verdict.ts';
 
@@ -86,6 +88,9 @@ export interface Policy {
   };
   /** Absent: everything is told to every channel. */
   readonly routing?: Routing;
+  /** Absent: this node stands alone. */
+  readonly cluster?: ClusterPolicy;
+  readonly groups?: Readonly<Record<string, GroupPolicy>>;
 }
 
 export type Phase =
@@ -213,6 +218,8 @@ export interface NodeState {
   /** Set while the journal cannot be written or was lost: budgets are one repair per service. */
   readonly strict: string | null;
   readonly notify: NotifyState;
+  /** Absent in states of older journals. */
+  readonly groups?: Readonly<Record<string, GroupState>>;
 }
 
 interface At {
@@ -243,7 +250,9 @@ export type Event =
   | (Of & { readonly kind: 'resumed'; readonly by: string })
   | (Of & { readonly kind: 'reset'; readonly by: string })
   | (Of & { readonly kind: 'acquired' })
-  | (Of & { readonly kind: 'evicted'; readonly detail: string })
+  /** `keep`: whoever says so stops it by itself. */
+  | (Of & { readonly kind: 'evicted'; readonly detail: string; readonly keep?: boolean })
+  | GroupEvent
   | (At & { readonly kind: 'booted'; readonly fresh: boolean })
   | (At & { readonly kind: 'stopping' })
   | (At & { readonly kind: 'configured'; readonly policy: Policy })
@@ -287,6 +296,7 @@ export interface RepairResult {
 }
 
 export type Effect =
+  | GroupEffect
   | { readonly kind: 'check'; readonly service: string; readonly depth: Depth; readonly epoch: number }
   | {
       readonly kind: 'repair';

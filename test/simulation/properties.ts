@@ -57,7 +57,7 @@ export class Properties {
     const [after] = decision;
     const names = Object.keys(after.services).length;
     assert.ok(JSON.stringify(after).length <= NODE_BOUND + names * SERVICE_BOUND, 'the state has a bound');
-    if (!('epoch' in event) || after.services[event.service]?.epoch === event.epoch) return;
+    if (!('epoch' in event && 'service' in event) || after.services[event.service]?.epoch === event.epoch) return;
     const [twice, effects] = decide(policy, after, event);
     assert.ok(same(twice.services, after.services), 'an answer that came twice counts once');
     assert.not(
@@ -84,7 +84,7 @@ export class Properties {
 
   #epochs({ before, event, decision }: Step): void {
     const after = decision[0];
-    const late = 'epoch' in event && event.epoch !== before.services[event.service]?.epoch;
+    const late = 'service' in event && 'epoch' in event && event.epoch !== before.services[event.service]?.epoch;
     const idle = event.kind === 'stepped' || event.kind === 'condition';
     if (late || idle)
       for (const [name, s] of Object.entries(after.services)) {

@@ -145,6 +145,12 @@ function effectLine(effect: Effect, at: number, node: NodeState): string | null 
       const { kind, severity, event, key, summary } = effect.notice;
       return kind === 'once' ? `tell ${event} (${severity}): ${summary}` : `${kind} ${key} (${severity}): ${summary}`;
     }
+    case 'group-act':
+      return `${effect.group}: ${effect.act} ${effect.step}${effect.force ? ' by force' : ''}`;
+    case 'group-wake':
+      return `${effect.group}: wake in ${span(effect.at - at)}`;
+    default:
+      return `${effect.group}: ${effect.kind}`;
   }
 }
 

@@ -1,0 +1,371 @@
+// Who owns a group, as one node knows it: a compared write as renewal, silence measured by whoever looks on, and
+// arithmetic that counts from the sending of the last good write. Pure: `at` is this node's monotonic clock, and only
+// its rate matters. One machine a group; its answers are performed at once and not journalled: a right that is
+// remembered is no right. docs/decisions/014.
+import type { OwnerRecord, Timing } from './group-types.ts';
+
+/** The newest state of the record that this node has seen, and when it saw it. */
+export interface Seen {
+  /** The revision of the store: older news is dropped by it. */
+  readonly order: number;
+  readonly record: OwnerRecord | null;
+  readonly at: number;
+}
+
+interface Hold {
+  readonly epoch: number;
+  /** The revision of our newest write that we know of. */
+  readonly revision: number;
+  /** When the last write that was good was sent, or the last promise of all others was asked for. */
+  readonly goodAt: number;
+  readonly promisedAt: number;
+}
+
+interface Writing {
+  readonly kind: 'take' | 'renew' | 'release';
+  readonly record: OwnerRecord;
+  readonly expect: number;
+  readonly sentAt: number;
+}
+
+export interface Ownership {
+  readonly node: string;
+  readonly instance: string;
+  readonly boot: string;
+  /** Nobody is believed to be silent before T has passed since then. */
+  readonly startedAt: number;
+  readonly seen: Seen | null;
+  /** Until then we promised to leave the group to its owner. */
+  readonly promisedUntil: number;
+  readonly hold: Hold | null;
+  readonly writing: Writing | null;
+  /** The record that our newest take was to follow. */
+  readonly before: OwnerRecord | null;
+  /** Our newest writes, with their sending: an answer that was lost is recognised later. */
+  readonly sent: readonly { readonly write: number; readonly at: number }[];
+  readonly writes: number;
+  /** What the renewals carry beside the right itself. */
+  readonly data: OwnerRecord['data'];
+  readonly failed: readonly string[];
+  readonly asking: boolean;
+  readonly askAt: number;
+  /** The order for which it was said that the group is vacant; -1: it was not. */
+  readonly vacant: number;
+  /** The owner as it was last told: a text that changes when anything but the renewal does. */
+  readonly told: string | null;
+}
+
+interface At {
+  readonly at: number;
+}
+
+export type OwnEvent =
+  /** The record as it stands at a revision of the store, from a read or a watch. */
+  | (At & { readonly kind: 'seen'; readonly order: number; readonly record: OwnerRecord | null })
+  /** Take it, if it is still vacant. */
+  | (At & { readonly kind: 'take'; readonly failed: readonly string[] })
+  | (At & { readonly kind: 'written'; readonly write: number; readonly revision: number })
+  | (At & {
+      readonly kind: 'refused';
+      readonly write: number;
+      readonly current: { readonly revision: number; readonly record: OwnerRecord } | null;
+    })
+  | (At & { readonly kind: 'unanswered'; readonly write: number })
+  | (At & {
+      readonly kind: 'release';
+      readonly state: 'released' | 'stuck';
+      readonly to: string | null;
+      readonly failed: readonly string[];
+      readonly reason: 'planned' | 'failover';
+    })
+  /** The group is really active here: the newest data is ours. */
+  | (At & { readonly kind: 'active' })
+  /** All others promised, asked at `sentAt`. Null: not all of them. */
+  | (At & { readonly kind: 'promised'; readonly sentAt: number | null })
+  | (At & { readonly kind: 'promise-asked'; readonly from: string; readonly epoch: number })
+  | (At & { readonly kind: 'tick' });
+
+export type OwnEffect =
+  | { readonly kind: 'write'; readonly record: OwnerRecord; readonly expect: number }
+  /** The write under way is of no use any more. */
+  | { readonly kind: 'abandon' }
+  /** Ask all others to leave the group to us. */
+  | { readonly kind: 'ask'; readonly epoch: number }
+  | { readonly kind: 'answer'; readonly to: string; readonly agreed: boolean; readonly why: string }
+  | {
+      readonly kind: 'took';
+      readonly epoch: number;
+      readonly taken: OwnerRecord['taken'];
+      readonly before: OwnerRecord | null;
+    }
+  | { readonly kind: 'beaten' }
+  | { readonly kind: 'renewed' }
+  | { readonly kind: 'released'; readonly epoch: number }
+  | { readonly kind: 'lost'; readonly epoch: number; readonly reason: 'silence' | 'taken' }
+  | { readonly kind: 'vacant'; readonly silentMs: number }
+  /** Who owns it, with the epoch filled in; told when more than a renewal changed, or when a vacant one lives again. */
+  | { readonly kind: 'owner'; readonly record: OwnerRecord | null };
+
+export type OwnMove = readonly [Ownership, readonly OwnEffect[]];
+
+const SENT_MAX = 64;
+
+export const newOwnership = (node: string, instance: string, boot: string, at: number): Ownership => ({
+  ...{ node, instance, boot, startedAt: at, seen: null, promisedUntil: Number.NEGATIVE_INFINITY, hold: null },
+  ...{
+    writing: null,
+    before: null,
+    sent: [],
+    writes: 0,
+    data: null,
+    failed: [],
+    asking: false,
+    askAt: 0,
+    vacant: -1,
+    told: null,
+  },
+});
+
+/** Until when nobody else may begin, on our clock. */
+export const untilOf = (timing: Timing, { hold }: Ownership): number =>
+  hold ? Math.max(hold.goodAt, hold.promisedAt) + timing.silenceMs : Number.NEGATIVE_INFINITY;
+
+const deadlineOf = (timing: Timing, o: Ownership): number => untilOf(timing, o) - timing.marginMs;
+
+/** When something is due by itself. */
+export function nextAt(timing: Timing, o: Ownership): number {
+  if (o.hold) {
+    const renew = o.writing ? Number.POSITIVE_INFINITY : lastSent(o) + timing.renewMs;
+    const ask = o.asking ? Number.POSITIVE_INFINITY : Math.max(o.hold.goodAt + timing.failsafeMs, o.askAt);
+    return Math.min(renew, ask, deadlineOf(timing, o));
+  }
+  return o.seen && o.vacant !== o.seen.order ? vacantAt(timing, o) : Number.POSITIVE_INFINITY;
+}
+
+const lastSent = (o: Ownership): number => o.sent.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
+
+/** From when on the group may be taken by this node. */
+function vacantAt(timing: Timing, o: Ownership): number {
+  if (o.hold || !o.seen) return Number.POSITIVE_INFINITY;
+  const { record, at } = o.seen;
+  if (!record) return o.startedAt + timing.silenceMs;
+  // Handed over, or our own of a life before under this very kernel: nobody else can hold anything by it.
+  if (record.state === 'released' && (record.to === null || record.to === o.node)) return at;
+  if (record.state === 'held' && record.node === o.node && record.boot === o.boot) return at;
+  return Math.max(at, o.startedAt, o.promisedUntil - timing.silenceMs) + timing.silenceMs;
+}
+
+export function own(timing: Timing, o: Ownership, event: OwnEvent): OwnMove {
+  const [next, effects] = decideOwn(timing, o, event);
+  // Whatever came: what is due by its time is done in the same move, so that no late event hides an end.
+  if (event.kind === 'tick') return [next, effects];
+  const [last, more] = tick(timing, next, event.at);
+  return [last, [...effects, ...more]];
+}
+
+function decideOwn(timing: Timing, o: Ownership, event: OwnEvent): OwnMove {
+  switch (event.kind) {
+    case 'seen':
+      return saw(o, event.order, event.record, event.at);
+    case 'take':
+      return take(timing, o, event);
+    case 'written':
+      return written(timing, o, event.write, event.revision, event.at);
+    case 'refused':
+      return refused(timing, o, event);
+    case 'unanswered':
+      return unanswered(o, event);
+    case 'release':
+      return release(o, event);
+    case 'active':
+      return o.hold ? [{ ...o, data: { epoch: o.hold.epoch, node: o.node }, failed: [] }, []] : [o, []];
+    case 'promised':
+      return promised(timing, o, event);
+    case 'promise-asked':
+      return askedFor(timing, o, event);
+    case 'tick':
+      return tick(timing, o, event.at);
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------ what is seen
+
+const epochOf = (order: number, record: OwnerRecord): number => (record.epoch === 0 ? order : record.epoch);
+
+const ours = (o: Ownership, record: OwnerRecord): boolean => record.node === o.node && record.instance === o.instance;
+
+function saw(o: Ownership, order: number, record: OwnerRecord | null, at: number): OwnMove {
+  if (o.seen && order <= o.seen.order) return [o, []];
+  const seen: Seen = { order, record: record && { ...record, epoch: epochOf(order, record) }, at };
+  const next = { ...o, seen };
+  if (o.hold && order > o.hold.revision && !(record && ours(o, record))) return lose(next, 'taken');
+  return tellOwner(next);
+}
+
+/** Says who owns it when more changed than the renewal. */
+function tellOwner(o: Ownership): OwnMove {
+  const record = o.seen?.record ?? null;
+  const told = record ? JSON.stringify({ ...record, write: 0 }) : '-';
+  if (told === o.told && o.vacant < 0) return [o, []];
+  return [{ ...o, told, vacant: -1 }, [{ kind: 'owner', record }]];
+}
+
+// -------------------------------------------------------------------------------------------------------- our writes
+
+type More = Pick<OwnerRecord, 'state' | 'to' | 'failed' | 'taken' | 'epoch' | 'reason'>;
+
+function write(o: Ownership, kind: Writing['kind'], expect: number, at: number, more: More): OwnMove {
+  const number = o.writes + 1;
+  const { node, instance, boot, data } = o;
+  const record: OwnerRecord = { schema: 1, node, instance, boot, write: number, data, ...more };
+  const sent = [...o.sent, { write: number, at }].slice(-SENT_MAX);
+  const writing = { kind, record, expect, sentAt: at };
+  return [{ ...o, writes: number, sent, writing }, [{ kind: 'write', record, expect }]];
+}
+
+function take(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 'take' }>): OwnMove {
+  if (o.hold || o.writing || !o.seen || event.at < vacantAt(timing, o)) return [o, [{ kind: 'beaten' }]];
+  const { record, order } = o.seen;
+  const again = record !== null && record.node === o.node && record.state === 'held';
+  const handed = record?.state === 'released' && record.reason !== 'failover';
+  const taken = record === null ? 'first' : again ? 'resumed' : handed ? 'planned' : 'failover';
+  const data = record?.data ?? null;
+  const failed = event.failed;
+  const expect = record === null ? 0 : order;
+  return write({ ...o, data, failed, before: record }, 'take', expect, event.at, {
+    epoch: 0,
+    taken,
+    state: 'held',
+    to: null,
+    failed,
+  });
+}
+
+function renew(o: Ownership, hold: Hold, at: number): OwnMove {
+  const { taken = 'first' } = o.seen?.record ?? {};
+  const { failed } = o;
+  return write(o, 'renew', hold.revision, at, { epoch: hold.epoch, taken, state: 'held', to: null, failed });
+}
+
+function release(o: Ownership, event: Extract<OwnEvent, { kind: 'release' }>): OwnMove {
+  if (!o.hold) return [o, []];
+  const { state, to, failed, reason, at } = event;
+  const { taken = 'first' } = o.seen?.record ?? {};
+  const more = { epoch: o.hold.epoch, taken, state, to, failed, reason };
+  const [next, effects] = write(o, 'release', o.hold.revision, at, more);
+  return [next, o.writing ? [{ kind: 'abandon' }, ...effects] : effects];
+}
+
+/** A write of ours is on record: by its answer, or because it was found there. */
+function written(timing: Timing, o: Ownership, number: number, revision: number, at: number): OwnMove {
+  const { writing } = o;
+  if (!writing || writing.record.write !== number) return [o, []];
+  const { kind, record, sentAt } = writing;
+  const epoch = record.epoch === 0 ? revision : record.epoch;
+  const seen: Seen =
+    o.seen && o.seen.order >= revision ? o.seen : { order: revision, record: { ...record, epoch }, at };
+  const free = { ...o, writing: null, seen };
+  if (kind === 'release') {
+    const [told, effects] = tellOwner({ ...free, hold: null, asking: false });
+    return [told, [{ kind: 'released', epoch }, ...effects]];
+  }
+  const promisedAt = o.hold?.promisedAt ?? Number.NEGATIVE_INFINITY;
+  const hold: Hold = { epoch, revision, goodAt: sentAt, promisedAt };
+  // It came so late that others may already believe us silent: the right is on record, and not to be used.
+  if (at >= sentAt + timing.silenceMs - timing.marginMs && kind === 'take') return [free, [{ kind: 'beaten' }]];
+  const held = { ...free, hold };
+  if (kind === 'renew') {
+    const [told, effects] = tellOwner(held);
+    return [told, [{ kind: 'renewed' }, ...effects]];
+  }
+  // Before our own write was seen: whose right it was.
+  const before = o.before;
+  const [told, effects] = tellOwner(held);
+  return [told, [{ kind: 'took', epoch, taken: record.taken, before }, ...effects, { kind: 'renewed' }]];
+}
+
+function refused(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 'refused' }>): OwnMove {
+  const { writing } = o;
+  if (!writing || writing.record.write !== event.write) return [o, []];
+  const { current, at } = event;
+  if (current && ours(o, current.record)) {
+    if (current.record.write === event.write) return written(timing, o, event.write, current.revision, at);
+    // An earlier try of ours, whose answer was lost, stands there: it counts from its own sending, and we go on on it.
+    const sent = o.sent.find((one) => one.write === current.record.write);
+    if (o.hold && sent) {
+      const hold = { ...o.hold, revision: current.revision, goodAt: Math.max(o.hold.goodAt, sent.at) };
+      const { kind, record } = writing;
+      return write({ ...o, hold, writing: null }, kind, current.revision, at, record);
+    }
+  }
+  const free = { ...o, writing: null };
+  const [next, effects] = current
+    ? saw({ ...free, hold: null }, current.revision, current.record, at)
+    : ([{ ...free, hold: null }, []] as const);
+  if (o.hold) return [{ ...next, asking: false }, [{ kind: 'lost', epoch: o.hold.epoch, reason: 'taken' }, ...effects]];
+  return [next, [...effects, { kind: 'beaten' }]];
+}
+
+/** Nobody said whether it was written. What holds is asked again, as a new write on the same revision. */
+function unanswered(o: Ownership, event: Extract<OwnEvent, { kind: 'unanswered' }>): OwnMove {
+  const { writing, hold } = o;
+  if (!writing || writing.record.write !== event.write) return [o, []];
+  const free = { ...o, writing: null };
+  if (writing.kind === 'take' || !hold) return [free, [{ kind: 'beaten' }]];
+  const { kind, record } = writing;
+  return write(free, kind, hold.revision, event.at, record);
+}
+
+// ------------------------------------------------------------------------------------------------------ time and end
+
+function lose(o: Ownership, reason: 'silence' | 'taken'): OwnMove {
+  if (!o.hold) return [o, []];
+  const { epoch } = o.hold;
+  const effects: OwnEffect[] = o.writing ? [{ kind: 'abandon' }] : [];
+  const [next, told] = tellOwner({ ...o, hold: null, writing: null, asking: false });
+  return [next, [{ kind: 'lost', epoch, reason }, ...effects, ...told]];
+}
+
+function tick(timing: Timing, o: Ownership, at: number): OwnMove {
+  if (!o.hold) {
+    if (!o.seen || o.vacant === o.seen.order || o.writing || at < vacantAt(timing, o)) return [o, []];
+    return [{ ...o, vacant: o.seen.order }, [{ kind: 'vacant', silentMs: Math.round(at - o.seen.at) }]];
+  }
+  if (at >= deadlineOf(timing, o)) return lose(o, 'silence');
+  let next = o;
+  const effects: OwnEffect[] = [];
+  if (!o.writing && at >= lastSent(o) + timing.renewMs) {
+    const [renewed, more] = renew(o, o.hold, at);
+    next = renewed;
+    effects.push(...more);
+  }
+  if (!o.asking && at >= Math.max(o.hold.goodAt + timing.failsafeMs, o.askAt)) {
+    next = { ...next, asking: true };
+    effects.push({ kind: 'ask', epoch: o.hold.epoch });
+  }
+  return [next, effects];
+}
+
+// ---------------------------------------------------------------------------------------------------------- failsafe
+
+function promised(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 'promised' }>): OwnMove {
+  if (!o.hold || !o.asking) return [o, []];
+  const next = { ...o, asking: false, askAt: event.at + timing.renewMs };
+  const { sentAt } = event;
+  if (sentAt === null || sentAt <= o.hold.promisedAt) return [next, []];
+  return [{ ...next, hold: { ...o.hold, promisedAt: sentAt } }, [{ kind: 'renewed' }]];
+}
+
+/** The owner cannot reach the coordinator, and asks to stay. Who agrees takes nothing for T from now on. */
+function askedFor(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 'promise-asked' }>): OwnMove {
+  const { from, epoch, at } = event;
+  const answer = (agreed: boolean, why: string): OwnEffect => ({ kind: 'answer', to: from, agreed, why });
+  const record = o.seen?.record;
+  if (o.hold) return [o, [answer(false, 'it is active here')]];
+  if (o.writing?.kind === 'take') return [o, [answer(false, 'it is being taken here')]];
+  if (!record) return [o, [answer(false, 'the owner is not known here')]];
+  if (record.node !== from || record.epoch !== epoch || record.state !== 'held')
+    return [o, [answer(false, `${record.node} owns it under ${record.epoch}`)]];
+  const [next, effects] = tellOwner({ ...o, promisedUntil: at + timing.silenceMs });
+  return [next, [answer(true, ''), ...effects]];
+}
