@@ -49,6 +49,18 @@ export function healthOf(s: ServiceState, unknowns: number, last: Measured | nul
   return 'failing';
 }
 
+const WORST: readonly Health[] = ['ok', 'degraded', 'unknown', 'failing'];
+
+/** How these services are together: as the worst of them. */
+export function healthNow(loop: Loop, services: Services, names: readonly string[]): Health {
+  const each = names.map((name) => {
+    const state = loop.node.services[name];
+    const last = services.last(name);
+    return state ? healthOf(state, loop.policy.services[name]?.unknowns ?? 3, last.quick ?? last.deep) : 'unknown';
+  });
+  return each.reduce<Health>((worst, one) => (WORST.indexOf(one) > WORST.indexOf(worst) ? one : worst), 'ok');
+}
+
 export function statusOf(config: Config, loop: Loop, services: Services, wallNow: number, facts: DaemonFacts) {
   const shown = (measured: Measured | null): ShownCheck | null =>
     measured && {

@@ -1,0 +1,137 @@
+// What the records of the coordinator say, as this node has heard them: nodes' words, requests, answers, maintenance.
+// Everything in it was written by somebody else: it is bounded, and what cannot be read is not believed.
+import type { Heard, NodeFacts } from '../core/facts.ts';
+import type { MoveRequest } from '../core/group-types.ts';
+
+export const KEYS = {
+  node: (node: string) => `nodes/${node}`,
+  request: (group: string) => `requests/${group}`,
+  answer: (group: string) => `answers/${group}`,
+  confirm: (group: string) => `confirms/${group}`,
+  ack: (group: string) => `acks/${group}`,
+  maintenance: (node: string) => `maintenance/${node}`,
+} as const;
+
+export interface Answer {
+  readonly id: string;
+  readonly ok: boolean;
+  readonly text: string;
+  readonly node: string;
+}
+
+export interface NodeMaintenance {
+  readonly by: string;
+  readonly comment: string;
+  readonly since: string;
+}
+
+/** A record of the coordinator that means something to a group, and not to the view alone. */
+export type Word =
+  | { readonly kind: 'owner'; readonly group: string; readonly value: string | null }
+  | {
+      readonly kind: 'request';
+      readonly group: string;
+      readonly request: MoveRequest | null;
+      readonly was: string | null;
+    }
+  | { readonly kind: 'confirm'; readonly group: string; readonly yes: boolean; readonly by: string }
+  | { readonly kind: 'ack'; readonly group: string; readonly epoch: number; readonly by: string }
+  | null;
+
+const VALUE_MAX = 256 * 1024;
+
+function parse<T>(value: string | null): T | null {
+  if (value === null || value.length > VALUE_MAX) return null;
+  try {
+    return JSON.parse(value) as T;
+  } catch {
+    return null;
+  }
+}
+
+const text = (value: unknown, max = 200): value is string => typeof value === 'string' && value.length <= max;
+
+export function readRequest(value: string | null): MoveRequest | null {
+  const read = parse<MoveRequest>(value);
+  const good =
+    read !== null &&
+    text(read.id) &&
+    ['switchover', 'failover', 'drill', 'switchback'].includes(read.verb) &&
+    (read.to === null || text(read.to)) &&
+    text(read.by) &&
+    Array.isArray(read.force) &&
+    read.force.every((one) => text(one));
+  return good ? { ...read, comment: text(read.comment, 500) ? read.comment : '' } : null;
+}
+
+export class ClusterView {
+  readonly heard = new Map<string, Heard>();
+  readonly requests = new Map<string, MoveRequest>();
+  readonly answers = new Map<string, Answer>();
+  readonly maintenance = new Map<string, NodeMaintenance>();
+
+  /** Takes one record; says what it means for a group. */
+  take(key: string, value: string | null, now: number): Word {
+    const [kind = '', name = '', rest] = key.split('/');
+    switch (kind) {
+      case 'groups':
+        return rest === 'owner' ? { kind: 'owner', group: name, value } : null;
+      case 'nodes':
+        this.#node(name, value, now);
+        return null;
+      case 'requests': {
+        const was = this.requests.get(name)?.id ?? null;
+        const request = readRequest(value);
+        if (request) this.requests.set(name, request);
+        else this.requests.delete(name);
+        return { kind: 'request', group: name, request, was };
+      }
+      case 'answers': {
+        const answer = parse<Answer>(value);
+        if (answer && text(answer.id) && text(answer.text, 2000)) this.answers.set(name, answer);
+        return null;
+      }
+      case 'confirms': {
+        const said = parse<{ yes: boolean; by: string }>(value);
+        return said && text(said.by) ? { kind: 'confirm', group: name, yes: said.yes === true, by: said.by } : null;
+      }
+      case 'acks': {
+        const said = parse<{ epoch: number; by: string }>(value);
+        return said && text(said.by) && Number.isSafeInteger(said.epoch)
+          ? { kind: 'ack', group: name, epoch: said.epoch, by: said.by }
+          : null;
+      }
+      case 'maintenance':
+        this.#maintain(name, value);
+        return null;
+      default:
+        return null;
+    }
+  }
+
+  #node(node: string, value: string | null, at: number): void {
+    const facts = parse<NodeFacts>(value);
+    if (value === null) this.heard.delete(node);
+    else if (facts?.schema === 1 && facts.node === node && typeof facts.groups === 'object')
+      this.heard.set(node, { facts, at });
+  }
+
+  #maintain(node: string, value: string | null): void {
+    const said = parse<NodeMaintenance>(value);
+    if (said && text(said.by)) this.maintenance.set(node, said);
+    else this.maintenance.delete(node);
+  }
+
+  /** What is not on record any more after all was read anew. */
+  forget(keys: ReadonlySet<string>): readonly Exclude<Word, null>[] {
+    const gone = (known: Iterable<string>, key: (name: string) => string): string[] =>
+      [...known].filter((name) => !keys.has(key(name)));
+    for (const node of gone(this.heard.keys(), KEYS.node)) this.heard.delete(node);
+    for (const node of gone(this.maintenance.keys(), KEYS.maintenance)) this.maintenance.delete(node);
+    return gone(this.requests.keys(), KEYS.request).map((group) => {
+      const was = this.requests.get(group)?.id ?? null;
+      this.requests.delete(group);
+      return { kind: 'request', group, request: null, was };
+    });
+  }
+}
