@@ -102,7 +102,8 @@ export type OwnEffect =
   | { readonly kind: 'renewed' }
   | { readonly kind: 'released'; readonly epoch: number }
   | { readonly kind: 'lost'; readonly epoch: number; readonly reason: 'silence' | 'taken' }
-  | { readonly kind: 'vacant'; readonly silentMs: number }
+  /** `own`: our right of a life before, under this very kernel: nobody else is passed over by taking it again. */
+  | { readonly kind: 'vacant'; readonly silentMs: number; readonly own: boolean }
   /** Who owns it, with the epoch filled in; told when more than a renewal changed, or when a vacant one lives again. */
   | { readonly kind: 'owner'; readonly record: OwnerRecord | null };
 
@@ -144,6 +145,10 @@ export function nextAt(timing: Timing, o: Ownership): number {
 
 const lastSent = (o: Ownership): number => o.sent.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
 
+/** Our own right of a life before, under this very kernel. */
+const isOwn = ({ seen, node, boot }: Ownership): boolean =>
+  seen?.record?.state === 'held' && seen.record.node === node && seen.record.boot === boot;
+
 /** From when on the group may be taken by this node. */
 function vacantAt(timing: Timing, o: Ownership): number {
   if (o.hold || !o.seen) return Number.POSITIVE_INFINITY;
@@ -151,7 +156,7 @@ function vacantAt(timing: Timing, o: Ownership): number {
   if (!record) return o.startedAt + timing.silenceMs;
   // Handed over, or our own of a life before under this very kernel: nobody else can hold anything by it.
   if (record.state === 'released' && (record.to === null || record.to === o.node)) return at;
-  if (record.state === 'held' && record.node === o.node && record.boot === o.boot) return at;
+  if (isOwn(o)) return at;
   return Math.max(at, o.startedAt, o.promisedUntil - timing.silenceMs) + timing.silenceMs;
 }
 
@@ -329,7 +334,7 @@ function lose(o: Ownership, reason: 'silence' | 'taken'): OwnMove {
 function tick(timing: Timing, o: Ownership, at: number): OwnMove {
   if (!o.hold) {
     if (!o.seen || o.vacant === o.seen.order || o.writing || at < vacantAt(timing, o)) return [o, []];
-    return [{ ...o, vacant: o.seen.order }, [{ kind: 'vacant', silentMs: Math.round(at - o.seen.at) }]];
+    return [{ ...o, vacant: o.seen.order }, [{ kind: 'vacant', silentMs: Math.round(at - o.seen.at), own: isOwn(o) }]];
   }
   if (at >= deadlineOf(timing, o)) return lose(o, 'silence');
   let next = o;

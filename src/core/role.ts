@@ -4,7 +4,7 @@ import type { GroupEffect, GroupEvent } from './group-events.ts';
 import type { OwnerRecord, Saga } from './group-types.ts';
 import { advance, answer, because, become, type GroupWork, report, set, survey, wake } from './group-work.ts';
 import { acted, begin, troubleOf } from './saga.ts';
-import { consider, considerRequest, onSurvey } from './takeover.ts';
+import { consider, considerRequest, onSurvey, takeAgain } from './takeover.ts';
 
 export function decideGroup(g: GroupWork, event: GroupEvent): void {
   if ('turn' in event && event.turn !== g.state.turn && event.kind !== 'group-took') return;
@@ -13,7 +13,7 @@ export function decideGroup(g: GroupWork, event: GroupEvent): void {
       return onOwner(g, event.record);
     case 'group-vacant':
       set(g, { known: true, vacantSince: g.state.vacantSince ?? g.at });
-      return consider(g);
+      return event.own ? takeAgain(g) : consider(g);
     case 'group-surveyed':
       return onSurvey(g, event.survey, event.hours);
     case 'group-took':
