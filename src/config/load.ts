@@ -7,6 +7,7 @@ import { agentOf } from './agent-schema.ts';
 import { type Building, type Built, buildChannel, buildService } from './build.ts';
 import { effectiveTree } from './effective.ts';
 import { buildClustering, type Clustering, clusteringOf } from './clustering.ts';
+import { checkClustering } from './cluster-rules.ts';
 import { explain, problemAt } from './issues.ts';
 import { applyKit, type Kits, openKits, shippedKits } from './kits.ts';
 import { mergeFiles } from './merge.ts';
@@ -115,6 +116,7 @@ function judge(
   checkDepends(building, dependsOf(tree));
   checkNamedServices(building, names);
   for (const one of built) if (one && !unfit.has(one.config.name)) checkService(building, one);
+  if (clustering) checkClustering(building, clustering, built);
   const telling: Telling = {
     ...{ tree, plugins: options.plugins, problems, services: names },
     channels: Object.fromEntries(channels.flatMap(([name, channel]) => (channel ? [[name, channel]] : []))),
