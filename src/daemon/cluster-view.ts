@@ -64,74 +64,75 @@ export function readRequest(value: string | null): MoveRequest | null {
   return good ? { ...read, comment: text(read.comment, 500) ? read.comment : '' } : null;
 }
 
-export class ClusterView {
-  readonly heard = new Map<string, Heard>();
-  readonly requests = new Map<string, MoveRequest>();
-  readonly answers = new Map<string, Answer>();
-  readonly maintenance = new Map<string, NodeMaintenance>();
+export interface ClusterView {
+  readonly heard: Map<string, Heard>;
+  readonly requests: Map<string, MoveRequest>;
+  readonly answers: Map<string, Answer>;
+  readonly maintenance: Map<string, NodeMaintenance>;
+}
 
-  /** Takes one record; says what it means for a group. */
-  take(key: string, value: string | null, now: number): Word {
-    const [kind = '', name = '', rest] = key.split('/');
-    switch (kind) {
-      case 'groups':
-        return rest === 'owner' ? { kind: 'owner', group: name, value } : null;
-      case 'nodes':
-        this.#node(name, value, now);
-        return null;
-      case 'requests': {
-        const was = this.requests.get(name)?.id ?? null;
-        const request = readRequest(value);
-        if (request) this.requests.set(name, request);
-        else this.requests.delete(name);
-        return { kind: 'request', group: name, request, was };
-      }
-      case 'answers': {
-        const answer = parse<Answer>(value);
-        if (answer && text(answer.id) && text(answer.text, 2000)) this.answers.set(name, answer);
-        return null;
-      }
-      case 'confirms': {
-        const said = parse<{ yes: boolean; by: string }>(value);
-        return said && text(said.by) ? { kind: 'confirm', group: name, yes: said.yes === true, by: said.by } : null;
-      }
-      case 'acks': {
-        const said = parse<{ epoch: number; by: string }>(value);
-        return said && text(said.by) && Number.isSafeInteger(said.epoch)
-          ? { kind: 'ack', group: name, epoch: said.epoch, by: said.by }
-          : null;
-      }
-      case 'maintenance':
-        this.#maintain(name, value);
-        return null;
-      default:
-        return null;
+export const emptyView = (): ClusterView => ({
+  ...{ heard: new Map(), requests: new Map(), answers: new Map(), maintenance: new Map() },
+});
+
+/** Takes one record; says what it means for a group. */
+export function heed(view: ClusterView, key: string, value: string | null, now: number): Word {
+  const [kind = '', name = '', rest] = key.split('/');
+  switch (kind) {
+    case 'groups':
+      return rest === 'owner' ? { kind: 'owner', group: name, value } : null;
+    case 'nodes':
+      hearNode(view, name, value, now);
+      return null;
+    case 'requests': {
+      const was = view.requests.get(name)?.id ?? null;
+      const request = readRequest(value);
+      if (request) view.requests.set(name, request);
+      else view.requests.delete(name);
+      return { kind: 'request', group: name, request, was };
     }
+    case 'answers': {
+      const answer = parse<Answer>(value);
+      if (answer && text(answer.id) && text(answer.text, 2000)) view.answers.set(name, answer);
+      return null;
+    }
+    case 'confirms': {
+      const said = parse<{ yes: boolean; by: string }>(value);
+      return said && text(said.by) ? { kind: 'confirm', group: name, yes: said.yes === true, by: said.by } : null;
+    }
+    case 'acks': {
+      const said = parse<{ epoch: number; by: string }>(value);
+      return said && text(said.by) && Number.isSafeInteger(said.epoch)
+        ? { kind: 'ack', group: name, epoch: said.epoch, by: said.by }
+        : null;
+    }
+    case 'maintenance': {
+      const said = parse<NodeMaintenance>(value);
+      if (said && text(said.by)) view.maintenance.set(name, said);
+      else view.maintenance.delete(name);
+      return null;
+    }
+    default:
+      return null;
   }
+}
 
-  #node(node: string, value: string | null, at: number): void {
-    const facts = parse<NodeFacts>(value);
-    if (value === null) this.heard.delete(node);
-    else if (facts?.schema === 1 && facts.node === node && typeof facts.groups === 'object')
-      this.heard.set(node, { facts, at });
-  }
+function hearNode({ heard }: ClusterView, node: string, value: string | null, at: number): void {
+  const facts = parse<NodeFacts>(value);
+  if (value === null) heard.delete(node);
+  else if (facts?.schema === 1 && facts.node === node && typeof facts.groups === 'object')
+    heard.set(node, { facts, at });
+}
 
-  #maintain(node: string, value: string | null): void {
-    const said = parse<NodeMaintenance>(value);
-    if (said && text(said.by)) this.maintenance.set(node, said);
-    else this.maintenance.delete(node);
-  }
-
-  /** What is not on record any more after all was read anew. */
-  forget(keys: ReadonlySet<string>): readonly Exclude<Word, null>[] {
-    const gone = (known: Iterable<string>, key: (name: string) => string): string[] =>
-      [...known].filter((name) => !keys.has(key(name)));
-    for (const node of gone(this.heard.keys(), KEYS.node)) this.heard.delete(node);
-    for (const node of gone(this.maintenance.keys(), KEYS.maintenance)) this.maintenance.delete(node);
-    return gone(this.requests.keys(), KEYS.request).map((group) => {
-      const was = this.requests.get(group)?.id ?? null;
-      this.requests.delete(group);
-      return { kind: 'request', group, request: null, was };
-    });
-  }
+/** What is not on record any more after all was read anew. */
+export function forget(view: ClusterView, keys: ReadonlySet<string>): readonly Exclude<Word, null>[] {
+  const gone = (known: Iterable<string>, key: (name: string) => string): string[] =>
+    [...known].filter((name) => !keys.has(key(name)));
+  for (const node of gone(view.heard.keys(), KEYS.node)) view.heard.delete(node);
+  for (const node of gone(view.maintenance.keys(), KEYS.maintenance)) view.maintenance.delete(node);
+  return gone(view.requests.keys(), KEYS.request).map((group) => {
+    const was = view.requests.get(group)?.id ?? null;
+    view.requests.delete(group);
+    return { kind: 'request', group, request: null, was };
+  });
 }

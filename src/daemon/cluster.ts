@@ -7,7 +7,7 @@ import type { ClusterConfig, Config } from '../config/types.ts';
 import type { ActionResult, Coordination, MemberHealth, StepServices } from '../define.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Plugins } from '../registry.ts';
-import { ClusterView, KEYS, type Word } from './cluster-view.ts';
+import { type ClusterView, emptyView, forget, heed, KEYS, type Word } from './cluster-view.ts';
 import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
 import { ownerKey } from './guard.ts';
 import type { Loop } from './loop.ts';
@@ -50,7 +50,7 @@ const RETRY_MS = 1000;
 
 export class Cluster {
   readonly #doors: ClusterDoors;
-  readonly view = new ClusterView();
+  readonly view: ClusterView = emptyView();
   #config: Config;
   #plugins: Plugins;
   #coordination: Coordination | null = null;
@@ -256,8 +256,8 @@ export class Cluster {
       try {
         const { revision, records } = await this.#coordination.read('', this.#within());
         const keys = new Set(records.map(({ key }) => key));
-        for (const word of this.view.forget(keys)) this.#heed(word, revision);
-        for (const one of records) this.#heed(this.view.take(one.key, one.value, clock.monotonic()), one.revision);
+        for (const word of forget(this.view, keys)) this.#heed(word, revision);
+        for (const one of records) this.#heed(heed(this.view, one.key, one.value, clock.monotonic()), one.revision);
         for (const [name, { guard }] of this.#groups) if (!keys.has(ownerKey(name))) guard.saw(revision, null);
         this.#follow(this.#coordination, revision);
         return;
@@ -272,7 +272,7 @@ export class Cluster {
     this.#watch?.close();
     this.#watch = coordination.watch('', after, {
       change: ({ key, value, revision }) =>
-        this.#heed(this.view.take(key, value, this.#doors.ports.clock.monotonic()), revision),
+        this.#heed(heed(this.view, key, value, this.#doors.ports.clock.monotonic()), revision),
       lost: () => void this.#readAll(),
       silent: (ms) => this.#trouble('', ms > 0 ? `no member has shown a sign of life for ${Math.round(ms)} ms` : null),
     });

@@ -1,5 +1,5 @@
-// Performs what ownership.ts decides for one group: compared writes at the coordinator, the alarm clock, the questions to
-// the other nodes. Acts at once and remembers nothing over a restart; what others must know it says through `on`.
+// Performs what ownership.ts decides for one group: compared writes at the coordinator, the alarm clock, the questions
+// to the other nodes. Acts at once and remembers nothing over a restart; what others must know it says through `on`.
 import type { OwnerRecord, Timing } from '../core/group-types.ts';
 import {
   newOwnership,
