@@ -136,19 +136,23 @@ export class Daemon {
       push: (event) => this.loop.push(event),
     });
     this.#wakes = new Wakes(ports.clock, () => this.loop.now());
-    this.cluster = new Cluster(config, doors.plugins, {
-      ...{ ports: guarded, loop: this.loop, stateDir: store.dir, version: doors.version },
-      ...{ configuration: doors.configuration, instance: doors.instance ?? `${doors.pid}` },
-      services: stepServices(this.services, guarded, () => this.loop.policy),
-      healthOf: (names) => healthNow(this.loop, this.services, names),
-      hoursOpen: (group) => this.#calendar.isOpen(this.#config.groups?.[group]?.switchbackHours ?? null),
-      ways: () => null,
-      copies: () => null,
-    });
+    this.cluster = this.#makeCluster(config, guarded);
     this.#agent = new SubAgent({
       ...{ ports, version: doors.version, known: () => knownOf(this) },
       onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'agent', bad, detail }),
       onAgain: () => this.#retell(),
+    });
+  }
+
+  #makeCluster(config: Config, ports: Ports): Cluster {
+    const { plugins, store, version, configuration, instance, pid } = this.#doors;
+    return new Cluster(config, plugins, {
+      ...{ ports, loop: this.loop, stateDir: store.dir, version, configuration, instance: instance ?? `${pid}` },
+      services: stepServices(this.services, ports, () => this.loop.policy),
+      healthOf: (names) => healthNow(this.loop, this.services, names),
+      hoursOpen: (group) => this.#calendar.isOpen(this.#config.groups?.[group]?.switchbackHours ?? null),
+      ways: () => null,
+      copies: () => null,
     });
   }
 

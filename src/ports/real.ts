@@ -1,9 +1,11 @@
 // The real doors, all of them. Made once, in `run`.
 import type { Writable } from 'node:stream';
+import { openAddresses } from './addresses.ts';
 import { clock } from './clock.ts';
 import { dns } from './dns.ts';
 import { exec } from './exec.ts';
 import { files } from './files.ts';
+import { frames } from './frames.ts';
 import { http } from './http.ts';
 import type { Log } from './log.ts';
 import { net } from './net.ts';
@@ -26,10 +28,12 @@ export interface RealOptions {
 }
 
 export const realPorts = ({ env, pid, underSystemd, out, log }: RealOptions): Ports => ({
+  addresses: openAddresses(),
   clock,
   dns,
   exec,
   files,
+  frames: frames(),
   http,
   log,
   net,

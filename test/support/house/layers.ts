@@ -93,7 +93,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   hono: [...CONTROL, 'src/api/'],
   'hoodiecrow-imap': ['src/sandbox/hoodiecrow.ts'],
   imapflow: ['src/sandbox/web.ts'],
-  koffi: ['src/ports/libc.ts', 'src/ports/proc-exit.ts', 'src/ports/win32.ts'],
+  koffi: ['src/ports/frames.ts', 'src/ports/libc.ts', 'src/ports/proc-exit.ts', 'src/ports/win32.ts'],
   libsql: ['src/ports/history-store.ts'],
   // A client library that speaks its own protocol does so on a connection that ports/net.ts lends: one check its home.
   ldapts: ['src/checks/ldap.ts'],
