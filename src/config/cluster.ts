@@ -8,8 +8,9 @@ import { at, get, placeAt, plainOf, type Tree } from './tree.ts';
 import type { ClusterConfig, MemberConfig } from './types.ts';
 
 export interface BuiltCluster {
-  readonly config: ClusterConfig;
   readonly input: ClusterInput;
+  /** Null: its coordinator is not good. The rest can be judged all the same. */
+  readonly config: ClusterConfig | null;
 }
 
 interface Here {
@@ -33,12 +34,16 @@ export function buildCluster(building: Building, here: Here): BuiltCluster | nul
     building.problems.push(...explain(judged.error.issues, about));
   }
   const engine = engineOf(building, tree);
-  if (engine === undefined || !judged.success) return undefined;
+  if (!judged.success) return undefined;
   const input = judged.data;
+  return { input, config: engine ? configOf(input, engine, here) : null };
+}
+
+function configOf(input: ClusterInput, engine: NonNullable<ReturnType<typeof engineOf>>, here: Here): ClusterConfig {
   const { renewMs, marginMs, failsafeMs } = derived(input);
   const nodes = Object.entries(input.nodes);
   const { certificate, key, authority } = input.peers;
-  const config: ClusterConfig = {
+  return {
     name: input.name,
     engine: engine.type,
     options: engine.options,
@@ -57,7 +62,6 @@ export function buildCluster(building: Building, here: Here): BuiltCluster | nul
     },
     member: memberOf(input, here),
   };
-  return { config, input };
 }
 
 /** The coordinator and its options. With members of our own, their addresses need not be written again. */
