@@ -70,18 +70,20 @@ function engineOf(building: Building, tree: Tree | undefined) {
   const type = written?.kind === 'leaf' && typeof written.value === 'string' ? written.value : ALONE;
   const place = written?.place ?? placeAt(building.tree, PATH).key;
   const plain = tree?.kind === 'map' ? (plainOf(tree) as Record<string, unknown>) : {};
-  const more = type === 'etcd' && plain['endpoints'] === undefined ? { endpoints: endpointsOf(plain) } : {};
+  const more = type === 'etcd' ? ownMembers(plain) : {};
   const own = Object.keys(clusterKeys);
   return judgeOptions(building, { kind: 'cluster', type, place, path: PATH, own, more });
 }
 
-/** Where the members listen that the nodes run; undefined: they run none. */
-function endpointsOf(plain: Readonly<Record<string, unknown>>): readonly string[] | undefined {
+/** How the members are reached that the nodes run themselves; nothing when they run none. */
+function ownMembers(plain: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const judged = clusterSchema.safeParse(plain);
   const member = judged.success ? howOf(judged.data) : null;
-  if (!judged.success || !member) return undefined;
-  const scheme = tlsOf(judged.data, member) ? 'https' : 'http';
-  return [...membersOf(judged.data, member)].map(([, address]) => url(scheme, address, member['client-port']));
+  if (!judged.success || !member) return {};
+  const tls = tlsOf(judged.data, member);
+  const addresses = [...membersOf(judged.data, member).values()];
+  const endpoints = addresses.map((address) => url(tls ? 'https' : 'http', address, member['client-port']));
+  return { endpoints, ...tls };
 }
 
 const PLAIN: MemberInput = {

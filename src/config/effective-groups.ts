@@ -78,7 +78,10 @@ function withServices(group: MapTree, steps: ListTree, plugins: Plugins): Tree {
   const plugin = plugins.switchover.get(SERVICE);
   if (!plugin || textAt(group, 'standby') !== 'stopped' || types.includes(SERVICE)) return steps;
   if (itemsOf(get(group, 'services')).length === 0) return steps;
-  const made = fill(treeOf({ [SERVICE]: {} }, DEFAULT), reflect(step), DEFAULT) as MapTree;
+  const more = Object.hasOwn(plugin.options.shape, 'services')
+    ? { services: plainOf(get(group, 'services') as Tree) }
+    : {};
+  const made = fill(treeOf({ [SERVICE]: more }, DEFAULT), reflect(step), DEFAULT) as MapTree;
   const item = withKeys(made, {
     [SERVICE]: fill(get(made, SERVICE) as Tree, reflect(strictOf(plugin.options)), DEFAULT),
   });

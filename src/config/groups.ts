@@ -26,8 +26,17 @@ interface Typed {
   readonly options: unknown;
 }
 
+/** A step of the services means those of the group, unless it names some. */
+export const moreFor = (type: string, services: readonly unknown[]) =>
+  type === SERVICE && services.length > 0 ? { services } : {};
+
 /** An item of a list that names its type by its one key: `- address: { … }`. Undefined: problems were noted. */
-function typedItem(building: Building, path: Path, kind: 'switchover' | 'replication'): Typed | undefined {
+function typedItem(
+  building: Building,
+  path: Path,
+  kind: 'switchover' | 'replication',
+  services: readonly string[] = [],
+): Typed | undefined {
   const item = at(building.tree, path) as Tree;
   if (item.kind !== 'map') return undefined; // noted by the schema
   const own = Object.keys(kind === 'switchover' ? stepKeys : sourceKeys);
@@ -47,7 +56,14 @@ function typedItem(building: Building, path: Path, kind: 'switchover' | 'replica
       building.problems.push(problemAt(entry.key, text, 'unknown-key', `known beside it: ${own.join(', ')}`));
     }
   if (others.length > 0) return undefined;
-  return judgeOptions(building, { kind, type: first[0], place: first[1].key, path: [...path, first[0]], own: [] });
+  return judgeOptions(building, {
+    kind,
+    type: first[0],
+    place: first[1].key,
+    path: [...path, first[0]],
+    own: [],
+    more: moreFor(first[0], services),
+  });
 }
 
 /** Names: as written, or the type, numbered when it is used again. Doubles are noted. */
@@ -80,7 +96,15 @@ function withServices(building: Building, name: string, input: GroupInput, writt
   if (written.some(({ type }) => type === SERVICE)) return written;
   const path: Path = ['groups', name, 'services'];
   const place: Place = placeAt(building.tree, path).key;
-  const found = judgeOptions(building, { kind: 'switchover', type: SERVICE, place, path, own: [], empty: true });
+  const found = judgeOptions(building, {
+    kind: 'switchover',
+    type: SERVICE,
+    place,
+    path,
+    own: [],
+    empty: true,
+    more: moreFor(SERVICE, input.services),
+  });
   if (!found) return written;
   const before = afterStorage(written.map(({ type }) => type));
   const made: Made = { ...found, name: undefined, timeout: undefined, tries: TRIES, index: null };
@@ -98,7 +122,7 @@ interface Made extends Typed {
 function stepsOf(building: Building, name: string, input: GroupInput) {
   const path: Path = ['groups', name, 'steps'];
   const written = input.steps.flatMap((step, index): readonly Made[] => {
-    const found = typedItem(building, [...path, index], 'switchover');
+    const found = typedItem(building, [...path, index], 'switchover', input.services);
     return found ? [{ ...found, name: step.name, timeout: step.timeout, tries: step.tries, index }] : [];
   });
   const all = withServices(building, name, input, written);

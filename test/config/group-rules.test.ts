@@ -70,7 +70,7 @@ ${SERVICES}${CLUSTER}groups:
   more:
     services: [mta, store]
     nodes: [n2]
-    steps: [{ service: { last: stoer } }]
+    steps: [{ service: { services: [stoer] } }]
 `,
   'group-engines': `${SERVICES}cluster:
   engine: etdc

@@ -73,7 +73,7 @@ test('a cluster: times from the silence, nodes, words, files beside the configur
   assert.is(cluster?.engine, 'etcd');
   assert.equal(cluster?.options, {
     endpoints: ['https://10.0.0.1:2379', 'https://10.0.0.2:2379', 'https://10.0.0.9:2379'],
-    timeout: 1000,
+    compact: 3_600_000,
   });
   assert.equal(cluster?.words, { n1: { host: 'mail1.example.org' }, n2: {} });
   assert.equal(cluster?.peers, {
@@ -116,7 +116,7 @@ test('a group with nothing said but what must be', ({ folder }) => {
   assert.equal(
     steps.map(({ name, options }) => [name, options]),
     [
-      ['service', { check: true }],
+      ['service', { services: ['store', 'mta'], verify: 30_000 }],
       ['address', { ip: '10.0.0.5/24', interfaces: ['eth0'] }],
     ],
   );
@@ -190,7 +190,7 @@ test('services that run on every node are not started by a step, and neither twi
   const names = (more: string) =>
     groupOf(folder, `    services: [store]\n    nodes: [n1, n2]\n${more}`).policy.steps.map(({ name }) => name);
   assert.equal(names(`    standby: running\n    steps: [{ ${ADDRESS} }]\n`), ['address']);
-  assert.equal(names(`    steps: [{ ${ADDRESS} }, { service: { check: false } }]\n`), ['address', 'service']);
+  assert.equal(names(`    steps: [{ ${ADDRESS} }, { service: { verify: 1m } }]\n`), ['address', 'service']);
   assert.equal(names(''), ['service']);
   assert.equal(names('    steps: [{ mount: { path: /a } }, { mount: { path: /b } }]\n'), [
     'mount',
@@ -217,7 +217,8 @@ test('a member of etcd on each node, and a witness', ({ folder }) => {
     tls: { certificate: '/a', key: '/b', authority: '/c' },
   });
   const all = ['https://10.0.0.1:2379', 'https://10.0.0.2:2379', 'https://10.0.0.9:2379'];
-  assert.equal((options as { endpoints: unknown }).endpoints, all);
+  const tls = { certificate: '/a', key: '/b', authority: '/c' };
+  assert.equal(options, { endpoints: all, ...tls, compact: 3_600_000 });
 });
 
 test('`run-etcd: true` keeps its data in the state-dir, and speaks plainly without certificates', ({ folder }) => {
