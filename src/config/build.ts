@@ -64,7 +64,7 @@ interface Named {
   /** Where its options stand, among keys that are not the plugin's own. */
   readonly path: Path;
   readonly own: readonly string[];
-  /** What stands there without being written. */
+  /** What stands there unless it is written, of what the plugin knows. */
   readonly more?: Readonly<Record<string, unknown>>;
   /** Nobody wrote options: what stands at the path is something else. */
   readonly empty?: boolean;
@@ -87,12 +87,13 @@ export function judgeOptions(building: Building, named: Named): Judged | undefin
     return undefined;
   }
   const tree = empty ? undefined : at(building.tree, path);
-  const written = tree && plainOf(tree);
   // `- service:` without anything below it is a step with no options.
-  const plain = written === undefined || written === null ? { ...more } : written;
+  const plain = (tree && plainOf(tree)) ?? {};
   if (typeof plain === 'object' && !Array.isArray(plain)) {
-    Object.assign(plain, more);
-    for (const key of own) delete (plain as Record<string, unknown>)[key];
+    const values = plain as Record<string, unknown>;
+    for (const key of own) delete values[key];
+    for (const [key, value] of Object.entries(more))
+      if (values[key] === undefined && Object.hasOwn(plugin.options.shape, key)) values[key] = value;
   }
   const schema = strictOf(plugin.options);
   const fallback = placeAt(building.tree, path).key;

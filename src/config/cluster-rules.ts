@@ -10,9 +10,18 @@ import { problemAt } from './issues.ts';
 import { quote, suggest } from './problems.ts';
 import { durationText } from './reflect.ts';
 import type { Ruling } from './rules.ts';
-import { LATE_MANY_MS, LATE_ONE_MS, leastSilenceMs, LIFETIME_MS, NODES_MAX, PUBLISH_MS, ROOM_MS } from './timing.ts';
+import {
+  derived,
+  LATE_MANY_MS,
+  LATE_ONE_MS,
+  leastSilenceMs,
+  LIFETIME_MS,
+  NODES_MAX,
+  PUBLISH_MS,
+  ROOM_MS,
+} from './timing.ts';
 import { at, get, type Path, placeAt, textAt } from './tree.ts';
-import type { Problem } from './types.ts';
+import type { GroupConfig, Problem } from './types.ts';
 
 type Say = (path: Path, text: string, rule: string, hint?: string) => void;
 
@@ -26,7 +35,7 @@ const sayAt =
 
 /** How many addresses with a lifetime a node may hold at once: more than one makes the kernel late. */
 const addressesOf = (groups: readonly BuiltGroup[]): number =>
-  groups.flatMap(({ config }) => config.steps.filter(({ type }) => type === 'address')).length;
+  groups.flatMap(({ input }) => input.steps.filter((step) => Object.hasOwn(step, 'address'))).length;
 
 export function checkClustering(ruling: Ruling, clustered: Clustered, services: readonly (Built | undefined)[]): void {
   const { cluster, groups } = clustered;
@@ -39,7 +48,7 @@ export function checkClustering(ruling: Ruling, clustered: Clustered, services: 
   for (const group of groups) {
     checkGroupNames(ruling, group, clustered, services);
     checkServices(ruling, group, taken);
-    checkGroup(ruling, group, cluster);
+    if (group.config) checkGroup(ruling, group, group.config, cluster);
   }
   checkBetween(ruling, taken, services);
 }
@@ -84,9 +93,10 @@ function checkNodes(ruling: Ruling, { node }: Clustered, { input }: BuiltCluster
 
 // --------------------------------------------------------------------------------------------------------- the times
 
-function checkTimes(ruling: Ruling, { input, config }: BuiltCluster, addresses: number): void {
+function checkTimes(ruling: Ruling, { input }: BuiltCluster, addresses: number): void {
   const say = sayAt(ruling, ['cluster'], 'error');
-  const { silenceMs, renewMs, marginMs, failsafeMs } = config.policy.timing;
+  const silenceMs = input.silence;
+  const { renewMs, marginMs, failsafeMs } = derived(input);
   const told = (key: string, ms: number): string =>
     `${key} ${durationText(ms)}${at(ruling.tree, ['cluster', key]) ? '' : ' (default)'}`;
   const silence = told('silence', silenceMs);
@@ -141,6 +151,7 @@ function checkTimes(ruling: Ruling, { input, config }: BuiltCluster, addresses: 
 // -------------------------------------------------------------------------------------------------------- the engine
 
 function checkEngine(ruling: Ruling, { input, config }: BuiltCluster): void {
+  if (!config) return;
   const say = sayAt(ruling, ['cluster'], 'error');
   const warn = sayAt(ruling, ['cluster'], 'warning');
   const count = Object.keys(input.nodes).length;
@@ -183,23 +194,26 @@ function checkMember(
 
 function checkGroupNames(
   ruling: Ruling,
-  { config }: BuiltGroup,
+  { name, input }: BuiltGroup,
   { cluster, quiet }: Clustered,
   services: readonly (Built | undefined)[],
 ): void {
-  const say = sayAt(ruling, ['groups', config.name], 'error');
+  const say = sayAt(ruling, ['groups', name], 'error');
   const nodes = Object.keys(cluster?.input.nodes ?? {});
-  for (const [index, node] of config.policy.nodes.entries()) {
+  for (const [index, node] of input.nodes.entries()) {
     if (!nodes.includes(node))
       say(['nodes', index], `there is no node ${quote(node)} in cluster.nodes`, 'unknown-node', suggest(node, nodes));
-    if (config.policy.nodes.indexOf(node) < index)
+    const capacity = cluster?.input.nodes[node]?.capacity;
+    if (capacity !== undefined && capacity < input.weight)
+      say(['nodes', index], `weight ${input.weight} is more than the capacity ${capacity} of ${node}`, 'capacity');
+    if (input.nodes.indexOf(node) < index)
       say(['nodes', index], `the node ${quote(node)} stands here twice`, 'duplicate-name');
   }
   const known = servicesOf(ruling, services);
-  for (const [index, service] of config.policy.services.entries())
+  for (const [index, service] of input.services.entries())
     if (!known.includes(service))
       say(['services', index], `there is no service ${quote(service)}`, 'unknown-service', suggest(service, known));
-  const hours = textAt(get(at(ruling.tree, ['groups', config.name]), 'switchback'), 'hours');
+  const hours = textAt(get(at(ruling.tree, ['groups', name]), 'switchback'), 'hours');
   if (hours !== undefined && !quiet.includes(hours))
     say(['switchback', 'hours'], `there are no quiet hours ${quote(hours)}`, 'unknown-hours', suggest(hours, quiet));
 }
@@ -212,20 +226,25 @@ function servicesOf({ tree }: Ruling, services: readonly (Built | undefined)[]):
     : services.flatMap((one) => (one ? [one.config.name] : []));
 }
 
-function checkServices(ruling: Ruling, { config }: BuiltGroup, taken: Map<string, string>): void {
-  const say = sayAt(ruling, ['groups', config.name], 'error');
-  for (const [index, service] of config.policy.services.entries()) {
+function checkServices(ruling: Ruling, { name, input }: BuiltGroup, taken: Map<string, string>): void {
+  const say = sayAt(ruling, ['groups', name], 'error');
+  for (const [index, service] of input.services.entries()) {
     const other = taken.get(service);
     if (other !== undefined) {
-      const where = other === config.name ? 'stands here twice' : `is in the group ${other} already`;
+      const where = other === name ? 'stands here twice' : `is in the group ${other} already`;
       say(['services', index], `the service ${quote(service)} ${where}`, 'two-groups');
-    } else taken.set(service, config.name);
+    } else taken.set(service, name);
   }
 }
 
 const MOVING: ReadonlySet<string> = new Set(['address', 'dns', 'directory', 'command', 'lifekeeper', 'ocf']);
 
-function checkGroup(ruling: Ruling, { config, input }: BuiltGroup, { input: cluster }: BuiltCluster): void {
+function checkGroup(
+  ruling: Ruling,
+  { input }: BuiltGroup,
+  config: GroupConfig,
+  { input: cluster }: BuiltCluster,
+): void {
   const say = sayAt(ruling, ['groups', config.name], 'error');
   const warn = sayAt(ruling, ['groups', config.name], 'warning');
   const { policy } = config;
@@ -243,12 +262,7 @@ function checkGroup(ruling: Ruling, { config, input }: BuiltGroup, { input: clus
   if (policy.failover.mode === 'automatic' && policy.gate.kind === 'none' && policy.sources.length > 0)
     warn(['gate'], 'gate: none with failover: automatic: replication is watched, and any loss is accepted', 'no-gate');
   if (policy.gate.kind !== 'none' && policy.sources.length === 0)
-    say(['gate'], 'gate: nothing says how far the copy is behind; name a source in replication', 'no-source');
-  for (const [index, node] of policy.nodes.entries()) {
-    const capacity = cluster.nodes[node]?.capacity;
-    if (capacity !== undefined && capacity < policy.weight)
-      say(['nodes', index], `weight ${policy.weight} is more than the capacity ${capacity} of ${node}`, 'capacity');
-  }
+    warn(['gate'], 'gate: nothing says how far the copy is behind; name a source in replication', 'no-source');
   for (const [index, source] of config.sources.entries()) {
     const path = ['replication', index] as const;
     if (source.timeoutMs > source.everyMs)
@@ -306,7 +320,7 @@ function checkSwitchover(
   groups: readonly BuiltGroup[],
   services: readonly (Built | undefined)[],
 ): void {
-  const grouped = new Set(groups.flatMap(({ config }) => config.policy.services));
+  const grouped = new Set(groups.flatMap(({ input }) => input.services));
   for (const built of services) {
     if (!built || built.input.recover.then !== 'switchover' || grouped.has(built.config.name)) continue;
     const warn = sayAt(ruling, ['services', built.config.name], 'warning');

@@ -49,7 +49,7 @@ const peers = z
   })
   .describe('Between daemons; without certificate, key and authority the paths are not watched');
 
-const member = z
+export const member = z
   .strictObject({
     'data-dir': opt.path('Where it keeps its data; default: etcd in the state-dir').optional(),
     'client-port': opt.port('Where daemons ask it').default(2379),
@@ -92,15 +92,17 @@ export const cluster = z
 // ------------------------------------------------------------------------------------------------------------- groups
 
 const mode = z.enum(['automatic', 'confirm', 'manual']);
+export const failoverWay = z.strictObject({
+  mode: mode.describe('By itself, after asking a person, or never').default('automatic'),
+  after: span('Beyond the silence: so long a node must have been gone', '0ms', '1d').prefault('0s'),
+  confirm: span('How long a person has to answer', '1s', '7d').prefault('5m'),
+  otherwise: z.enum(['move', 'stay']).describe('What is done when nobody answered').default('stay'),
+});
+
 const failover = z
   .union([
     mode.transform((one) => ({ mode: one, after: 0, confirm: 300_000, otherwise: 'stay' as const })),
-    z.strictObject({
-      mode: mode.describe('By itself, after asking a person, or never').default('automatic'),
-      after: span('Beyond the silence: so long a node must have been gone', '0ms', '1d').prefault('0s'),
-      confirm: span('How long a person has to answer', '1s', '7d').prefault('5m'),
-      otherwise: z.enum(['move', 'stay']).describe('What is done when nobody answered').default('stay'),
-    }),
+    failoverWay,
   ])
   .describe('What happens when its node falls silent: automatic, confirm, manual, or how');
 
@@ -109,15 +111,14 @@ const hours = z
   .describe('Only in these hours: the name of quiet hours, or at, for and zone');
 
 const back = z.enum(['manual', 'automatic']);
+export const switchbackWay = z.strictObject({
+  mode: back.describe('By a person, or by itself').default('automatic'),
+  dwell: span('So long the wanted node must have been well', '0ms', '7d').prefault('30m'),
+  hours: hours.optional(),
+});
+
 const switchback = z
-  .union([
-    back.transform((one) => ({ mode: one, dwell: 1_800_000, hours: undefined })),
-    z.strictObject({
-      mode: back.describe('By a person, or by itself').default('automatic'),
-      dwell: span('So long the wanted node must have been well', '0ms', '7d').prefault('30m'),
-      hours: hours.optional(),
-    }),
-  ])
+  .union([back.transform((one) => ({ mode: one, dwell: 1_800_000, hours: undefined })), switchbackWay])
   .describe('When it goes back to the node that is wanted most: manual, automatic, or how');
 
 const gate = z

@@ -8,8 +8,9 @@ import { at, get, placeAt, plainOf, type Tree } from './tree.ts';
 import type { ClusterConfig, MemberConfig } from './types.ts';
 
 export interface BuiltCluster {
-  readonly config: ClusterConfig;
   readonly input: ClusterInput;
+  /** Null: its coordinator is not good. The rest can be judged all the same. */
+  readonly config: ClusterConfig | null;
 }
 
 interface Here {
@@ -33,12 +34,16 @@ export function buildCluster(building: Building, here: Here): BuiltCluster | nul
     building.problems.push(...explain(judged.error.issues, about));
   }
   const engine = engineOf(building, tree);
-  if (engine === undefined || !judged.success) return undefined;
+  if (!judged.success) return undefined;
   const input = judged.data;
+  return { input, config: engine ? configOf(input, engine, here) : null };
+}
+
+function configOf(input: ClusterInput, engine: NonNullable<ReturnType<typeof engineOf>>, here: Here): ClusterConfig {
   const { renewMs, marginMs, failsafeMs } = derived(input);
   const nodes = Object.entries(input.nodes);
   const { certificate, key, authority } = input.peers;
-  const config: ClusterConfig = {
+  return {
     name: input.name,
     engine: engine.type,
     options: engine.options,
@@ -57,7 +62,6 @@ export function buildCluster(building: Building, here: Here): BuiltCluster | nul
     },
     member: memberOf(input, here),
   };
-  return { config, input };
 }
 
 /** The coordinator and its options. With members of our own, their addresses need not be written again. */
@@ -66,18 +70,20 @@ function engineOf(building: Building, tree: Tree | undefined) {
   const type = written?.kind === 'leaf' && typeof written.value === 'string' ? written.value : ALONE;
   const place = written?.place ?? placeAt(building.tree, PATH).key;
   const plain = tree?.kind === 'map' ? (plainOf(tree) as Record<string, unknown>) : {};
-  const more = type === 'etcd' && plain['endpoints'] === undefined ? { endpoints: endpointsOf(plain) } : {};
+  const more = type === 'etcd' ? ownMembers(plain) : {};
   const own = Object.keys(clusterKeys);
   return judgeOptions(building, { kind: 'cluster', type, place, path: PATH, own, more });
 }
 
-/** Where the members listen that the nodes run; undefined: they run none. */
-function endpointsOf(plain: Readonly<Record<string, unknown>>): readonly string[] | undefined {
+/** How the members are reached that the nodes run themselves; nothing when they run none. */
+function ownMembers(plain: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const judged = clusterSchema.safeParse(plain);
   const member = judged.success ? howOf(judged.data) : null;
-  if (!judged.success || !member) return undefined;
-  const scheme = tlsOf(judged.data, member) ? 'https' : 'http';
-  return [...membersOf(judged.data, member)].map(([, address]) => url(scheme, address, member['client-port']));
+  if (!judged.success || !member) return {};
+  const tls = tlsOf(judged.data, member);
+  const addresses = [...membersOf(judged.data, member).values()];
+  const endpoints = addresses.map((address) => url(tls ? 'https' : 'http', address, member['client-port']));
+  return { endpoints, ...tls };
 }
 
 const PLAIN: MemberInput = {

@@ -16,15 +16,15 @@ export interface Clustering {
 /** What of the root is looked at; null: it is no good itself. */
 type Root = Pick<RootInput, 'node' | 'state-dir' | 'quiet-hours'>;
 
+/** What could be built. Undefined: the cluster is no good, and problems were noted. */
 export interface Clustered {
   readonly node: string;
-  readonly cluster: BuiltCluster | null;
+  readonly cluster: BuiltCluster | null | undefined;
   readonly groups: readonly BuiltGroup[];
   readonly quiet: readonly string[];
 }
 
-/** Undefined: problems were noted. */
-export function buildClustering(building: Building, root: Root | null, hostname: string): Clustered | undefined {
+export function buildClustering(building: Building, root: Root | null, hostname: string): Clustered {
   const names = [...entriesOf(get(building.tree, 'groups'))].map(([name]) => name);
   const node = root?.node ?? hostname;
   const here = { node, stateDir: root?.['state-dir'] ?? '/', groups: names.length > 0 };
@@ -32,19 +32,19 @@ export function buildClustering(building: Building, root: Root | null, hostname:
   const quiet = Object.fromEntries(
     Object.entries(root?.['quiet-hours'] ?? {}).map(([name, hours]) => [name, hoursOf(hours)]),
   );
-  const groups = names.map((name) => buildGroup(building, name, quiet));
-  if (cluster === undefined || groups.includes(undefined)) return undefined;
-  const good = groups.filter((group): group is BuiltGroup => group !== undefined);
-  return { node, cluster, groups: good, quiet: Object.keys(quiet) };
+  const groups = names.flatMap((name) => buildGroup(building, name, quiet) ?? []);
+  return { node, cluster, groups, quiet: Object.keys(quiet) };
 }
 
+/** Of a configuration without errors. */
 export function clusteringOf({ cluster, groups }: Clustered): Clustering {
-  if (!cluster) return { config: {}, policy: {} };
+  if (!cluster?.config) return { config: {}, policy: {} };
+  const good = groups.flatMap(({ config }) => config ?? []);
   return {
-    config: { cluster: cluster.config, groups: Object.fromEntries(groups.map(({ config }) => [config.name, config])) },
+    config: { cluster: cluster.config, groups: Object.fromEntries(good.map((group) => [group.name, group])) },
     policy: {
       cluster: cluster.config.policy,
-      groups: Object.fromEntries(groups.map(({ config }) => [config.name, config.policy])),
+      groups: Object.fromEntries(good.map(({ name, policy }) => [name, policy])),
     },
   };
 }

@@ -9,13 +9,15 @@ import { entriesOf, get, itemsOf, at, type Path, pathText, type Place, placeAt, 
 import type { GroupConfig, HoursConfig, SourceConfig, StepConfig } from './types.ts';
 
 export interface BuiltGroup {
-  readonly config: GroupConfig;
+  readonly name: string;
   readonly input: GroupInput;
+  /** Null: its steps or sources are not good. The rest can be judged all the same. */
+  readonly config: GroupConfig | null;
 }
 
 /** What brings data to a node: it comes before the services that use it. */
 const STORAGE: ReadonlySet<string> = new Set(['mount', 'ocf', 'lifekeeper', 'fence', 'command']);
-const SERVICE = 'service';
+export const SERVICE = 'service';
 const STEP_MS = 60_000;
 const TRIES = 3;
 
@@ -24,8 +26,17 @@ interface Typed {
   readonly options: unknown;
 }
 
+/** A step of the services means those of the group, unless it names some. */
+export const moreFor = (type: string, services: readonly unknown[]) =>
+  type === SERVICE && services.length > 0 ? { services } : {};
+
 /** An item of a list that names its type by its one key: `- address: { … }`. Undefined: problems were noted. */
-function typedItem(building: Building, path: Path, kind: 'switchover' | 'replication'): Typed | undefined {
+function typedItem(
+  building: Building,
+  path: Path,
+  kind: 'switchover' | 'replication',
+  services: readonly string[] = [],
+): Typed | undefined {
   const item = at(building.tree, path) as Tree;
   if (item.kind !== 'map') return undefined; // noted by the schema
   const own = Object.keys(kind === 'switchover' ? stepKeys : sourceKeys);
@@ -45,22 +56,25 @@ function typedItem(building: Building, path: Path, kind: 'switchover' | 'replica
       building.problems.push(problemAt(entry.key, text, 'unknown-key', `known beside it: ${own.join(', ')}`));
     }
   if (others.length > 0) return undefined;
-  return judgeOptions(building, { kind, type: first[0], place: first[1].key, path: [...path, first[0]], own: [] });
+  return judgeOptions(building, {
+    kind,
+    type: first[0],
+    place: first[1].key,
+    path: [...path, first[0]],
+    own: [],
+    more: moreFor(first[0], services),
+  });
 }
 
 /** Names: as written, or the type, numbered when it is used again. Doubles are noted. */
-function namesOf(
-  building: Building,
-  path: Path,
-  items: readonly { readonly name: string | undefined; type: string }[],
-) {
+function namesOf(building: Building, path: Path, items: readonly Pick<Made, 'type' | 'name' | 'index'>[]) {
   const given = new Set(items.flatMap(({ name }) => name ?? []));
   const used = new Set<string>();
-  return items.map(({ name, type }, index) => {
+  return items.map(({ name, type, index }) => {
     let own = name ?? type;
     for (let number = 2; name === undefined && (used.has(own) || given.has(own)); number++) own = `${type}-${number}`;
     if (used.has(own)) {
-      const place = placeAt(building.tree, [...path, index, 'name']).value;
+      const place = placeAt(building.tree, [...path, index ?? 0, 'name']).value;
       building.problems.push(
         problemAt(place, `${path.join('.')}: the name ${quote(own)} stands here twice`, 'duplicate-name'),
       );
@@ -70,17 +84,30 @@ function namesOf(
   });
 }
 
+/** Where the services come if nobody said so: after what brings their data, before what brings their clients. */
+export function afterStorage(types: readonly string[]): number {
+  const index = types.findIndex((type) => !STORAGE.has(type));
+  return index < 0 ? types.length : index;
+}
+
 /** A group whose services are started with it has a step that does so, if nobody wrote one: after the storage. */
 function withServices(building: Building, name: string, input: GroupInput, written: readonly Made[]): readonly Made[] {
   if (input.standby !== 'stopped' || input.services.length === 0) return written;
   if (written.some(({ type }) => type === SERVICE)) return written;
   const path: Path = ['groups', name, 'services'];
   const place: Place = placeAt(building.tree, path).key;
-  const found = judgeOptions(building, { kind: 'switchover', type: SERVICE, place, path, own: [], empty: true });
+  const found = judgeOptions(building, {
+    kind: 'switchover',
+    type: SERVICE,
+    place,
+    path,
+    own: [],
+    empty: true,
+    more: moreFor(SERVICE, input.services),
+  });
   if (!found) return written;
-  const index = written.findIndex(({ type }) => !STORAGE.has(type));
-  const before = index < 0 ? written.length : index;
-  const made: Made = { ...found, name: undefined, timeout: undefined, tries: TRIES };
+  const before = afterStorage(written.map(({ type }) => type));
+  const made: Made = { ...found, name: undefined, timeout: undefined, tries: TRIES, index: null };
   return [...written.slice(0, before), made, ...written.slice(before)];
 }
 
@@ -88,13 +115,15 @@ interface Made extends Typed {
   readonly name: string | undefined;
   readonly timeout: number | undefined;
   readonly tries: number;
+  /** Where it stands in the list; null: nobody wrote it. */
+  readonly index: number | null;
 }
 
 function stepsOf(building: Building, name: string, input: GroupInput) {
   const path: Path = ['groups', name, 'steps'];
   const written = input.steps.flatMap((step, index): readonly Made[] => {
-    const found = typedItem(building, [...path, index], 'switchover');
-    return found ? [{ ...found, name: step.name, timeout: step.timeout, tries: step.tries }] : [];
+    const found = typedItem(building, [...path, index], 'switchover', input.services);
+    return found ? [{ ...found, name: step.name, timeout: step.timeout, tries: step.tries, index }] : [];
   });
   const all = withServices(building, name, input, written);
   const names = namesOf(building, path, all);
@@ -117,12 +146,12 @@ function sourcesOf(building: Building, name: string, input: GroupInput): readonl
   const path: Path = ['groups', name, 'replication'];
   const made = input.replication.flatMap((source, index) => {
     const found = typedItem(building, [...path, index], 'replication');
-    return found ? [{ found, source }] : [];
+    return found ? [{ found, source, index }] : [];
   });
   const names = namesOf(
     building,
     path,
-    made.map(({ found, source }) => ({ name: source.name, type: found.type })),
+    made.map(({ found, source, index }) => ({ name: source.name, type: found.type, index })),
   );
   return made.map(({ found, source }, index) => ({
     ...{ name: names[index] as string, ...found },
@@ -132,7 +161,11 @@ function sourcesOf(building: Building, name: string, input: GroupInput): readonl
 }
 
 /** Builds one group, or notes why it cannot be. */
-export function buildGroup(building: Building, name: string, quiet: Readonly<Record<string, HoursConfig>>) {
+export function buildGroup(
+  building: Building,
+  name: string,
+  quiet: Readonly<Record<string, HoursConfig>>,
+): BuiltGroup | undefined {
   const path: Path = ['groups', name];
   const tree = at(building.tree, path) as Tree;
   const fallback = placeAt(building.tree, path).key;
@@ -151,7 +184,7 @@ export function buildGroup(building: Building, name: string, quiet: Readonly<Rec
   const input = judged.data;
   const { steps, policies } = stepsOf(building, name, input);
   const sources = sourcesOf(building, name, input);
-  if (building.problems.length > before) return undefined;
+  if (building.problems.length > before) return { name, input, config: null };
   const hours = input.switchback.hours;
   const config: GroupConfig = {
     name,
@@ -160,7 +193,7 @@ export function buildGroup(building: Building, name: string, quiet: Readonly<Rec
     switchbackHours: typeof hours === 'string' ? (quiet[hours] ?? null) : hours ? hoursOf(hours) : null,
     drillAt: input.drill?.at ?? null,
   };
-  return { config, input } satisfies BuiltGroup;
+  return { name, input, config };
 }
 
 export const hoursOf = (hours: { at: string; for: number; zone?: string | undefined }): HoursConfig => ({

@@ -116,7 +116,7 @@ function judge(
   checkDepends(building, dependsOf(tree));
   checkNamedServices(building, names);
   for (const one of built) if (one && !unfit.has(one.config.name)) checkService(building, one);
-  if (clustering) checkClustering(building, clustering, built);
+  checkClustering(building, clustering, built);
   const telling: Telling = {
     ...{ tree, plugins: options.plugins, problems, services: names },
     channels: Object.fromEntries(channels.flatMap(([name, channel]) => (channel ? [[name, channel]] : []))),
@@ -125,7 +125,7 @@ function judge(
   if (judged.success && channels.every(([, channel]) => channel)) checkTelling(telling, judged.data);
   const used = new Set(names.map((name) => textAt(get(get(tree, 'services'), name), 'kit') ?? ''));
   problems.push(...unusedKits(building, used));
-  if (hasErrors(problems) || !judged.success || !clustering) return { problems: sortProblems(problems) };
+  if (hasErrors(problems) || !judged.success) return { problems: sortProblems(problems) };
   const complete = built.filter((one): one is Built => one !== undefined);
   const all = [...sources, ...(found?.own.files ?? [])];
   return {

@@ -17,7 +17,7 @@ export const leastSilenceMs = (addresses: number): number =>
   LIFETIME_MS + (addresses > 1 ? LATE_MANY_MS : LATE_ONE_MS) + ROOM_MS;
 
 /** How often a node publishes what it knows of itself. */
-export const PUBLISH_MS = 5000;
+export const PUBLISH_MS = 2000;
 
 interface Times {
   readonly silence: number;

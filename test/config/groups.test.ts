@@ -51,7 +51,6 @@ const groupOf = (folder: ConfigFolder, body: string): GroupConfig => {
   assert.ok(group);
   return group;
 };
-const reportOf = (folder: ConfigFolder, text: string): string => folder.report(load(folder, text));
 
 test('a node stands alone unless it is said', ({ folder }) => {
   const { cluster, groups, policy } = configOf(folder, SERVICES);
@@ -74,7 +73,7 @@ test('a cluster: times from the silence, nodes, words, files beside the configur
   assert.is(cluster?.engine, 'etcd');
   assert.equal(cluster?.options, {
     endpoints: ['https://10.0.0.1:2379', 'https://10.0.0.2:2379', 'https://10.0.0.9:2379'],
-    timeout: 1000,
+    compact: 3_600_000,
   });
   assert.equal(cluster?.words, { n1: { host: 'mail1.example.org' }, n2: {} });
   assert.equal(cluster?.peers, {
@@ -117,7 +116,7 @@ test('a group with nothing said but what must be', ({ folder }) => {
   assert.equal(
     steps.map(({ name, options }) => [name, options]),
     [
-      ['service', { check: true }],
+      ['service', { services: ['store', 'mta'], verify: 30_000 }],
       ['address', { ip: '10.0.0.5/24', interfaces: ['eth0'] }],
     ],
   );
@@ -191,7 +190,7 @@ test('services that run on every node are not started by a step, and neither twi
   const names = (more: string) =>
     groupOf(folder, `    services: [store]\n    nodes: [n1, n2]\n${more}`).policy.steps.map(({ name }) => name);
   assert.equal(names(`    standby: running\n    steps: [{ ${ADDRESS} }]\n`), ['address']);
-  assert.equal(names(`    steps: [{ ${ADDRESS} }, { service: { check: false } }]\n`), ['address', 'service']);
+  assert.equal(names(`    steps: [{ ${ADDRESS} }, { service: { verify: 1m } }]\n`), ['address', 'service']);
   assert.equal(names(''), ['service']);
   assert.equal(names('    steps: [{ mount: { path: /a } }, { mount: { path: /b } }]\n'), [
     'mount',
@@ -218,7 +217,8 @@ test('a member of etcd on each node, and a witness', ({ folder }) => {
     tls: { certificate: '/a', key: '/b', authority: '/c' },
   });
   const all = ['https://10.0.0.1:2379', 'https://10.0.0.2:2379', 'https://10.0.0.9:2379'];
-  assert.equal((options as { endpoints: unknown }).endpoints, all);
+  const tls = { certificate: '/a', key: '/b', authority: '/c' };
+  assert.equal(options, { endpoints: all, ...tls, compact: 3_600_000 });
 });
 
 test('`run-etcd: true` keeps its data in the state-dir, and speaks plainly without certificates', ({ folder }) => {
@@ -232,122 +232,6 @@ test('a plugin of a group that is not there', ({ folder }) => {
   const none = { ...plugins, switchover: new Map([...plugins.switchover].filter(([name]) => name !== 'service')) };
   const text = folder.report(folder.load('wk.yaml', { plugins: none }));
   assert.match(text, /^wk\.yaml:\d+:5: error: groups\.mail\.services: there is no step of type "service"/);
-});
-
-const reports: Readonly<Record<string, string>> = {
-  'group-shapes': `${SERVICES}cluster:
-  engin: etcd
-  silence: 3
-  nodes: { n1: { path: [10.0.0.1] }, "a b": { paths: [x] }, n3: { paths: [] } }
-  peers: { prt: 1 }
-  run-etcd: { electio: 1s }
-groups:
-  mail:
-    sevices: [store]
-    nodes: n1
-    standby: hot
-    failover: auto
-    switchback: { dwel: 1m }
-    gate: great
-    steps:
-      - adress: { ip: 10.0.0.5/24 }
-      - address: { ip: 10.0.0.5/24, interface: [eth0] }
-      - { address: { ip: x, interfaces: [y] }, dns: {} }
-      - { timeout: 5s }
-      - address
-    replication: [ { dovcot: {} } ]
-    drill: { at: sometimes }
-  other: 5
-`,
-  'group-names': `node: n9
-${SERVICES}${CLUSTER}groups:
-  mail:
-    services: [stor, mta, mta]
-    nodes: [n1, n3, n1]
-    switchback: { hours: nigt }
-    steps: [{ ${ADDRESS} }, { ${ADDRESS}, name: a }, { ${ADDRESS}, name: a }]
-  more:
-    services: [mta, store]
-    nodes: [n2]
-    steps: [{ service: { last: stoer } }]
-`,
-  'group-engines': `${SERVICES}cluster:
-  engine: etdc
-  nodes: { n1: { paths: [10.0.0.1] } }
-groups: {}
-`,
-  'group-alone': `${SERVICES}cluster:
-  nodes: { n1: { paths: [10.0.0.1] }, n2: { paths: [10.0.0.1] } }
-  run-etcd: { members: { n2: 10.0.0.9 }, certificate: /x, client-port: 2380 }
-  peers: { certificate: /x }
-`,
-  'group-times': `${SERVICES}cluster:
-  engine: etcd
-  endpoints: [a, b]
-  silence: 1s
-  renew: 400ms
-  margin: 200ms
-  failsafe: 800ms
-  nodes: { n1: { paths: [10.0.0.1, 10.1.0.1] } }
-  peers: { every: 1s, timeout: 2s }
-groups:
-  mail:
-    services: [store]
-    nodes: [n1]
-    weight: 3
-    facts: 3s
-    gate: good
-    steps: [{ ${ADDRESS} }]
-  copy:
-    nodes: [n1]
-    steps: [{ ${ADDRESS} }]
-    replication: [{ dovecot: {}, every: 2s, timeout: 3s, warn: 7, fail: 6 }]
-  nothing: { nodes: [n1] }
-`,
-  'group-several-addresses': `${SERVICES}cluster:
-  silence: 2s
-  nodes: { n1: { paths: [10.0.0.1] } }
-groups: { mail: { nodes: [n1], steps: [{ ${ADDRESS} }, { ${ADDRESS} }] } }
-`,
-  'group-dependencies': `${SERVICES}${CLUSTER}groups:
-  mail: { services: [mta], nodes: [n1, n2], steps: [{ ${ADDRESS} }] }
-  store: { services: [store], nodes: [n1, n2], steps: [{ ${ADDRESS} }] }
-`,
-  'group-warnings': `services:
-  store: { checks: [{ type: tcp, port: 143 }] }
-  alone: { checks: [{ type: tcp, port: 1 }], manager: { type: unit, unit: a.service }, recover: { then: switchover } }
-cluster:
-  engine: etcd
-  silence: 2500ms
-  nodes: { n1: { paths: [10.0.0.1] }, n2: { paths: [10.0.0.2, 10.1.0.2] }, n3: { paths: [10.0.0.3, 10.1.0.3] } }
-  run-etcd: { election: 2s, members: { w: 10.0.0.9 } }
-groups:
-  mail:
-    services: [store]
-    standby: running
-    nodes: [n1, n2]
-    gate: none
-    objectives: { rto: 1s }
-    replication: [{ dovecot: {} }]
-`,
-};
-
-for (const [name, text] of Object.entries(reports))
-  test(`the whole report: ${name}`, ({ folder }) => {
-    const report = reportOf(folder, text);
-    assert.is.not(report, '');
-    golden(`config/${name}.txt`, report);
-  });
-
-test('at most 32 nodes', ({ folder }) => {
-  const many = (count: number) =>
-    Array.from({ length: count }, (_, index) => `    n${index}: { paths: [10.0.0.${index}, 10.1.0.${index}] }\n`).join(
-      '',
-    );
-  const of = (count: number) =>
-    reportOf(folder, `${SERVICES}${CLUSTER.replace(/ {4}n\d.*\n/g, '').replace('nodes:\n', `nodes:\n${many(count)}`)}`);
-  assert.is(of(32), '');
-  assert.match(of(33), /wk\.yaml:\d+:5: error: cluster: 33 nodes; at most 32 \[too-big\]/);
 });
 
 test('a change of a group or of the times is a change; another coordinator needs a restart', ({ folder }) => {

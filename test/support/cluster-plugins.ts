@@ -47,10 +47,10 @@ const directory = defineStep({
 const service = defineStep({
   about: 'The services of the group',
   options: z.strictObject({
-    check: opt.flag('Ask them before going on').default(true),
-    last: opt.service('Started last').optional(),
+    services: z.array(opt.service('A service')).min(1).max(64).describe('Which'),
+    verify: opt.duration('How long each has until it is well').prefault('30s'),
   }),
-  example: {},
+  example: { services: ['store'] },
   ...({ scope: 'node', timeoutMs: 120_000, probe, do: act, undo: act } as const),
 });
 
@@ -72,7 +72,10 @@ const etcd = defineCoordinator({
   about: 'etcd',
   options: z.strictObject({
     endpoints: z.array(opt.text('A member')).min(1).describe('All members'),
-    timeout: opt.duration('How long an answer may take').prefault('1s'),
+    authority: opt.path('Who signed the certificates of the members').optional(),
+    certificate: opt.path('A certificate of our own').optional(),
+    key: opt.path('Its key').optional(),
+    compact: opt.duration('Old revisions are given up after so long').prefault('1h'),
   }),
   example: { endpoints: ['http://127.0.0.1:2379'] },
   open: async () => {
