@@ -148,10 +148,13 @@ const lastSent = (o: Ownership): number => o.sent.at(-1)?.at ?? Number.NEGATIVE_
 function vacantAt(timing: Timing, o: Ownership): number {
   if (o.hold || !o.seen) return Number.POSITIVE_INFINITY;
   const { record, at } = o.seen;
-  if (!record) return o.startedAt + timing.silenceMs;
-  // Handed over, or our own of a life before under this very kernel: nobody else can hold anything by it.
-  if (record.state === 'released' && (record.to === null || record.to === o.node)) return at;
-  if (record.state === 'held' && record.node === o.node && record.boot === o.boot) return at;
+  // Handed over: nobody else can hold anything by it.
+  if (record?.state === 'released' && (record.to === null || record.to === o.node)) return at;
+  // Our own of a life before under this very kernel. Or a try of ours that was given up as unanswered and came to be
+  // written late, after we promised its owner to leave it to him: the promise stands.
+  if (record?.state === 'held' && record.node === o.node && record.boot === o.boot)
+    return Math.max(at, o.promisedUntil);
+  // A record that is gone says nothing about whoever held it: it may not have heard of it yet.
   return Math.max(at, o.startedAt, o.promisedUntil - timing.silenceMs) + timing.silenceMs;
 }
 
@@ -196,7 +199,9 @@ const ours = (o: Ownership, record: OwnerRecord): boolean => record.node === o.n
 
 function saw(o: Ownership, order: number, record: OwnerRecord | null, at: number): OwnMove {
   if (o.seen && order <= o.seen.order) return [o, []];
-  const seen: Seen = { order, record: record && { ...record, epoch: epochOf(order, record) }, at };
+  // Looked at again and still not there: since when it is not there does not change.
+  const since = !record && o.seen && !o.seen.record ? o.seen.at : at;
+  const seen: Seen = { order, record: record && { ...record, epoch: epochOf(order, record) }, at: since };
   const next = { ...o, seen };
   if (o.hold && order > o.hold.revision && !(record && ours(o, record))) return lose(next, 'taken');
   return tellOwner(next);
@@ -217,7 +222,9 @@ type More = Pick<OwnerRecord, 'state' | 'to' | 'failed' | 'taken' | 'epoch' | 'r
 function write(o: Ownership, kind: Writing['kind'], expect: number, at: number, more: More): OwnMove {
   const number = o.writes + 1;
   const { node, instance, boot, data } = o;
-  const record: OwnerRecord = { schema: 1, node, instance, boot, write: number, data, ...more };
+  // Last, because `more` may be a whole record of an earlier try: two tries under one number could not be told apart,
+  // and the sending of the later would be believed of the earlier.
+  const record: OwnerRecord = { ...more, schema: 1, node, instance, boot, write: number, data };
   const sent = [...o.sent, { write: number, at }].slice(-SENT_MAX);
   const writing = { kind, record, expect, sentAt: at };
   return [{ ...o, writes: number, sent, writing }, [{ kind: 'write', record, expect }]];
