@@ -139,7 +139,7 @@ export function nextAt(timing: Timing, o: Ownership): number {
     const ask = o.asking ? Number.POSITIVE_INFINITY : Math.max(o.hold.goodAt + timing.failsafeMs, o.askAt);
     return Math.min(renew, ask, deadlineOf(timing, o));
   }
-  return o.seen && o.vacant !== o.seen.order ? vacantAt(timing, o) : Number.POSITIVE_INFINITY;
+  return o.seen && o.vacant !== o.seen.order && !o.writing ? vacantAt(timing, o) : Number.POSITIVE_INFINITY;
 }
 
 const lastSent = (o: Ownership): number => o.sent.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
@@ -169,7 +169,7 @@ export function own(timing: Timing, o: Ownership, event: OwnEvent): OwnMove {
 function decideOwn(timing: Timing, o: Ownership, event: OwnEvent): OwnMove {
   switch (event.kind) {
     case 'seen':
-      return saw(o, event.order, event.record, event.at);
+      return saw(timing, o, event.order, event.record, event.at);
     case 'take':
       return take(timing, o, event);
     case 'written':
@@ -197,8 +197,11 @@ const epochOf = (order: number, record: OwnerRecord): number => (record.epoch ==
 
 const ours = (o: Ownership, record: OwnerRecord): boolean => record.node === o.node && record.instance === o.instance;
 
-function saw(o: Ownership, order: number, record: OwnerRecord | null, at: number): OwnMove {
+function saw(timing: Timing, o: Ownership, order: number, record: OwnerRecord | null, at: number): OwnMove {
   if (o.seen && order <= o.seen.order) return [o, []];
+  // Found on record before its answer came, or in its place.
+  if (record && ours(o, record) && record.write === o.writing?.record.write)
+    return written(timing, o, record.write, order, at);
   // Looked at again and still not there: since when it is not there does not change.
   const since = !record && o.seen && !o.seen.record ? o.seen.at : at;
   const seen: Seen = { order, record: record && { ...record, epoch: epochOf(order, record) }, at: since };
@@ -307,7 +310,7 @@ function refused(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 
   }
   const free = { ...o, writing: null };
   const [next, effects] = current
-    ? saw({ ...free, hold: null }, current.revision, current.record, at)
+    ? saw(timing, { ...free, hold: null }, current.revision, current.record, at)
     : ([{ ...free, hold: null }, []] as const);
   if (o.hold) return [{ ...next, asking: false }, [{ kind: 'lost', epoch: o.hold.epoch, reason: 'taken' }, ...effects]];
   return [next, [...effects, { kind: 'beaten' }]];
