@@ -206,8 +206,16 @@ function saw(timing: Timing, o: Ownership, order: number, record: OwnerRecord | 
   const since = !record && o.seen && !o.seen.record ? o.seen.at : at;
   const seen: Seen = { order, record: record && { ...record, epoch: epochOf(order, record) }, at: since };
   const next = { ...o, seen };
-  if (o.hold && order > o.hold.revision && !(record && ours(o, record))) return lose(next, 'taken');
+  if (o.hold && order > o.hold.revision && !(record && ours(o, record))) return passed(next) ?? lose(next, 'taken');
   return tellOwner(next);
+}
+
+/** Everything was taken back and the release was on its way when somebody else took it: it is released. */
+function passed(o: Ownership): OwnMove | null {
+  if (!o.hold || o.writing?.kind !== 'release' || o.writing.record.state !== 'released') return null;
+  const { epoch } = o.hold;
+  const [next, told] = tellOwner({ ...o, hold: null, writing: null, asking: false });
+  return [next, [{ kind: 'abandon' }, { kind: 'released', epoch }, ...told]];
 }
 
 /** Says who owns it when more changed than the renewal. */
@@ -236,19 +244,27 @@ function write(o: Ownership, kind: Writing['kind'], expect: number, at: number, 
 function take(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 'take' }>): OwnMove {
   if (o.hold || o.writing || !o.seen || event.at < vacantAt(timing, o)) return [o, [{ kind: 'beaten' }]];
   const { record, order } = o.seen;
-  const again = record !== null && record.node === o.node && record.state === 'held';
-  const handed = record?.state === 'released' && record.reason !== 'failover';
-  const taken = record === null ? 'first' : again ? 'resumed' : handed ? 'planned' : 'failover';
+  const taken = takenFrom(o.node, record);
   const data = record?.data ?? null;
   const failed = event.failed;
   const expect = record === null ? 0 : order;
-  return write({ ...o, data, failed, before: record }, 'take', expect, event.at, {
+  // A take of ours that came too late to be used: whose right it was before has not changed.
+  const before = record && ours(o, record) && o.before ? o.before : record;
+  return write({ ...o, data, failed, before }, 'take', expect, event.at, {
     epoch: 0,
     taken,
     state: 'held',
     to: null,
     failed,
   });
+}
+
+function takenFrom(node: string, record: OwnerRecord | null): OwnerRecord['taken'] {
+  if (record === null) return 'first';
+  if (record.state === 'held' && record.node === node)
+    // Taken, and never in service here: it is still what it was, and whoever had it may not be gone.
+    return record.data?.node === node ? 'resumed' : record.taken;
+  return record.state === 'released' && record.reason !== 'failover' ? 'planned' : 'failover';
 }
 
 function renew(o: Ownership, hold: Hold, at: number): OwnMove {
@@ -282,15 +298,18 @@ function written(timing: Timing, o: Ownership, number: number, revision: number,
   const promisedAt = o.hold?.promisedAt ?? Number.NEGATIVE_INFINITY;
   const hold: Hold = { epoch, revision, goodAt: sentAt, promisedAt };
   // It came so late that others may already believe us silent: the right is on record, and not to be used.
-  if (at >= sentAt + timing.silenceMs - timing.marginMs && kind === 'take') return [free, [{ kind: 'beaten' }]];
+  if (at >= sentAt + timing.silenceMs - timing.marginMs && kind === 'take') {
+    const [told, effects] = tellOwner(free);
+    return [told, [...effects, { kind: 'beaten' }]];
+  }
   const held = { ...free, hold };
   if (kind === 'renew') {
     const [told, effects] = tellOwner(held);
     return [told, [{ kind: 'renewed' }, ...effects]];
   }
   // Before our own write was seen: whose right it was.
-  const before = o.before;
-  const [told, effects] = tellOwner(held);
+  const { before } = o;
+  const [told, effects] = tellOwner({ ...held, before: null });
   return [told, [{ kind: 'took', epoch, taken: record.taken, before }, ...effects, { kind: 'renewed' }]];
 }
 
@@ -302,11 +321,18 @@ function refused(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 
     if (current.record.write === event.write) return written(timing, o, event.write, current.revision, at);
     // An earlier try of ours, whose answer was lost, stands there: it counts from its own sending, and we go on on it.
     const sent = o.sent.find((one) => one.write === current.record.write);
+    if (sent && writing.kind === 'release' && current.record.state !== 'held')
+      return written(timing, o, event.write, current.revision, at);
     if (o.hold && sent) {
       const hold = { ...o.hold, revision: current.revision, goodAt: Math.max(o.hold.goodAt, sent.at) };
       const { kind, record } = writing;
       return write({ ...o, hold, writing: null }, kind, current.revision, at, record);
     }
+  }
+  const gone = current && !ours(o, current.record) ? passed(o) : null;
+  if (gone) {
+    const [next, effects] = saw(timing, gone[0], current?.revision ?? 0, current?.record ?? null, at);
+    return [next, [...gone[1], ...effects]];
   }
   const free = { ...o, writing: null };
   const [next, effects] = current

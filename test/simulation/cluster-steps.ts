@@ -141,19 +141,19 @@ export class Steps {
   #addAddress(job: Job, done: Done): void {
     const { group, epoch } = job;
     if (!this.#fits(group, epoch) || job.aborted) return done(false, 'the right ends too soon');
-    this.#command(group, epoch, true, (ok) => {
+    this.#command(group, epoch, (ok) => {
       if (ok && !job.aborted) this.#held.add(group);
       done(ok, ok ? 'added' : 'too late');
     });
   }
 
   /** One command through the long-lived child, and a look at the clock when it has returned. */
-  #command(group: string, epoch: number, add: boolean, then: (ok: boolean) => void): void {
+  #command(group: string, epoch: number, then: (ok: boolean) => void): void {
     const { cluster } = this.#daemon;
     const place = this.#machine.place(group);
     const ms = 2 + cluster.random.int(cluster.random.chance(0.05) ? 300 : 25);
     this.#machine.kernel(ms, () => {
-      if ((!this.#daemon.alive && this.#orphaned) || (!add && !place.address)) return;
+      if (!this.#daemon.alive && this.#orphaned) return;
       this.#machine.setAddress(group, cluster.lifeMs, () => cluster.changed('address', this.#machine.name, group));
     });
     this.#daemon.later(ms + 0.5, () => {
@@ -175,7 +175,7 @@ export class Steps {
     this.#daemon.later(ms + 0.5, () => done(place.address === null, 'removed'));
   }
 
-  /** After every good renewal. */
+  /** After every good renewal: for longer, or again if it ended while nobody looked. */
   hold(group: string): void {
     const key = `${group}/address`;
     const { hold } = this.#daemon.right(group);
@@ -185,7 +185,7 @@ export class Steps {
     const job: Job = { ...rest, group, step: 'address', done: () => {}, aborted: false };
     this.#chains.set(key, chain);
     chain.push(job);
-    this.#command(group, hold.epoch, false, () => {
+    this.#command(group, hold.epoch, () => {
       chain.shift();
       this.#start(key, chain);
     });
