@@ -268,7 +268,8 @@ function turned(g: GroupWork, saga: Saga): void {
 function onRequest(g: GroupWork, { request }: Extract<GroupEvent, { kind: 'group-requested' }>): void {
   const { request: held, saga, role } = g.state;
   if (held?.id === request.id) return;
-  if (held || saga?.kind === 'down') {
+  // Whoever does not have it has nothing to say about it.
+  if (g.state.epoch !== null && (held || saga?.kind === 'down')) {
     g.effects.push({
       ...{ kind: 'group-answer', group: g.name, id: request.id, ok: false, text: 'a move is under way' },
     });
@@ -283,7 +284,8 @@ function onRequest(g: GroupWork, { request }: Extract<GroupEvent, { kind: 'group
 function onRequestGone(g: GroupWork, id: string): void {
   const { request, saga } = g.state;
   if (request?.id !== id) return;
-  set(g, { request: saga?.kind === 'down' ? { ...request, id: WITHDRAWN } : null });
+  const leaving = saga?.kind === 'down' && !saga.force;
+  set(g, { request: leaving ? { ...request, id: WITHDRAWN } : null });
 }
 
 function onConfirmed(g: GroupWork, { yes, by }: Extract<GroupEvent, { kind: 'group-confirmed' }>): void {

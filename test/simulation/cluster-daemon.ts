@@ -287,7 +287,11 @@ export class Daemon {
     const { store } = this.cluster;
     const now = store.get(requestKey(group));
     if (now.value !== null && (JSON.parse(now.value) as MoveRequest).id === id)
-      store.write(this.machine, requestKey(group), null, now.revision, () => {});
+      {
+        store.write(this.machine, requestKey(group), null, now.revision, () => {});
+        // Until it is gone: whoever asked waits for it.
+        this.later(1000, () => this.#answer(group, id));
+      }
   }
 
   // ------------------------------------------------------------------------------------------------ the others

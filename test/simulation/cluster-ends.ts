@@ -87,7 +87,7 @@ function settled(c: Cluster, group: string): void {
   }
   assert.is(c.store.get(requestKey(group)).value, null, 'no request stays for ever');
   for (const d of c.daemons.values()) {
-    const left = Object.keys(d.node.alarms).filter((key) => key.startsWith('group/'));
+    const left = Object.keys(d.node.alarms).filter((key) => key.startsWith(`group/${group}/`));
     assert.equal(left, [], `I-21: no alarm stays on ${d.machine.name}`);
     for (const [name, s] of Object.entries(d.node.services))
       if (d.machine.name === home && c.policies[group]?.services.includes(name))
