@@ -12,6 +12,7 @@ import type { Cluster } from './cluster-world.ts';
 
 type Without<T> = T extends unknown ? Omit<T, 'at'> : never;
 type Facts = Omit<Candidate, 'reachable' | 'ageMs'>;
+type Told = readonly (readonly [string, Facts])[];
 
 export const ownerKey = (group: string): string => `owner/${group}`;
 export const requestKey = (group: string): string => `request/${group}`;
@@ -30,7 +31,7 @@ export class Daemon {
   /** What the disk holds. */
   saved: NodeState;
   readonly rights = new Map<string, Ownership>();
-  readonly #facts = new Map<string, { readonly facts: readonly (readonly [string, Facts])[]; readonly at: number }>();
+  readonly #facts = new Map<string, { readonly facts: Told; readonly at: number }>();
   readonly #inbox: ((at: number) => Event)[] = [];
   #busy = false;
   #heard = false;
@@ -247,7 +248,7 @@ export class Daemon {
         this.#writes.delete(group);
         return this.own(group, { kind: 'unanswered', write });
       }
-      store.write(this.machine, ownerKey(group), JSON.stringify(record), expect, answered);
+      store.write(this.machine, ownerKey(group), record, expect, answered);
       this.later(200, () => ask(left - 1));
     };
     ask(5);
@@ -264,7 +265,7 @@ export class Daemon {
       const [kind, name = ''] = key.split('/');
       if (kind === 'owner')
         this.own(name, { kind: 'seen', order, record: value === null ? null : recordOf(value, order) });
-      if (kind === 'facts' && value) this.#facts.set(name, { facts: JSON.parse(value) as [], at: this.at });
+      if (kind === 'facts' && value) this.#facts.set(name, { facts: value as Told, at: this.at });
       if (kind === 'request') this.#asked(name, value);
     }
     if (!first) return;
@@ -273,12 +274,12 @@ export class Daemon {
         this.own(group, { kind: 'seen', order: revision, record: null });
   }
 
-  #asked(group: string, value: string | null): void {
+  #asked(group: string, value: object | null): void {
     const held = this.#requests.get(group);
     if (held !== undefined) this.feed({ kind: 'group-request-gone', group, id: held });
     this.#requests.delete(group);
     if (value === null) return;
-    const request = JSON.parse(value) as MoveRequest;
+    const request = value as MoveRequest;
     this.#requests.set(group, request.id);
     this.feed({ kind: 'group-requested', group, request });
   }
@@ -286,7 +287,7 @@ export class Daemon {
   #answer(group: string, id: string): void {
     const { store } = this.cluster;
     const now = store.get(requestKey(group));
-    if (now.value !== null && (JSON.parse(now.value) as MoveRequest).id === id)
+    if (now.value !== null && (now.value as MoveRequest).id === id)
       {
         store.write(this.machine, requestKey(group), null, now.revision, () => {});
         // Until it is gone: whoever asked waits for it.
@@ -321,7 +322,7 @@ export class Daemon {
 
   #beat(): void {
     if (this.#heard)
-      this.cluster.store.publish(this.machine, `facts/${this.machine.name}`, JSON.stringify(this.#allFacts()));
+      this.cluster.store.publish(this.machine, `facts/${this.machine.name}`, this.#allFacts());
     for (const group of this.cluster.groups) this.#copied(group);
     for (const name of Object.keys(this.policy.services))
       this.check(name, 'deep', this.node.services[name]?.epoch ?? 0);
@@ -393,7 +394,7 @@ export class Daemon {
 }
 
 /** As the shell reads it: the epoch of the write that takes it is its revision. */
-function recordOf(value: string, revision: number): OwnerRecord {
-  const record = JSON.parse(value) as OwnerRecord;
+function recordOf(value: object, revision: number): OwnerRecord {
+  const record = value as OwnerRecord;
   return record.epoch === 0 ? { ...record, epoch: revision } : record;
 }

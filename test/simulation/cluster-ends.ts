@@ -10,7 +10,6 @@ import type { Cluster } from './cluster-world.ts';
 function peace(c: Cluster): void {
   c.note('peace');
   c.quiet = true;
-  c.queue.runUntil(c.queue.now + 16_000);
   c.net.cut.clear();
   c.net.slow = false;
   c.store.slowMs = 0;
@@ -33,14 +32,17 @@ function peace(c: Cluster): void {
 
 export function heals(c: Cluster): void {
   peace(c);
-  for (let n = 0; n < 16; n++) {
-    c.queue.runUntil(c.queue.now + 10_000);
+  for (let n = 0; n < 20; n++) {
+    c.queue.runUntil(c.queue.now + 8_000);
     if (c.groups.every((group) => isWell(c, group))) break;
     for (const group of c.groups) {
       // Without a person a group may wait for ever, and says so.
       const { mode } = c.policies[group]?.failover ?? {};
-      if (c.groups.length && mode === 'manual' && n > 6 && !owned(c, group))
-        c.store.put(requestKey(group), JSON.stringify({ verb: 'failover', to: null, by: 'op', force: ['block', 'failed-before', 'data-loss', 'old-data'], id: `end${n}`, comment: '' }));
+      if (mode === 'manual' && n > 6 && !owned(c, group))
+        c.store.put(requestKey(group), {
+          ...{ verb: 'failover', to: null, by: 'op', id: `end${n}`, comment: '' },
+          force: ['block', 'failed-before', 'data-loss', 'old-data'],
+        });
       confirm(c, group, true);
       acknowledge(c, group);
     }
@@ -70,7 +72,7 @@ function settled(c: Cluster, group: string): void {
   if (active.length === 0 && c.groups.length > 1 && c.seed % 5 === 0) return excused(c, group);
   assert.is(active.length, 1, `I-24: ${group} is active on one node: ${roles(c, group)}`);
   const [home = ''] = active;
-  const record = JSON.parse(c.store.get(ownerKey(group)).value ?? 'null') as OwnerRecord | null;
+  const record = c.store.get(ownerKey(group)).value as OwnerRecord | null;
   assert.is(record?.node, home, 'the record says so');
   assert.ok(c.machine(home).answers(group), `its address answers: ${roles(c, group)}`);
   const names = c.policies[group]?.steps.map((step) => step.name) ?? [];

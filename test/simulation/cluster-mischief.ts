@@ -113,7 +113,7 @@ const state: readonly Trouble[] = [
 function ask(c: Cluster, group: string, request: Pick<MoveRequest, 'verb' | 'to' | 'by' | 'force'>): void {
   const number = ++c.requests;
   c.note(`${request.by} asks: ${request.verb} ${request.to ?? ''} ${request.force.join(',')}`);
-  c.store.put(requestKey(group), JSON.stringify({ ...request, id: `r${number}`, comment: '' }));
+  c.store.put(requestKey(group), { ...request, id: `r${number}`, comment: '' });
 }
 
 const people: readonly Trouble[] = [
@@ -137,7 +137,7 @@ export function confirm(c: Cluster, group: string, yes: boolean): void {
 }
 
 export function acknowledge(c: Cluster, group: string): void {
-  const { epoch } = JSON.parse(c.store.get(ownerKey(group)).value ?? '{"epoch":0}') as { epoch: number };
+  const { epoch } = (c.store.get(ownerKey(group)).value ?? { epoch: 0 }) as { epoch: number };
   c.acked.set(group, Math.max(c.acked.get(group) ?? 0, epoch));
   for (const daemon of c.daemons.values())
     if (daemon.alive)

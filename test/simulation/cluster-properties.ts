@@ -113,8 +113,10 @@ export class ClusterProperties implements Watcher {
     assert.is(JSON.stringify(again), JSON.stringify(decision), 'I-26: the same input, the same decision');
     const [, twice] = decide(daemon.policy, after, event);
     const acts = twice.filter(({ kind }) => kind === 'group-act' || kind === 'group-take');
-    const asked = event.kind === 'group-step' || event.kind === 'group-surveyed';
-    if (asked) assert.equal(acts, [], `I-27: ${event.kind} twice acts once`);
+    // Tried again at once, the same act is under way once more: its answers are told apart by the shell alone.
+    const acting = after.groups?.[event.group]?.saga?.acting;
+    const anew = event.kind === 'group-step' && acting?.step === event.step && acting.act === event.act;
+    if ((event.kind === 'group-step' && !anew) || event.kind === 'group-surveyed') assert.equal(acts, [], `I-27: ${event.kind} twice acts once`);
   }
 
   #take(daemon: Daemon, was: NonNullable<NodeState['groups']>[string], event: Surveyed): void {
@@ -190,7 +192,7 @@ export function simulateCluster(seed: number, trace: string[] | null = null): Cl
   cluster.store.onWrite = ({ key, value }) => {
     const [kind, group = ''] = key.split('/');
     if (kind !== 'owner') return;
-    const record = value === null ? null : (JSON.parse(value) as OwnerRecord);
+    const record = value as OwnerRecord | null;
     properties.written.set(group, { at: cluster.queue.now, record });
   };
   try {

@@ -48,7 +48,7 @@ export class Queue {
   }
 
   runUntil(end: number): void {
-    for (let n = 0; n < 60_000; n++) {
+    for (let n = 0; n < 200_000; n++) {
       const [first] = this.#heap;
       if (!first || first.at > end) {
         this.now = end;

@@ -6,7 +6,8 @@ import type { Queue } from './cluster-queue.ts';
 
 export interface Change {
   readonly key: string;
-  readonly value: string | null;
+  /** Plain and never changed, so that it need not be written out and read again. Null: it is not there. */
+  readonly value: object | null;
   readonly revision: number;
 }
 
@@ -80,7 +81,7 @@ export class Store {
     for (const work of waiting) work();
   }
 
-  #commit(key: string, value: string | null): number {
+  #commit(key: string, value: object | null): number {
     const change = { key, value, revision: ++this.revision };
     this.#log.push(change);
     this.#now.set(key, change);
@@ -90,7 +91,7 @@ export class Store {
   }
 
   /** One compared write. The answer comes, or it does not. */
-  write(machine: Machine, key: string, value: string | null, expect: number, answer: (a: Answer) => void): void {
+  write(machine: Machine, key: string, value: object | null, expect: number, answer: (a: Answer) => void): void {
     const net = this.#net;
     net.send(machine.name, STORE, () =>
       this.#serve(() => {
@@ -103,12 +104,12 @@ export class Store {
     );
   }
 
-  publish(machine: Machine, key: string, value: string): void {
+  publish(machine: Machine, key: string, value: object): void {
     this.#net.send(machine.name, STORE, () => this.#serve(() => void this.#commit(key, value)));
   }
 
   /** The administrator's own way in. */
-  put(key: string, value: string | null): void {
+  put(key: string, value: object | null): void {
     if (this.get(key).value !== value) this.#commit(key, value);
   }
 

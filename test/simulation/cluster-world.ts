@@ -78,7 +78,7 @@ export class Cluster {
     this.names = r.chance(0.5) ? ['n1', 'n2'] : ['n1', 'n2', 'n3'];
     this.groups = r.chance(0.8) ? ['mail'] : ['mail', 'list'];
     this.lifeMs = r.pick([1000, 2000]);
-    this.timing = { silenceMs: 3000, renewMs: r.pick([300, 500]), marginMs: 300, failsafeMs: 1000 };
+    this.timing = { silenceMs: 3000, renewMs: r.pick([400, 700]), marginMs: 300, failsafeMs: 1000 };
     this.watched = r.chance(0.4);
     this.policies = Object.fromEntries(this.groups.map((name) => [name, this.#makeGroup(name)]));
     for (const name of this.names) this.machines.set(name, new Machine(name, this.groups, this.queue, r));
