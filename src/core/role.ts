@@ -2,7 +2,18 @@
 // in takeover.ts; here a group comes, stays, and leaves, step by step.
 import type { GroupEffect, GroupEvent } from './group-events.ts';
 import type { OwnerRecord, Saga } from './group-types.ts';
-import { advance, answer, because, become, type GroupWork, report, set, survey, wake, WITHDRAWN } from './group-work.ts';
+import {
+  advance,
+  answer,
+  because,
+  become,
+  type GroupWork,
+  report,
+  set,
+  survey,
+  wake,
+  WITHDRAWN,
+} from './group-work.ts';
 import { acted, begin, troubleOf } from './saga.ts';
 import { consider, considerRequest, onSurvey } from './takeover.ts';
 
@@ -299,7 +310,11 @@ function onConfirmed(g: GroupWork, { yes, by }: Extract<GroupEvent, { kind: 'gro
 function onWoke(g: GroupWork): void {
   set(g, { wakeAt: null });
   if (g.state.saga) {
-    because(g, 'goes-on', `its steps go on; ${g.state.saga.steps.find(({ tries }) => tries > 0)?.name ?? 'none'} failed before`);
+    because(
+      g,
+      'goes-on',
+      `its steps go on; ${g.state.saga.steps.find(({ tries }) => tries > 0)?.name ?? 'none'} failed before`,
+    );
     return proceed(g);
   }
   if (g.state.role === 'active') return next(g);

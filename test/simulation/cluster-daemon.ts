@@ -3,7 +3,15 @@
 import { decide } from '../../src/core/decide.ts';
 import type { GroupEffect } from '../../src/core/group-events.ts';
 import type { Candidate, MoveRequest, OwnerRecord, Timing } from '../../src/core/group-types.ts';
-import { newOwnership, nextAt, own, type OwnEffect, type OwnEvent, type Ownership, untilOf } from '../../src/core/ownership.ts';
+import {
+  newOwnership,
+  nextAt,
+  own,
+  type OwnEffect,
+  type OwnEvent,
+  type Ownership,
+  untilOf,
+} from '../../src/core/ownership.ts';
 import type { Effect, Event, NodeState, Policy } from '../../src/core/types.ts';
 import type { Machine } from './cluster-machine.ts';
 import { Steps } from './cluster-steps.ts';
@@ -287,12 +295,11 @@ export class Daemon {
   #answer(group: string, id: string): void {
     const { store } = this.cluster;
     const now = store.get(requestKey(group));
-    if (now.value !== null && (now.value as MoveRequest).id === id)
-      {
-        store.write(this.machine, requestKey(group), null, now.revision, () => {});
-        // Until it is gone: whoever asked waits for it.
-        this.later(1000, () => this.#answer(group, id));
-      }
+    if (now.value !== null && (now.value as MoveRequest).id === id) {
+      store.write(this.machine, requestKey(group), null, now.revision, () => {});
+      // Until it is gone: whoever asked waits for it.
+      this.later(1000, () => this.#answer(group, id));
+    }
   }
 
   // ------------------------------------------------------------------------------------------------ the others
@@ -321,8 +328,7 @@ export class Daemon {
   }
 
   #beat(): void {
-    if (this.#heard)
-      this.cluster.store.publish(this.machine, `facts/${this.machine.name}`, this.#allFacts());
+    if (this.#heard) this.cluster.store.publish(this.machine, `facts/${this.machine.name}`, this.#allFacts());
     for (const group of this.cluster.groups) this.#copied(group);
     for (const name of Object.keys(this.policy.services))
       this.check(name, 'deep', this.node.services[name]?.epoch ?? 0);
@@ -344,7 +350,12 @@ export class Daemon {
     const others = cluster.names.filter((name) => name !== machine.name);
     const heard = new Map<string, Facts>();
     for (const other of others)
-      cluster.call(this, other, (peer) => peer.facts(group), (facts) => void heard.set(other, facts));
+      cluster.call(
+        this,
+        other,
+        (peer) => peer.facts(group),
+        (facts) => void heard.set(other, facts),
+      );
     this.later(SURVEY_MS, () => {
       const candidates = cluster.names.flatMap((name): Candidate[] => {
         if (name === machine.name) return [{ ...this.facts(group), reachable: true, ageMs: 0 }];

@@ -51,7 +51,9 @@ export function heals(c: Cluster): void {
 }
 
 const roles = (c: Cluster, group: string): string =>
-  [...c.daemons].map(([name, d]) => `${name} ${d.node.groups?.[group]?.role} (${d.node.groups?.[group]?.why.text})`).join('; ');
+  [...c.daemons]
+    .map(([name, d]) => `${name} ${d.node.groups?.[group]?.role} (${d.node.groups?.[group]?.why.text})`)
+    .join('; ');
 
 const owned = (c: Cluster, group: string): boolean =>
   [...c.daemons.values()].some((d) => d.node.groups?.[group]?.role === 'active');
@@ -99,6 +101,8 @@ function settled(c: Cluster, group: string): void {
 
 /** Two groups, and one node cannot carry both: somebody must be told. */
 function excused(c: Cluster, group: string): void {
-  const told = [...c.daemons.values()].some((d) => Object.keys(d.node.alarms).some((key) => key.startsWith(`group/${group}/`)));
+  const told = [...c.daemons.values()].some((d) =>
+    Object.keys(d.node.alarms).some((key) => key.startsWith(`group/${group}/`)),
+  );
   assert.ok(told, `I-22: ${group} is nowhere, and somebody is told`);
 }

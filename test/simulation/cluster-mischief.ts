@@ -40,7 +40,12 @@ const fault: readonly Trouble[] = [
   },
   (c, name) => {
     c.note(`${name}: SIGSTOP`);
-    during(c, span(c, 500, 9000), () => c.machine(name).halt(), () => c.machine(name).resume());
+    during(
+      c,
+      span(c, 500, 9000),
+      () => c.machine(name).halt(),
+      () => c.machine(name).resume(),
+    );
   },
   (c, name) => {
     c.note(`${name}: frozen`);
@@ -64,42 +69,87 @@ const fault: readonly Trouble[] = [
   cut((c, name) => [...bothWays(name, 'store'), ...others(c, name).map((other) => `${name}>${other}`)]),
   (c) => {
     c.note('no quorum');
-    during(c, span(c, 200, 7000), () => void (c.store.quorum = false), () => c.store.recover());
+    during(
+      c,
+      span(c, 200, 7000),
+      () => void (c.store.quorum = false),
+      () => c.store.recover(),
+    );
   },
   (c) => {
     c.note('slow store');
-    during(c, span(c, 500, 5000), () => void (c.store.slowMs = span(c, 100, 1800)), () => void (c.store.slowMs = 0));
+    during(
+      c,
+      span(c, 500, 5000),
+      () => void (c.store.slowMs = span(c, 100, 1800)),
+      () => void (c.store.slowMs = 0),
+    );
   },
   (c) => {
-    during(c, span(c, 500, 5000), () => void (c.net.slow = true), () => void (c.net.slow = false));
+    during(
+      c,
+      span(c, 500, 5000),
+      () => void (c.net.slow = true),
+      () => void (c.net.slow = false),
+    );
   },
   (c, name) => {
-    during(c, span(c, 500, 5000), () => c.slowDisk.add(name), () => c.slowDisk.delete(name));
+    during(
+      c,
+      span(c, 500, 5000),
+      () => c.slowDisk.add(name),
+      () => c.slowDisk.delete(name),
+    );
   },
 ];
 
 const state: readonly Trouble[] = [
   (c, name) => {
     c.note(`${name}: steps fail`);
-    during(c, span(c, 1000, 15_000), () => c.failing.add(name), () => c.failing.delete(name));
+    during(
+      c,
+      span(c, 1000, 15_000),
+      () => c.failing.add(name),
+      () => c.failing.delete(name),
+    );
   },
   (c, name, group) => {
     const place = c.machine(name).place(group);
     c.note(`${name}: ${group} does not stop`);
-    during(c, span(c, 1000, 15_000), () => void (place.hangs = true), () => void (place.hangs = false));
+    during(
+      c,
+      span(c, 1000, 15_000),
+      () => void (place.hangs = true),
+      () => void (place.hangs = false),
+    );
   },
   (c, name, group) => {
     const truth = c.truthOf(name, group);
-    during(c, span(c, 1000, 15_000), () => void (truth.unready = true), () => void (truth.unready = false));
+    during(
+      c,
+      span(c, 1000, 15_000),
+      () => void (truth.unready = true),
+      () => void (truth.unready = false),
+    );
   },
   (c, name, group) => {
     const truth = c.truthOf(name, group);
     const health = c.random.pick(['degraded', 'unknown', 'failing'] as const);
-    during(c, span(c, 1000, 15_000), () => void (truth.health = health), () => void (truth.health = 'ok'));
+    during(
+      c,
+      span(c, 1000, 15_000),
+      () => void (truth.health = health),
+      () => void (truth.health = 'ok'),
+    );
   },
   (c, name, group) => {
     const truth = c.truthOf(name, group);
-    during(c, span(c, 1000, 15_000), () => void (truth.maintenance = true), () => void (truth.maintenance = false));
+    during(
+      c,
+      span(c, 1000, 15_000),
+      () => void (truth.maintenance = true),
+      () => void (truth.maintenance = false),
+    );
   },
   (c, name, group) => {
     const truth = c.truthOf(name, group);
@@ -120,7 +170,12 @@ const people: readonly Trouble[] = [
   (c, name, group) => ask(c, group, { verb: 'switchover', to: name, by: 'op', force: [] }),
   (c, _name, group) => ask(c, group, { verb: 'switchover', to: null, by: 'op', force: [] }),
   (c, name, group) =>
-    ask(c, group, { verb: 'failover', to: name, by: 'op', force: c.random.chance(0.5) ? ['data-loss', 'old-data'] : [] }),
+    ask(c, group, {
+      verb: 'failover',
+      to: name,
+      by: 'op',
+      force: c.random.chance(0.5) ? ['data-loss', 'old-data'] : [],
+    }),
   (c, _name, group) => ask(c, group, { verb: 'failover', to: null, by: 'service mail', force: [] }),
   (c, _name, group) => c.store.put(requestKey(group), null),
   (c, _name, group) => confirm(c, group, c.random.chance(0.7)),
@@ -133,7 +188,8 @@ const people: readonly Trouble[] = [
 /** Told to every daemon, as the shell does. */
 export function confirm(c: Cluster, group: string, yes: boolean): void {
   for (const daemon of c.daemons.values())
-    if (daemon.alive) daemon.machine.process(() => daemon.alive && daemon.feed({ kind: 'group-confirmed', group, by: 'op', yes }));
+    if (daemon.alive)
+      daemon.machine.process(() => daemon.alive && daemon.feed({ kind: 'group-confirmed', group, by: 'op', yes }));
 }
 
 export function acknowledge(c: Cluster, group: string): void {

@@ -30,7 +30,8 @@ export function checkTake(take: Take): void {
     assert.ok(!self.maintenance, 'I-11: nothing comes to a node in maintenance');
     assert.ok(self.settled, 'I-11: nothing comes before the first round is complete');
   }
-  if (policy.standby === 'running') assert.ok(self.health === 'ok' || self.health === 'degraded', 'I-5: not to what fails');
+  if (policy.standby === 'running')
+    assert.ok(self.health === 'ok' || self.health === 'degraded', 'I-5: not to what fails');
   const capacity = daemon.policy.cluster?.nodes[name]?.capacity ?? null;
   if (capacity !== null) assert.ok(self.load + 1 <= capacity, 'no node carries more than it can');
   data(take, policy);
@@ -90,7 +91,9 @@ function data({ daemon, was, event }: Take, policy: GroupPolicy): void {
   assert.ok(state === 'healthy' || state === 'synchronizing', `I-6: a copy that is ${state} is not taken`);
   const { gate } = policy;
   const near =
-    gate.kind === 'rpo' ? lagMs !== null && lagMs <= gate.ms : queue !== null && queue <= (gate.kind === 'within' ? gate.units : 0);
+    gate.kind === 'rpo'
+      ? lagMs !== null && lagMs <= gate.ms
+      : queue !== null && queue <= (gate.kind === 'within' ? gate.units : 0);
   assert.ok(near, 'I-6: no more is lost than is allowed');
 }
 
@@ -101,5 +104,9 @@ function site({ daemon, was, event }: Take, policy: GroupPolicy): void {
   const home = was.owner ? nodes[was.owner.node]?.site : nodes[policy.nodes[0] ?? '']?.site;
   if (home !== 'home') return;
   const lives = event.survey.candidates.filter((one) => one.reachable && nodes[one.node]?.site === 'home');
-  assert.equal(lives.map(({ node }) => node), [], 'another site is for the day when this one is gone');
+  assert.equal(
+    lives.map(({ node }) => node),
+    [],
+    'another site is for the day when this one is gone',
+  );
 }

@@ -47,7 +47,12 @@ export class ClusterProperties implements Watcher {
   owned(
     daemon: Daemon,
     group: string,
-    move: { readonly before: Ownership; readonly after: Ownership; readonly kind: OwnEvent['kind']; readonly effects: readonly OwnEffect[] },
+    move: {
+      readonly before: Ownership;
+      readonly after: Ownership;
+      readonly kind: OwnEvent['kind'];
+      readonly effects: readonly OwnEffect[];
+    },
   ): void {
     const { cluster } = this;
     const { after, effects, kind } = move;
@@ -57,7 +62,8 @@ export class ClusterProperties implements Watcher {
       if (this.#trace && effect.kind !== 'write' && effect.kind !== 'renewed')
         this.#say(name, `own ${group} ${kind} -> ${told(effect)}`);
       if (effect.kind === 'took') this.#took(daemon, group, effect);
-      if (effect.kind === 'write') assert.ok(effect.record.write > move.before.writes, 'every try has a number of its own');
+      if (effect.kind === 'write')
+        assert.ok(effect.record.write > move.before.writes, 'every try has a number of its own');
     }
     if (after.hold)
       assert.ok(clock < untilOf(timing, after) - timing.marginMs, 'I-2: nobody holds on beyond T less its margin');
@@ -74,7 +80,10 @@ export class ClusterProperties implements Watcher {
       const writing = other.right(group).writing;
       if (writing?.kind === 'release' && writing.record.state === 'released') continue;
       const left = other.until(group) - other.machine.clock;
-      assert.ok(left <= 0, `I-3: ${daemon.machine.name} takes it, and ${other.machine.name} has ${left.toFixed(0)} ms left`);
+      assert.ok(
+        left <= 0,
+        `I-3: ${daemon.machine.name} takes it, and ${other.machine.name} has ${left.toFixed(0)} ms left`,
+      );
     }
   }
 
@@ -85,8 +94,7 @@ export class ClusterProperties implements Watcher {
     const { name } = daemon.machine;
     if (this.#trace && 'group' in event)
       this.#say(name, `${event.kind} ${brief(event)} -> ${whys.map(reasonOf).join(' | ')}`);
-    for (const effect of effects)
-      if (effect.kind === 'repair') this.#repair(daemon, effect.service);
+    for (const effect of effects) if (effect.kind === 'repair') this.#repair(daemon, effect.service);
     if (!('group' in event)) return;
     const was = before.groups?.[event.group];
     const is = after.groups?.[event.group];
@@ -116,7 +124,8 @@ export class ClusterProperties implements Watcher {
     // Tried again at once, the same act is under way once more: its answers are told apart by the shell alone.
     const acting = after.groups?.[event.group]?.saga?.acting;
     const anew = event.kind === 'group-step' && acting?.step === event.step && acting.act === event.act;
-    if ((event.kind === 'group-step' && !anew) || event.kind === 'group-surveyed') assert.equal(acts, [], `I-27: ${event.kind} twice acts once`);
+    if ((event.kind === 'group-step' && !anew) || event.kind === 'group-surveyed')
+      assert.equal(acts, [], `I-27: ${event.kind} twice acts once`);
   }
 
   #take(daemon: Daemon, was: NonNullable<NodeState['groups']>[string], event: Surveyed): void {
@@ -167,7 +176,9 @@ export class ClusterProperties implements Watcher {
 
 function told(effect: OwnEffect): string {
   const { kind, ...rest } = effect;
-  const text = JSON.stringify(rest, (key, value: unknown) => (['schema', 'boot', 'write'].includes(key) ? undefined : value));
+  const text = JSON.stringify(rest, (key, value: unknown) =>
+    ['schema', 'boot', 'write'].includes(key) ? undefined : value,
+  );
   return `${kind} ${text.slice(0, 260)}`;
 }
 

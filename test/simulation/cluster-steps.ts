@@ -86,9 +86,12 @@ export class Steps {
     const { cluster } = this.#daemon;
     const { act, step } = job;
     const later = (ms: number, run: () => void): void => this.#daemon.later(ms, run);
-    if (act === 'flush') return later(20 + cluster.random.int(300), () => done(cluster.flush(this.#daemon, job.group), 'flush'));
+    if (act === 'flush')
+      return later(20 + cluster.random.int(300), () => done(cluster.flush(this.#daemon, job.group), 'flush'));
     if (act === 'prepare' || act === 'unprepare')
-      return later(10 + cluster.random.int(60), () => done(act === 'unprepare' || !cluster.fails(this.#machine.name), act));
+      return later(10 + cluster.random.int(60), () =>
+        done(act === 'unprepare' || !cluster.fails(this.#machine.name), act),
+      );
     if (cluster.fails(this.#machine.name) && act === 'do') return later(20, () => done(false, 'it failed'));
     if (step === 'service') return act === 'do' ? this.#startService(job, done) : this.#stopService(job, done);
     if (step === 'address') return act === 'do' ? this.#addAddress(job, done) : this.#removeAddress(job, done);
@@ -129,7 +132,9 @@ export class Steps {
       if (!place.hangs) place.service = false;
       this.#daemon.cluster.changed('stop', this.#machine.name, job.group);
     });
-    this.#daemon.later(place.hangs ? job.timeoutMs : ms + 1, () => done(!place.service, place.service ? 'it hangs' : 'down'));
+    this.#daemon.later(place.hangs ? job.timeoutMs : ms + 1, () =>
+      done(!place.service, place.service ? 'it hangs' : 'down'),
+    );
   }
 
   // ------------------------------------------------------------------------------------------------ the address
@@ -181,7 +186,15 @@ export class Steps {
     const { hold } = this.#daemon.right(group);
     const chain = this.#chains.get(key) ?? [];
     if (!hold || chain.length > 0 || !this.#held.has(group) || !this.#fits(group, hold.epoch)) return;
-    const rest = { act: 'do', force: false, epoch: hold.epoch, turn: -2, from: null, planned: true, timeoutMs: 1000 } as const;
+    const rest = {
+      act: 'do',
+      force: false,
+      epoch: hold.epoch,
+      turn: -2,
+      from: null,
+      planned: true,
+      timeoutMs: 1000,
+    } as const;
     const job: Job = { ...rest, group, step: 'address', done: () => {}, aborted: false };
     this.#chains.set(key, chain);
     chain.push(job);
@@ -218,7 +231,8 @@ export class Steps {
   #fence(job: Job, done: Done): void {
     const { cluster } = this.#daemon;
     const { from, act, planned } = job;
-    if (act === 'undo' || planned || from === null || from === this.#machine.name) return done(true, 'nothing to fence');
+    if (act === 'undo' || planned || from === null || from === this.#machine.name)
+      return done(true, 'nothing to fence');
     this.#daemon.later(100 + cluster.random.int(800), () => {
       if (cluster.fails(this.#machine.name)) return done(false, 'the fence does not answer');
       cluster.powerOff(from);

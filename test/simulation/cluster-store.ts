@@ -97,8 +97,7 @@ export class Store {
       this.#serve(() => {
         const now = this.get(key);
         const there = now.value === null ? 0 : now.revision;
-        const said: Answer =
-          there === expect ? { ok: true, revision: this.#commit(key, value) } : { ok: false, now };
+        const said: Answer = there === expect ? { ok: true, revision: this.#commit(key, value) } : { ok: false, now };
         net.send(STORE, machine.name, () => machine.process(() => answer(said)));
       }),
     );

@@ -127,7 +127,11 @@ export class Cluster {
     const nodes = Object.fromEntries(
       this.names.map((one) => [
         one,
-        { site: this.seed % 4 === 0 && one === 'n3' ? 'far' : 'home', capacity: this.seed % 5 === 0 ? 1 : null, paths: [] },
+        {
+          site: this.seed % 4 === 0 && one === 'n3' ? 'far' : 'home',
+          capacity: this.seed % 5 === 0 ? 1 : null,
+          paths: [],
+        },
       ]),
     );
     return makePolicy(Object.fromEntries(names.map((one) => [one, servicePolicy({ stableMs: 5000 })])), {
