@@ -102,6 +102,8 @@ function waitFor(g: GroupWork, seen: Survey): Wait | null {
   // The first time, our own of before, handed over, or asked for by a person: nobody is passed over by it.
   if (owner === null || owner.node === g.node || (request && !isService(request))) return null;
   if (owner.state === 'released' && owner.reason !== 'failover') return null;
+  // Handed over to this node by one that asked all of this before it let go: now nobody has it.
+  if (owner.state === 'released' && owner.to === g.node) return null;
   // It could not be brought up there, and goes back to where it was.
   if (owner.state === 'released' && owner.data?.node === g.node) return null;
   if (g.hands === 'tilt') return { rule: 'tilt', text: 'the observer distrusts its eyes', ms: LOOK_AGAIN_MS };
