@@ -48,7 +48,8 @@ const simulation = join(root, 'dist/test/simulation/cli.js');
 const lint = () => run('lint', [tool('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings', ...FOLDERS]);
 const format = () => run('format', [tool('@biomejs/biome/bin/biome'), 'format', ...FOLDERS]);
 const unit = () => run('unit tests', ['dist/test/run.js', 'unit'], { QUIET: '1' });
-const simulate = async () => !existsSync(simulation) || run('simulation', [simulation, '--runs', '2000']);
+const simulate = async () =>
+  !existsSync(simulation) || run('simulation', [simulation, '--runs', '2000', '--clusters', '500']);
 
 const started = performance.now();
 const typed = await run('types', [join(root, 'scripts/setup.mjs'), '--quiet']);

@@ -75,12 +75,20 @@ export function elect(question: Question): Election {
   return { chosen, order, refused, loss: won?.replication ? lossOf(won.replication) : null };
 }
 
-/** Near sites first, in the order of the group's list. */
-function ranked({ policy, nodes, owner }: Question, may: readonly string[]): readonly string[] {
+/** Whoever has it and lives goes on; then near sites, in the order of the group's list. */
+function ranked(question: Question, may: readonly string[]): readonly string[] {
+  const { policy, nodes, owner } = question;
   const home = homeOf(policy, nodes, owner);
   const far = (node: string): number => (isFar(nodes, node, home) ? 1 : 0);
-  return [...may].sort((a, b) => far(a) - far(b) || policy.nodes.indexOf(a) - policy.nodes.indexOf(b));
+  const goesOn = (node: string): number => (resumes(question, node) ? 0 : 1);
+  return [...may].sort(
+    (a, b) => goesOn(a) - goesOn(b) || far(a) - far(b) || policy.nodes.indexOf(a) - policy.nodes.indexOf(b),
+  );
 }
+
+/** Its daemon began anew, and it is still the owner: nothing moves, and what is in place stays. */
+const resumes = ({ kind, owner }: Question, node: string): boolean =>
+  kind === 'failover' && owner?.state === 'held' && owner.node === node;
 
 /** The site where the group lives: that of its owner, or of the node that is wanted most. */
 function homeOf(policy: GroupPolicy, nodes: Question['nodes'], owner: OwnerRecord | null): string | null {
@@ -92,19 +100,22 @@ const isFar = (nodes: Question['nodes'], node: string, home: string | null): boo
   home !== null && (nodes[node]?.site ?? home) !== home;
 
 function objections(question: Question, node: string, candidate: Candidate | undefined): readonly Refusal[] {
-  const { policy, nodes, owner, kind, to, without } = question;
+  const { policy, nodes, owner, kind, to, without, survey } = question;
   const against: Refusal[] = [];
   const say = (rule: RefusalRule, text: string): void => void against.push({ node, rule, text });
   if (to !== null && to !== node) say('not-asked-for', `${to} was asked for`);
   if (kind === 'move' && owner?.node === node && owner.state === 'held') say('is-active', 'it is active already');
   if (without.includes(node)) say('failed-before', 'it tried and could not bring the group up');
-  if (!candidate || !candidate.reachable) {
+  const again = resumes(question, node);
+  // What a silent owner said before it fell silent is no sign of life.
+  const silent = again && candidate?.ageMs !== 0 && !survey.answering.includes(node);
+  if (!candidate || !candidate.reachable || silent) {
     const age = candidate?.ageMs ?? null;
     say('unreachable', age === null ? 'nothing is known of it' : `not heard for ${Math.round(age / 1000)} s`);
     return against;
   }
-  if (candidate.maintenance) say('maintenance', 'it is in maintenance');
-  if (!candidate.settled) say('settling', 'it has just started and does not know enough yet');
+  if (candidate.maintenance && !again) say('maintenance', 'it is in maintenance');
+  if (!candidate.settled && !again) say('settling', 'it has just started and does not know enough yet');
   for (const text of candidate.unready.slice(0, 8)) say('not-ready', text);
   if (policy.standby === 'running' && (candidate.health === 'failing' || candidate.health === 'unknown'))
     say('not-well', `its services there are ${candidate.health}`);

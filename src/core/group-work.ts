@@ -59,11 +59,15 @@ export function survey(g: GroupWork, why: NonNullable<GroupState['surveying']>):
   g.effects.push({ kind: 'group-survey', group: g.name, turn: g.state.turn });
 }
 
+/** A request that was withdrawn while the group was leaving because of it: nobody waits for its end. */
+export const WITHDRAWN = '';
+
 export function answer(g: GroupWork, ok: boolean, text: string): void {
   const { request } = g.state;
   if (!request) return;
-  g.effects.push({ kind: 'group-answer', group: g.name, id: request.id, ok, text });
-  set(g, { request: null });
+  if (request.id !== WITHDRAWN) g.effects.push({ kind: 'group-answer', group: g.name, id: request.id, ok, text });
+  // What a person was asked because of it is over with it.
+  set(g, { request: null, ...(g.state.role === 'active' ? { ask: null } : {}) });
 }
 
 export function report(g: GroupWork, saga: Saga, ok: boolean, text: string): void {

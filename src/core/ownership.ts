@@ -140,7 +140,7 @@ export function nextAt(timing: Timing, o: Ownership): number {
     const ask = o.asking ? Number.POSITIVE_INFINITY : Math.max(o.hold.goodAt + timing.failsafeMs, o.askAt);
     return Math.min(renew, ask, deadlineOf(timing, o));
   }
-  return o.seen && o.vacant !== o.seen.order ? vacantAt(timing, o) : Number.POSITIVE_INFINITY;
+  return o.seen && o.vacant !== o.seen.order && !o.writing ? vacantAt(timing, o) : Number.POSITIVE_INFINITY;
 }
 
 const lastSent = (o: Ownership): number => o.sent.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
@@ -153,10 +153,12 @@ const isOwn = ({ seen, node, boot }: Ownership): boolean =>
 function vacantAt(timing: Timing, o: Ownership): number {
   if (o.hold || !o.seen) return Number.POSITIVE_INFINITY;
   const { record, at } = o.seen;
-  if (!record) return o.startedAt + timing.silenceMs;
-  // Handed over, or our own of a life before under this very kernel: nobody else can hold anything by it.
-  if (record.state === 'released' && (record.to === null || record.to === o.node)) return at;
-  if (isOwn(o)) return at;
+  // Handed over: nobody else can hold anything by it.
+  if (record?.state === 'released' && (record.to === null || record.to === o.node)) return at;
+  // Our own of a life before under this very kernel. Or a try of ours that was given up as unanswered and came to be
+  // written late, after we promised its owner to leave it to him: the promise stands.
+  if (isOwn(o)) return Math.max(at, o.promisedUntil);
+  // A record that is gone says nothing about whoever held it: it may not have heard of it yet.
   return Math.max(at, o.startedAt, o.promisedUntil - timing.silenceMs) + timing.silenceMs;
 }
 
@@ -171,7 +173,7 @@ export function own(timing: Timing, o: Ownership, event: OwnEvent): OwnMove {
 function decideOwn(timing: Timing, o: Ownership, event: OwnEvent): OwnMove {
   switch (event.kind) {
     case 'seen':
-      return saw(o, event.order, event.record, event.at);
+      return saw(timing, o, event.order, event.record, event.at);
     case 'take':
       return take(timing, o, event);
     case 'written':
@@ -199,12 +201,25 @@ const epochOf = (order: number, record: OwnerRecord): number => (record.epoch ==
 
 const ours = (o: Ownership, record: OwnerRecord): boolean => record.node === o.node && record.instance === o.instance;
 
-function saw(o: Ownership, order: number, record: OwnerRecord | null, at: number): OwnMove {
+function saw(timing: Timing, o: Ownership, order: number, record: OwnerRecord | null, at: number): OwnMove {
   if (o.seen && order <= o.seen.order) return [o, []];
-  const seen: Seen = { order, record: record && { ...record, epoch: epochOf(order, record) }, at };
+  // Found on record before its answer came, or in its place.
+  if (record && ours(o, record) && record.write === o.writing?.record.write)
+    return written(timing, o, record.write, order, at);
+  // Looked at again and still not there: since when it is not there does not change.
+  const since = !record && o.seen && !o.seen.record ? o.seen.at : at;
+  const seen: Seen = { order, record: record && { ...record, epoch: epochOf(order, record) }, at: since };
   const next = { ...o, seen };
-  if (o.hold && order > o.hold.revision && !(record && ours(o, record))) return lose(next, 'taken');
+  if (o.hold && order > o.hold.revision && !(record && ours(o, record))) return passed(next) ?? lose(next, 'taken');
   return tellOwner(next);
+}
+
+/** Everything was taken back and the release was on its way when somebody else took it: it is released. */
+function passed(o: Ownership): OwnMove | null {
+  if (!o.hold || o.writing?.kind !== 'release' || o.writing.record.state !== 'released') return null;
+  const { epoch } = o.hold;
+  const [next, told] = tellOwner({ ...o, hold: null, writing: null, asking: false });
+  return [next, [{ kind: 'abandon' }, { kind: 'released', epoch }, ...told]];
 }
 
 /** Says who owns it when more changed than the renewal. */
@@ -222,7 +237,9 @@ type More = Pick<OwnerRecord, 'state' | 'to' | 'failed' | 'taken' | 'epoch' | 'r
 function write(o: Ownership, kind: Writing['kind'], expect: number, at: number, more: More): OwnMove {
   const number = o.writes + 1;
   const { node, instance, boot, data } = o;
-  const record: OwnerRecord = { schema: 1, node, instance, boot, write: number, data, ...more };
+  // Last, because `more` may be a whole record of an earlier try: two tries under one number could not be told apart,
+  // and the sending of the later would be believed of the earlier.
+  const record: OwnerRecord = { ...more, schema: 1, node, instance, boot, write: number, data };
   const sent = [...o.sent, { write: number, at }].slice(-SENT_MAX);
   const writing = { kind, record, expect, sentAt: at };
   return [{ ...o, writes: number, sent, writing }, [{ kind: 'write', record, expect }]];
@@ -231,19 +248,27 @@ function write(o: Ownership, kind: Writing['kind'], expect: number, at: number, 
 function take(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 'take' }>): OwnMove {
   if (o.hold || o.writing || !o.seen || event.at < vacantAt(timing, o)) return [o, [{ kind: 'beaten' }]];
   const { record, order } = o.seen;
-  const again = record !== null && record.node === o.node && record.state === 'held';
-  const handed = record?.state === 'released' && record.reason !== 'failover';
-  const taken = record === null ? 'first' : again ? 'resumed' : handed ? 'planned' : 'failover';
+  const taken = takenFrom(o.node, record);
   const data = record?.data ?? null;
   const failed = event.failed;
   const expect = record === null ? 0 : order;
-  return write({ ...o, data, failed, before: record }, 'take', expect, event.at, {
+  // A take of ours that came too late to be used: whose right it was before has not changed.
+  const before = record && ours(o, record) && o.before ? o.before : record;
+  return write({ ...o, data, failed, before }, 'take', expect, event.at, {
     epoch: 0,
     taken,
     state: 'held',
     to: null,
     failed,
   });
+}
+
+function takenFrom(node: string, record: OwnerRecord | null): OwnerRecord['taken'] {
+  if (record === null) return 'first';
+  if (record.state === 'held' && record.node === node)
+    // Taken, and never in service here: it is still what it was, and whoever had it may not be gone.
+    return record.data?.node === node ? 'resumed' : record.taken;
+  return record.state === 'released' && record.reason !== 'failover' ? 'planned' : 'failover';
 }
 
 function renew(o: Ownership, hold: Hold, at: number): OwnMove {
@@ -277,15 +302,18 @@ function written(timing: Timing, o: Ownership, number: number, revision: number,
   const promisedAt = o.hold?.promisedAt ?? Number.NEGATIVE_INFINITY;
   const hold: Hold = { epoch, revision, goodAt: sentAt, promisedAt };
   // It came so late that others may already believe us silent: the right is on record, and not to be used.
-  if (at >= sentAt + timing.silenceMs - timing.marginMs && kind === 'take') return [free, [{ kind: 'beaten' }]];
+  if (at >= sentAt + timing.silenceMs - timing.marginMs && kind === 'take') {
+    const [told, effects] = tellOwner(free);
+    return [told, [...effects, { kind: 'beaten' }]];
+  }
   const held = { ...free, hold };
   if (kind === 'renew') {
     const [told, effects] = tellOwner(held);
     return [told, [{ kind: 'renewed' }, ...effects]];
   }
   // Before our own write was seen: whose right it was.
-  const before = o.before;
-  const [told, effects] = tellOwner(held);
+  const { before } = o;
+  const [told, effects] = tellOwner({ ...held, before: null });
   return [told, [{ kind: 'took', epoch, taken: record.taken, before }, ...effects, { kind: 'renewed' }]];
 }
 
@@ -297,15 +325,22 @@ function refused(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 
     if (current.record.write === event.write) return written(timing, o, event.write, current.revision, at);
     // An earlier try of ours, whose answer was lost, stands there: it counts from its own sending, and we go on on it.
     const sent = o.sent.find((one) => one.write === current.record.write);
+    if (sent && writing.kind === 'release' && current.record.state !== 'held')
+      return written(timing, o, event.write, current.revision, at);
     if (o.hold && sent) {
       const hold = { ...o.hold, revision: current.revision, goodAt: Math.max(o.hold.goodAt, sent.at) };
       const { kind, record } = writing;
       return write({ ...o, hold, writing: null }, kind, current.revision, at, record);
     }
   }
+  const gone = current && !ours(o, current.record) ? passed(o) : null;
+  if (gone) {
+    const [next, effects] = saw(timing, gone[0], current?.revision ?? 0, current?.record ?? null, at);
+    return [next, [...gone[1], ...effects]];
+  }
   const free = { ...o, writing: null };
   const [next, effects] = current
-    ? saw({ ...free, hold: null }, current.revision, current.record, at)
+    ? saw(timing, { ...free, hold: null }, current.revision, current.record, at)
     : ([{ ...free, hold: null }, []] as const);
   if (o.hold) return [{ ...next, asking: false }, [{ kind: 'lost', epoch: o.hold.epoch, reason: 'taken' }, ...effects]];
   return [next, [...effects, { kind: 'beaten' }]];

@@ -2,7 +2,18 @@
 // in takeover.ts; here a group comes, stays, and leaves, step by step.
 import type { GroupEffect, GroupEvent } from './group-events.ts';
 import type { OwnerRecord, Saga } from './group-types.ts';
-import { advance, answer, because, become, type GroupWork, report, set, survey, wake } from './group-work.ts';
+import {
+  advance,
+  answer,
+  because,
+  become,
+  type GroupWork,
+  report,
+  set,
+  survey,
+  wake,
+  WITHDRAWN,
+} from './group-work.ts';
 import { acted, begin, troubleOf } from './saga.ts';
 import { consider, considerRequest, onSurvey, takeAgain } from './takeover.ts';
 
@@ -15,7 +26,11 @@ export function decideGroup(g: GroupWork, event: GroupEvent): void {
       set(g, { known: true, vacantSince: g.state.vacantSince ?? g.at });
       return event.own ? takeAgain(g) : consider(g);
     case 'group-surveyed':
-      return onSurvey(g, event.survey, event.hours);
+      onSurvey(g, event.survey, event.hours);
+      // Ours of before, and somebody else is to have it now: what is left here goes, so that it can.
+      if (g.state.why.rule === 'another' && g.state.owner?.node === g.node && g.state.dirty && !g.state.saga)
+        cleanUp(g, g.state.owner);
+      return;
     case 'group-took':
       return onTook(g, event);
     case 'group-beaten':
@@ -31,8 +46,7 @@ export function decideGroup(g: GroupWork, event: GroupEvent): void {
     case 'group-requested':
       return onRequest(g, event);
     case 'group-request-gone':
-      if (g.state.request?.id === event.id && g.state.saga?.kind !== 'down') set(g, { request: null });
-      return;
+      return onRequestGone(g, event.id);
     case 'group-confirmed':
       return onConfirmed(g, event);
     case 'group-acked':
@@ -106,14 +120,17 @@ function onTook(g: GroupWork, event: Extract<GroupEvent, { kind: 'group-took' }>
     g.effects.push({ kind: 'group-release', group: g.name, epoch, ...giving });
     return;
   }
-  const planned = before === null || before.state === 'released' || taken === 'resumed' || before.node === g.node;
-  const start = { kind: 'up', epoch, from: before?.node ?? null, to: g.node, planned, force: false } as const;
+  const planned = taken !== 'failover' || before?.state === 'released';
+  // Our own take of before that was never used: it was taken from whoever made the newest data.
+  const unused = taken === 'failover' && before?.node === g.node;
+  const from = (unused ? before.data?.node : before?.node) ?? null;
+  const start = { kind: 'up', epoch, from, to: g.node, planned, force: false } as const;
   become(g, 'activating', { epoch, vacantSince: null, dirty: true, saga: begin(g.policy, start, g.at) });
   because(g, `taken-${taken}`, `taken under epoch ${epoch} (${taken}); its steps are done now`);
   if (taken === 'failover')
     g.once.push({
       event: 'failover',
-      summary: `${g.name}: ${before?.node ?? 'nobody'} gave it up or fell silent; ${g.node} takes it`,
+      summary: `${g.name}: ${from ?? 'nobody'} gave it up or fell silent; ${g.node} takes it`,
       action: 'its steps are done',
     });
   proceed(g);
@@ -165,6 +182,8 @@ function couldNot(g: GroupWork, saga: Saga): void {
   set(g, { failedAt: g.at, saga: null, dirty: false });
   because(g, 'activation-failed', text);
   g.once.push({ event: 'move-failed', summary: `${g.name}: ${text}`, action: 'another node may try' });
+  const { request } = g.state;
+  if (request && (request.to === null || request.to === g.node)) answer(g, false, text);
   const failed = [...new Set([...(g.state.owner?.failed ?? []), g.node])];
   release(g, saga.epoch, { state: 'released', to: null, failed, reason: 'failover' });
 }
@@ -206,7 +225,10 @@ function gone(g: GroupWork): void {
 
 function onReleased(g: GroupWork, epoch: number): void {
   if (g.state.epoch !== epoch) return;
-  become(g, 'standby', { epoch: null, request: null });
+  // What others ask for stays until it is answered; what only we wanted, or nobody wants any more, is over.
+  const { request } = g.state;
+  const over = request?.id === WITHDRAWN || request?.verb === 'switchback';
+  become(g, 'standby', { epoch: null, request: over ? null : request });
   because(g, 'released', `the right of epoch ${epoch} was given back`);
 }
 
@@ -236,7 +258,7 @@ function onStep(g: GroupWork, event: Extract<GroupEvent, { kind: 'group-step' }>
   if (next.direction === 'back' && saga.direction === 'forward') turned(g, next);
   const stuck = next.force || next.direction === 'back' ? troubleOf(next) : null;
   // Nothing is known to be undone: nobody starts elsewhere by our word, and a person is told.
-  if (stuck && stuck.tries >= 3 && g.state.role === 'deactivating')
+  if (stuck && stuck.tries >= 3 && (g.state.role === 'deactivating' || next.direction === 'back'))
     set(g, { role: 'blocked', since: g.at, why: { rule: 'stuck', text: `${stuck.name}: ${stuck.detail}` } });
   proceed(g);
 }
@@ -257,7 +279,8 @@ function turned(g: GroupWork, saga: Saga): void {
 function onRequest(g: GroupWork, { request }: Extract<GroupEvent, { kind: 'group-requested' }>): void {
   const { request: held, saga, role } = g.state;
   if (held?.id === request.id) return;
-  if (held || saga?.kind === 'down') {
+  // Whoever does not have it has nothing to say about it.
+  if (g.state.epoch !== null && (held || saga?.kind === 'down')) {
     g.effects.push({
       ...{ kind: 'group-answer', group: g.name, id: request.id, ok: false, text: 'a move is under way' },
     });
@@ -267,6 +290,13 @@ function onRequest(g: GroupWork, { request }: Extract<GroupEvent, { kind: 'group
   because(g, 'asked', `${request.verb}${request.to ? ` to ${request.to}` : ''} asked for by ${request.by}`);
   if (role === 'active') return survey(g, 'request');
   considerRequest(g);
+}
+
+function onRequestGone(g: GroupWork, id: string): void {
+  const { request, saga } = g.state;
+  if (request?.id !== id) return;
+  const leaving = saga?.kind === 'down' && !saga.force;
+  set(g, { request: leaving ? { ...request, id: WITHDRAWN } : null });
 }
 
 function onConfirmed(g: GroupWork, { yes, by }: Extract<GroupEvent, { kind: 'group-confirmed' }>): void {
@@ -279,7 +309,14 @@ function onConfirmed(g: GroupWork, { yes, by }: Extract<GroupEvent, { kind: 'gro
 
 function onWoke(g: GroupWork): void {
   set(g, { wakeAt: null });
-  if (g.state.saga) return proceed(g);
+  if (g.state.saga) {
+    because(
+      g,
+      'goes-on',
+      `its steps go on; ${g.state.saga.steps.find(({ tries }) => tries > 0)?.name ?? 'none'} failed before`,
+    );
+    return proceed(g);
+  }
   if (g.state.role === 'active') return next(g);
   consider(g);
 }

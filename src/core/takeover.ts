@@ -29,7 +29,12 @@ export function onSurvey(g: GroupWork, seen: Survey, hours: boolean): void {
   const { surveying } = g.state;
   set(g, { surveying: null });
   if (surveying === 'vacant') return onVacant(g, seen);
-  if (g.state.role !== 'active' || g.state.saga) return;
+  if (g.state.role !== 'active') return;
+  if (g.state.saga) {
+    const step = g.state.saga.steps.find(({ place }) => place !== 'in')?.name ?? 'a step';
+    if (surveying === 'request') answer(g, false, `it has not wholly arrived here yet: ${step} is not in place`);
+    return;
+  }
   if (surveying === 'request') return onRequested(g, seen);
   if (surveying === 'switchback') return onSwitchback(g, seen, hours);
 }
@@ -41,13 +46,15 @@ function onVacant(g: GroupWork, seen: Survey): void {
   if (role !== 'standby' || vacantSince === null) return;
   const election = elect({
     ...{ policy: g.policy, nodes: g.cluster.nodes, survey: seen, owner, kind: 'failover' },
-    ...{ to: request?.to ?? null, force: request?.force ?? [], without: owner?.failed ?? [] },
+    ...{ to: request?.to ?? null, force: request?.force ?? [], without: failedLately(g, seen) },
   });
   set(g, { refused: election.refused, speaks: speaks(g, election, seen) });
   const { silenceMs } = g.cluster.timing;
   if (election.chosen !== g.node) {
     const text = election.chosen === null ? 'no node may take it' : `${election.chosen} is to take it`;
     because(g, election.chosen === null ? 'nobody' : 'another', text, election);
+    // What cannot be done is not waited for, and does not keep others from doing what can.
+    if (election.chosen === null && request?.to && g.state.speaks) answer(g, false, refusals(election));
     return wake(g, silenceMs);
   }
   const wait = waitFor(g, seen);
@@ -64,6 +71,18 @@ function onVacant(g: GroupWork, seen: Survey): void {
   because(g, 'take', 'this node is to take it', election);
   g.effects.push({ kind: 'group-take', group: g.name, turn: g.state.turn, failed: owner?.failed ?? [] });
 }
+
+/** Who tried and could not is not asked again for as long as another failover would be held back. */
+function failedLately(g: GroupWork, seen: Survey): readonly string[] {
+  const ago = (node: string): number => seen.candidates.find((one) => one.node === node)?.failedMsAgo ?? 0;
+  return (g.state.owner?.failed ?? []).filter((node) => ago(node) < g.policy.blockMs);
+}
+
+const refusals = ({ refused }: Election): string =>
+  refused
+    .filter(({ rule }) => rule !== 'not-asked-for' && rule !== 'is-active')
+    .map(({ node, text }) => `${node}: ${text}`)
+    .join('; ') || 'no node may take it';
 
 /** One node tells of a group that nobody has: who is to take it, else the first that lives. */
 function speaks(g: GroupWork, election: Election, seen: Survey): boolean {
@@ -87,9 +106,13 @@ function waitFor(g: GroupWork, seen: Survey): Wait | null {
   const { failover } = g.policy;
   const stuck = stuckFault(g, seen);
   if (stuck) return stuck;
-  // The first time, our own of before, handed over, or asked for: nobody is passed over by it.
-  if (owner === null || owner.node === g.node || request) return null;
+  // The first time, our own of before, handed over, or asked for by a person: nobody is passed over by it.
+  if (owner === null || owner.node === g.node || (request && !isService(request))) return null;
   if (owner.state === 'released' && owner.reason !== 'failover') return null;
+  // Handed over to this node by one that asked all of this before it let go: now nobody has it.
+  if (owner.state === 'released' && owner.to === g.node) return null;
+  // It could not be brought up there, and goes back to where it was.
+  if (owner.state === 'released' && owner.data?.node === g.node) return null;
   if (g.hands === 'tilt') return { rule: 'tilt', text: 'the observer distrusts its eyes', ms: LOOK_AGAIN_MS };
   if (g.hands === 'observe')
     return { rule: 'observe', text: 'it would be taken now; it is only looked on', ms: 60_000 };
@@ -149,7 +172,7 @@ function stuckFault(g: GroupWork, seen: Survey): Wait | null {
 function onRequested(g: GroupWork, seen: Survey): void {
   const { request } = g.state;
   if (!request) return;
-  const own = request.by.startsWith('service ');
+  const own = isService(request);
   const election = elect({
     ...{ policy: g.policy, nodes: g.cluster.nodes, survey: seen, owner: g.state.owner, kind: 'move' },
     ...{ to: request.to, force: request.force, without: [] },
@@ -157,8 +180,7 @@ function onRequested(g: GroupWork, seen: Survey): void {
   set(g, { refused: election.refused });
   if (election.chosen === null) {
     because(g, 'nobody', `it is not moved: no node may take it`, election);
-    const most = election.refused.filter(({ rule }) => rule !== 'not-asked-for' && rule !== 'is-active');
-    return answer(g, false, most.map(({ node, text }) => `${node}: ${text}`).join('; ') || 'no node may take it');
+    return answer(g, false, refusals(election));
   }
   const wait = own
     ? (handsFault(g) ?? held(g) ?? (g.policy.failover.mode === 'automatic' ? null : asked(g, g.state.ask)))
@@ -170,6 +192,9 @@ function onRequested(g: GroupWork, seen: Survey): void {
   }
   leave(g, election.chosen, request, election);
 }
+
+/** A service that gave up asks for it by itself: the rules for what happens by itself hold. */
+const isService = ({ by }: MoveRequest): boolean => by.startsWith('service ');
 
 function handsFault(g: GroupWork): Wait | null {
   if (g.hands === 'free') return null;

@@ -1,18 +1,31 @@
-// Runs in a copy of the compiled tree, whose core may be wrong: first the tables, then the simulated machines. Says who
-// noticed, and ends with 1; ends with 0 when nobody did.  node mutant.js SEEDS TABLE…
+// Runs in a copy of the compiled tree, whose core may be wrong: first the tables, then the simulated machines; for a
+// mutation of groups first the simulated clusters. Says who noticed, and ends with 1; ends with 0 when nobody did.
+// node mutant.js SEEDS CLUSTERS TABLE…
 import { pathToFileURL } from 'node:url';
+import { simulateCluster } from './cluster-properties.ts';
 import { simulate } from './properties.ts';
 
 type Suite = () => Promise<[errors: string | true, passed: number, skipped: number, total: number]>;
 const globals = globalThis as { UVU_DEFER?: number; UVU_QUEUE?: [string | null, ...Suite[]][]; UVU_INDEX?: number };
 
-const [seeds = '0', ...tables] = process.argv.slice(2);
+const [seeds = '0', clusters = '0', ...tables] = process.argv.slice(2);
 
 function caught(by: string): never {
   process.stdout.write(`\n@@ ${by.split('\n')[0]}\n`);
   process.exit(1);
 }
 
+function run(count: number, one: (seed: number) => unknown): void {
+  for (let seed = 1; seed <= count; seed++) {
+    try {
+      one(seed);
+    } catch (error) {
+      caught((error as Error).message);
+    }
+  }
+}
+
+run(Number(clusters), simulateCluster);
 globals.UVU_DEFER = 1;
 globals.UVU_INDEX = 0;
 globals.UVU_QUEUE = [[null]];
@@ -22,10 +35,4 @@ for (const group of globals.UVU_QUEUE)
     const [errors] = await suite();
     if (errors !== true) caught(/FAIL.*"(.*)"/.exec(errors)?.[0] ?? 'a table');
   }
-for (let seed = 1; seed <= Number(seeds); seed++) {
-  try {
-    simulate(seed);
-  } catch (error) {
-    caught((error as Error).message);
-  }
-}
+run(Number(seeds), simulate);

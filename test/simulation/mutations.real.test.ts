@@ -7,12 +7,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { clusterMutations } from './cluster-mutations.ts';
 import { type Mutation, mutations } from './mutations.ts';
 
 const test = suite('mutations');
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const SEEDS = 60;
+/** For a wrong core of groups. */
+const CLUSTERS = 300;
+const all = [...mutations, ...clusterMutations];
 /** A wrong core may also run for ever: that is noticed too. */
 const LIMIT_MS = 30_000;
 const BROKEN = 'it is no program';
@@ -24,7 +28,7 @@ function copyTree(lane: string): string {
   mkdirSync(lane, { recursive: true });
   const copy = (path: string): void => cpSync(join(root, 'dist', path), join(lane, 'dist', path), { recursive: true });
   for (const path of ['src/core', 'test/core', 'test/simulation']) copy(path);
-  for (const name of ['drive', 'policies', 'random']) copy(`test/support/${name}.js`);
+  for (const name of ['drive', 'groups', 'policies', 'random']) copy(`test/support/${name}.js`);
   symlinkSync(join(root, 'node_modules'), join(lane, 'node_modules'));
   writeFileSync(join(lane, 'package.json'), '{"type":"module"}');
   return lane;
@@ -35,10 +39,15 @@ const tablesOf = (lane: string): readonly string[] =>
     .filter((name) => name.endsWith('.test.js') && !LEFT_OUT.test(name))
     .map((name) => join(lane, 'dist/test/core', name));
 
+/** The tables of groups: they are asked after the clusters. */
+const OF_GROUPS = /(ownership|elect|saga|role|takeover)\.test\.js$/;
+
 /** Who noticed, or null. */
-function judge(lane: string): Promise<string | null> {
+function judge(lane: string, groups: boolean): Promise<string | null> {
   return new Promise((resolve, reject) => {
-    const argv = [join(lane, 'dist/test/simulation/mutant.js'), String(SEEDS), ...tablesOf(lane)];
+    const tables = tablesOf(lane).filter((path) => !groups || OF_GROUPS.test(path));
+    const [seeds, clusters] = groups ? [0, CLUSTERS] : [SEEDS, 0];
+    const argv = [join(lane, 'dist/test/simulation/mutant.js'), String(seeds), String(clusters), ...tables];
     const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const stream of [child.stdout, child.stderr])
@@ -59,12 +68,12 @@ function judge(lane: string): Promise<string | null> {
 
 const folder = mkdtempSync(join(tmpdir(), 'watchkeeper-mutations-'));
 const results = new Map<Mutation, string | null>();
-let innocent: string | null = null;
+const innocent: (string | null)[] = [];
 
 test.before(async () => {
   const lanes = [0, 1].map((n) => copyTree(join(folder, `lane${n}`)));
-  innocent = await judge(lanes[0] ?? '');
-  const waiting = [...mutations];
+  innocent.push(...(await Promise.all(lanes.map((lane, n) => judge(lane, n === 1)))));
+  const waiting = [...all];
   const work = async (lane: string): Promise<void> => {
     for (let one = waiting.shift(); one; one = waiting.shift()) {
       const path = join(lane, 'dist/src/core', `${one.file}.js`);
@@ -74,7 +83,7 @@ test.before(async () => {
         path,
         right.replace(one.from, () => one.to),
       );
-      results.set(one, await judge(lane));
+      results.set(one, await judge(lane, clusterMutations.includes(one)));
       writeFileSync(path, right);
     }
   };
@@ -84,15 +93,15 @@ test.before(async () => {
 test.after(() => rmSync(folder, { recursive: true, force: true }));
 
 test('the right core is not blamed', () => {
-  assert.is(innocent, null);
+  assert.equal(innocent, [null, null]);
 });
 
 test('there are enough of them, each a different one', () => {
-  assert.ok(mutations.length >= 25);
-  assert.is(new Set(mutations.map((one) => one.does)).size, mutations.length);
+  assert.ok(mutations.length >= 25 && clusterMutations.length >= 50);
+  assert.is(new Set(all.map((one) => one.does)).size, all.length);
 });
 
-for (const one of mutations)
+for (const one of all)
   test(`a core that ${one.does} is noticed`, () => {
     assert.ok(results.has(one), `the text of the mutation must occur exactly once in ${one.file}: ${one.from}`);
     const by = results.get(one) ?? null;
