@@ -5,6 +5,7 @@ import type { Dns } from './dns.ts';
 import type { Exec } from './exec.ts';
 import type { Files } from './files.ts';
 import type { Http } from './http.ts';
+import type { HttpSessions } from './http-session.ts';
 import type { Log } from './log.ts';
 import type { Net } from './net.ts';
 import type { Proc } from './proc.ts';
@@ -22,6 +23,7 @@ export interface Ports {
   readonly exec: Exec;
   readonly files: Files;
   readonly http: Http;
+  readonly httpSession: HttpSessions;
   readonly log: Log;
   readonly net: Net;
   readonly proc: Proc;

@@ -5,6 +5,7 @@ import { dns } from './dns.ts';
 import { exec } from './exec.ts';
 import { files } from './files.ts';
 import { http } from './http.ts';
+import { httpSession } from './http-session.ts';
 import type { Log } from './log.ts';
 import { net } from './net.ts';
 import type { Ports } from './ports.ts';
@@ -31,6 +32,7 @@ export const realPorts = ({ env, pid, underSystemd, out, log }: RealOptions): Po
   exec,
   files,
   http,
+  httpSession,
   log,
   net,
   proc,
