@@ -157,18 +157,16 @@ export interface StatusAnswer {
   /** `0`: it knows none. */
   readonly leader: string;
   readonly version: string;
+  /** `NOSPACE`, `CORRUPT`: of any member. */
+  readonly alarms: readonly string[];
 }
 export function statusAnswer(answer: Fields): StatusAnswer {
   const leader = typeof answer['leader'] === 'string' ? answer['leader'] : '0';
   const version = typeof answer['version'] === 'string' ? answer['version'].slice(0, 20) : '?';
-  return { header: headerOf(answer), leader, version };
+  const errors = Array.isArray(answer['errors']) ? answer['errors'].slice(0, 20) : [];
+  const alarms = errors.flatMap((one) => /alarm:(\w{1,20})/.exec(String(one))?.[1] ?? []);
+  return { header: headerOf(answer), leader, version, alarms: [...new Set(alarms)] };
 }
-
-export const alarmsOf = (answer: Fields): readonly { member: string; alarm: string }[] =>
-  listOf(answer['alarms']).map((one) => ({
-    member: String(one['memberID'] ?? '0'),
-    alarm: String(one['alarm'] ?? 'unknown').slice(0, 20),
-  }));
 
 /** Names of the members by their numbers. */
 export const namesOf = (answer: Fields): ReadonlyMap<string, string> =>

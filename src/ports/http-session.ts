@@ -22,7 +22,8 @@ export interface PostRequest {
 export interface HttpSession {
   /** Throws NetError. A status such as 500 is an answer. */
   post(request: PostRequest): Promise<{ readonly status: number; readonly body: string }>;
-  /** Each line as it comes, until the server ends the stream. Throws NetError, also when the signal is aborted. */
+  /** Each line as it comes, until the server ends the stream. Throws NetError, also when the signal is aborted, and what
+   *  `each` throws. */
   lines(request: PostRequest, each: (line: string) => void): Promise<void>;
   close(): Promise<void>;
 }
@@ -115,7 +116,23 @@ async function open(origin: string, tls: SessionTls): Promise<HttpSession> {
   return {
     post: (request) =>
       ask(request, async ({ statusCode, body }) => ({ status: statusCode, body: await whole(body, request.maxBytes) })),
-    lines: (request, each) => ask(request, ({ body }) => cut(body, request.maxBytes, each)),
+    async lines(request, each) {
+      // What the caller throws at a line is the caller's, and no trouble of the network.
+      const own: { error?: unknown } = {};
+      const guarded = (line: string): void => {
+        try {
+          each(line);
+        } catch (error) {
+          own.error = error;
+          throw error;
+        }
+      };
+      try {
+        await ask(request, ({ body }) => cut(body, request.maxBytes, guarded));
+      } catch (error) {
+        throw own.error ?? error;
+      }
+    },
     close: () => pool.destroy(),
   };
 }

@@ -25,6 +25,7 @@ wanted=(
   rsyslog-gnutls rsyslog-openssl snmptt nagios4-core icinga2-bin php-cli
   # A cluster.
   corosync pacemaker pacemaker-cli-utils crmsh
+  etcd-server etcd-client
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
