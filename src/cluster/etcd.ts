@@ -41,7 +41,11 @@ const options = z.strictObject({
   authority: opt.path('PEM file of the authority that signed the certificates of the members').optional(),
   certificate: opt.path('PEM file of a certificate of our own, where the members ask for one').optional(),
   key: opt.path('PEM file of its key').optional(),
-  compact: opt.duration('Old revisions are given up after so long; null: by others').nullable().prefault('1h'),
+  compact: opt
+    .duration('The age')
+    .nullable()
+    .prefault('1h')
+    .describe('Old revisions are given up after so long; null: that is done by others'),
 });
 type Context = CoordinatorContext<z.output<typeof options>>;
 

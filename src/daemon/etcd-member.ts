@@ -89,11 +89,11 @@ export class EtcdMember {
 
   /** Adopts the one that runs, or starts it; then looks after it until close. Its first trouble is told, not thrown. */
   async start(): Promise<void> {
-    const { clock, files, log, proc } = this.#doors.ports;
+    const { clock, log } = this.#doors.ports;
     mkdirSync(this.#doors.stateDir, { recursive: true, mode: 0o700 });
-    const record = parseRecord(files.readText(this.#recordPath, RECORD_BYTES));
+    const record = this.#recorded() ?? this.#found();
     this.#heardMs = clock.monotonic();
-    if (record && record.bootId === proc.bootId() && proc.alive(record)) {
+    if (record) {
       this.#record = record;
       this.#startedMs = clock.monotonic();
       log.info(`the member ${this.#config.name} of etcd runs already as pid ${record.pid}`);
@@ -106,6 +106,28 @@ export class EtcdMember {
     this.#over.abort();
     await this.#running;
     if (stop) await this.#end();
+  }
+
+  /** The one that an earlier daemon wrote down, if it lives. */
+  #recorded(): SpawnRecord | null {
+    const { files, proc } = this.#doors.ports;
+    try {
+      const record = parseRecord(files.readText(this.#recordPath, RECORD_BYTES));
+      return record && record.bootId === proc.bootId() && proc.alive(record) ? record : null;
+    } catch {
+      return null; // Too big, or not to be read: as if it were torn.
+    }
+  }
+
+  /** One that runs on our data folder, though nothing was written down: a crash came between, or a full disk. */
+  #found(): SpawnRecord | null {
+    const { proc } = this.#doors.ports;
+    const words = memberArgv(this.#config)
+      .slice(0, 5)
+      .join(' ')
+      .replace(/[^\w\s/-]/g, '\\$&');
+    const [found] = proc.byArgv(new RegExp(`^(\\S*/)?${words} `)).filter(({ state }) => state !== 'Z' && state !== 'X');
+    return found ? { pid: found.pid, startTicks: found.startTicks, exe: found.exe, bootId: proc.bootId() } : null;
   }
 
   #tell(bad: boolean, detail: string): void {

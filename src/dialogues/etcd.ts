@@ -1,6 +1,7 @@
 // The words of etcd's JSON gateway (/v3/…, etcd 3.4 and later): requests as it wants them, answers as they may be
 // trusted. Keys and values are base64, 64-bit numbers strings, and zero is left out. It talks to nobody.
 import type { CoordChange, CoordRecord } from '../define.ts';
+import { plain } from './quote.ts';
 
 /** Nothing can be told from what came; or what etcd said. */
 export class EtcdFault extends Error {
@@ -109,7 +110,8 @@ export function watchLine(text: string): WatchLine {
   const result = fieldsOf(line['result']);
   if (numberOf(result['compact_revision']) > 0) throw new EtcdFault('compacted', 'what was to be watched is compacted');
   if (result['canceled'] === true) {
-    const why = typeof result['cancel_reason'] === 'string' ? result['cancel_reason'].slice(0, 200) : 'no reason given';
+    const why =
+      typeof result['cancel_reason'] === 'string' ? plain(result['cancel_reason'].slice(0, 200)) : 'no reason given';
     const kind = /permission denied/i.test(why) ? 'denied' : /auth token/i.test(why) ? 'token' : 'retry';
     throw new EtcdFault(kind, `the watch was ended by etcd: ${why}`);
   }
@@ -128,7 +130,7 @@ const FAILED = /database space exceeded|no space|corrupt/i;
 /** An error of etcd by its gRPC code and its words. */
 export function faultOf(error: Fields): EtcdFault {
   const code = Number(error['code'] ?? error['grpc_code'] ?? 2);
-  const said = String(error['message'] ?? error['error'] ?? 'an error without words').slice(0, 200);
+  const said = plain(String(error['message'] ?? error['error'] ?? 'an error without words').slice(0, 200));
   if (code === 16 || TOKEN.test(said)) return new EtcdFault('token', said);
   if (code === 7 || DENIED.test(said)) return new EtcdFault('denied', said);
   if (code === 15 || FAILED.test(said)) return new EtcdFault('failed', said);
@@ -162,7 +164,7 @@ export interface StatusAnswer {
 }
 export function statusAnswer(answer: Fields): StatusAnswer {
   const leader = typeof answer['leader'] === 'string' ? answer['leader'] : '0';
-  const version = typeof answer['version'] === 'string' ? answer['version'].slice(0, 20) : '?';
+  const version = typeof answer['version'] === 'string' ? plain(answer['version'].slice(0, 20)) : '?';
   const errors = Array.isArray(answer['errors']) ? answer['errors'].slice(0, 20) : [];
   const alarms = errors.flatMap((one) => /alarm:(\w{1,20})/.exec(String(one))?.[1] ?? []);
   return { header: headerOf(answer), leader, version, alarms: [...new Set(alarms)] };
@@ -170,4 +172,6 @@ export function statusAnswer(answer: Fields): StatusAnswer {
 
 /** Names of the members by their numbers. */
 export const namesOf = (answer: Fields): ReadonlyMap<string, string> =>
-  new Map(listOf(answer['members']).map((one) => [String(one['ID'] ?? ''), String(one['name'] ?? '').slice(0, 64)]));
+  new Map(
+    listOf(answer['members']).map((one) => [String(one['ID'] ?? ''), plain(String(one['name'] ?? '').slice(0, 64))]),
+  );

@@ -22,8 +22,8 @@ export interface PostRequest {
 export interface HttpSession {
   /** Throws NetError. A status such as 500 is an answer. */
   post(request: PostRequest): Promise<{ readonly status: number; readonly body: string }>;
-  /** Each line as it comes, until the server ends the stream. Throws NetError, also when the signal is aborted, and what
-   *  `each` throws. */
+  /** Each line as it comes, until the server ends the stream. Throws NetError, also when the signal is aborted, and
+   *  what `each` throws. */
   lines(request: PostRequest, each: (line: string) => void): Promise<void>;
   close(): Promise<void>;
 }
@@ -40,7 +40,7 @@ const CONNECTIONS = 32;
 function sessionError(error: unknown): NetError {
   if (error instanceof NetError) return error;
   const { code = '', name = '', message = '' } = (error ?? {}) as NodeJS.ErrnoException;
-  if (name === 'AbortError' || name === 'TimeoutError' || /_TIMEOUT$/.test(code))
+  if (name === 'AbortError' || name === 'TimeoutError' || code.endsWith('_TIMEOUT'))
     return new NetError('timeout', 'no complete answer came in time');
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return new NetError('too-long', 'the header of the answer is too long');
   if (code.startsWith('HPE_')) return new NetError('garbled', `not HTTP: ${message}`);

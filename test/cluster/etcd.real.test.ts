@@ -132,12 +132,12 @@ test('a watch tells each change once and in order while a member dies and comes 
   const store = await open(three);
   const seen = look(store, (await store.read('', within())).revision);
   const victim = await three.leader();
-  let killed: Promise<void> | null = null;
+  const killed: Promise<void>[] = [];
   await writing(store, 'dies', 120, (n) => {
-    if (n === 30) killed = three.kill(victim);
+    if (n === 30) killed.push(three.kill(victim));
     if (n === 70) three.run(victim);
   });
-  await killed;
+  await Promise.all(killed);
   await sawAll(seen, 'dies', 120);
   seen.close();
   await three.ready();

@@ -55,8 +55,10 @@ const found = (value: string, revision: number): string =>
     header: header(revision),
     responses: [{ response_range: { kvs: [{ key: b64('/w/k'), value: b64(value), mod_revision: String(revision) }] } }],
   });
-const event = (revision: number): string =>
-  `${JSON.stringify({ result: { header: header(revision), events: [{ kv: { key: b64('/w/k'), value: b64(`v${revision}`), mod_revision: String(revision) } }] } })}\n`;
+const event = (revision: number): string => {
+  const kv = { key: b64('/w/k'), value: b64(`v${revision}`), mod_revision: String(revision) };
+  return `${JSON.stringify({ result: { header: header(revision), events: [{ kv }] } })}\n`;
+};
 
 test.after(async () => {
   for (const one of opened) await one.close();

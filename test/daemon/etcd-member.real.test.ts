@@ -1,5 +1,5 @@
 // A member of etcd under the daemon's care: it dies and comes back, and it outlives the daemon.
-import { rmSync, statSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -10,9 +10,8 @@ import { files } from '../../src/ports/files.ts';
 import { http } from '../../src/ports/http.ts';
 import type { Ports } from '../../src/ports/ports.ts';
 import { proc } from '../../src/ports/proc.ts';
-import { freePorts, newFolder, until, writeCertificate } from '../support/server.ts';
 import { authority } from '../support/certificates.ts';
-import { writeFileSync } from 'node:fs';
+import { freePorts, newFolder, until, writeCertificate } from '../support/server.ts';
 
 const test = suite('daemon/etcd-member real');
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
@@ -94,6 +93,21 @@ test('it outlives the daemon, and the next one takes it as it is', async () => {
   process.kill(pid, 'SIGKILL');
   await until('another process', () => pidOf('two') !== pid, 30_000);
   await second.member.close({ stop: true });
+});
+
+test('it is known again without what was written down', async () => {
+  const config = await configOf('five.x');
+  const first = made(config);
+  await first.member.start();
+  await until('health', () => well(config), 60_000);
+  const pid = pidOf('five.x');
+  await first.member.close({ stop: false });
+  writeFileSync(join(stateDir, 'etcd-five.x.json'), '{"pid":');
+  const second = made(config);
+  await second.member.start();
+  await second.member.close({ stop: true });
+  assert.is(proc.facts(pid), null);
+  assert.equal(second.words, []);
 });
 
 test('certificates on both sides', async () => {

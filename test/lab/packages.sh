@@ -36,6 +36,7 @@ units=(
   roundcube-gc.timer roundcube-cleandb.timer
   snmptt nagios4 icinga2
   corosync corosync-notifyd pacemaker pacemaker_remote crm_mon
+  etcd
 )
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get

@@ -40,86 +40,103 @@ interface Place {
   readonly peer: string;
 }
 
-export async function startEtcd({ members = 3, tls = false, words = [] }: EtcdOptions = {}): Promise<Etcd> {
+interface Plan {
+  readonly folder: string;
+  readonly places: readonly Place[];
+  readonly files: Etcd['files'];
+  readonly tls: boolean;
+  readonly words: readonly string[];
+}
+
+async function planned({ members = 3, tls = false, words = [] }: EtcdOptions): Promise<Plan> {
   const folder = newFolder('etcd');
   const ports = await freePorts(members * 2);
   const scheme = tls ? 'https' : 'http';
-  const places = Array.from(
-    { length: members },
-    (_, at): Place => ({
-      name: `m${at}`,
-      client: `${scheme}://127.0.0.1:${ports[at * 2]}`,
-      peer: `http://127.0.0.1:${ports[at * 2 + 1]}`,
-    }),
-  );
+  const places = Array.from({ length: members }, (_, at) => ({
+    name: `m${at}`,
+    client: `${scheme}://127.0.0.1:${ports[at * 2]}`,
+    peer: `http://127.0.0.1:${ports[at * 2 + 1]}`,
+  }));
   const files = { certificate: join(folder, 'cert'), key: join(folder, 'key'), authority: join(folder, 'ca') };
   writeFileSync(files.certificate, good.cert);
   writeFileSync(files.key, good.key, { mode: 0o600 });
   writeFileSync(files.authority, authority);
-  const children: (ChildProcess | undefined)[] = [];
-  const pid = (at: number): number => children[at]?.pid ?? 0;
-  const place = (at: number): Place => places[at] as Place;
+  return { folder, places, files, tls, words };
+}
+
+function launch({ folder, places, files, tls, words }: Plan, { name, client, peer }: Place): ChildProcess {
   const trust = ['--trusted-ca-file', files.authority, '--client-cert-auth'];
   const secure = tls ? ['--cert-file', files.certificate, '--key-file', files.key, ...trust] : [];
-  const initial = places.map(({ name, peer }) => `${name}=${peer}`).join(',');
-  const run = (at: number): void => {
-    const { name, client, peer } = place(at);
-    const log = openSync(join(folder, `${name}.log`), 'a');
-    const timing = ['--heartbeat-interval', '50', '--election-timeout', '500', '--logger', 'zap'];
-    const client2 = ['--listen-client-urls', client, '--advertise-client-urls', client];
-    const peer2 = ['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer];
-    const where = ['--name', name, '--data-dir', join(folder, name), '--initial-cluster', initial];
-    const argv = [...where, ...client2, ...peer2, ...timing, ...secure, ...words];
-    children[at] = spawn('etcd', argv, { stdio: ['ignore', log, log], cwd: folder });
-    closeSync(log);
-  };
-  const kill = async (at: number): Promise<void> => {
-    const child = children[at];
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((done) => child.once('exit', done));
-    child.kill('SIGKILL');
-    await ended;
-  };
-  const ctl = (asked: readonly string[], member?: number): string => {
-    const ends = member === undefined ? places.map(({ client }) => client).join(',') : place(member).client;
-    const own = tls ? ['--cacert', files.authority, '--cert', files.certificate, '--key', files.key] : [];
-    const argv = ['--endpoints', ends, '--command-timeout', '5s', ...own, ...asked];
-    const env = { ...process.env, ETCDCTL_API: '3' };
-    return execFileSync('etcdctl', argv, { encoding: 'utf8', timeout: 20_000, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  };
-  const healthy = (): boolean => {
-    try {
-      for (let at = 0; at < members; at++) ctl(['get', 'none'], at);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  const ready = (): Promise<void> => until('an etcd that answers', healthy, 60_000);
-  const signal = (at: number, name: NodeJS.Signals): void => void (pid(at) && process.kill(pid(at), name));
+  const initial = places.map((one) => `${one.name}=${one.peer}`).join(',');
+  const timing = ['--heartbeat-interval', '50', '--election-timeout', '500', '--logger', 'zap'];
+  const clients = ['--listen-client-urls', client, '--advertise-client-urls', client];
+  const peers = ['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer];
+  const where = ['--name', name, '--data-dir', join(folder, name), '--initial-cluster', initial];
+  const argv = [...where, ...clients, ...peers, ...timing, ...secure, ...words];
+  const log = openSync(join(folder, `${name}.log`), 'a');
+  const child = spawn('etcd', argv, { stdio: ['ignore', log, log], cwd: folder });
+  child.on('error', () => undefined);
+  closeSync(log);
+  return child;
+}
+
+function control({ places, files, tls }: Plan, asked: readonly string[], member?: number): string {
+  const ends = places.filter((_, at) => member === undefined || at === member).map(({ client }) => client);
+  const own = tls ? ['--cacert', files.authority, '--cert', files.certificate, '--key', files.key] : [];
+  const argv = ['--endpoints', ends.join(','), '--command-timeout', '5s', ...own, ...asked];
+  const env = { ...process.env, ETCDCTL_API: '3' };
+  return execFileSync('etcdctl', argv, { encoding: 'utf8', timeout: 20_000, env, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** Asked of one member at a time: a stalled one does not answer. */
+function leads(plan: Plan, at: number): boolean {
+  try {
+    const [one] = JSON.parse(control(plan, ['endpoint', 'status', '-w', 'json'], at)) as {
+      Status: { leader?: number; header: { member_id: number } };
+    }[];
+    return one !== undefined && one.Status.leader === one.Status.header.member_id;
+  } catch {
+    return false;
+  }
+}
+
+function healthy(plan: Plan): boolean {
+  try {
+    for (const at of plan.places.keys()) control(plan, ['get', 'none'], at);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function end(child: ChildProcess | undefined): Promise<void> {
+  if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((done) => child.once('exit', done));
+  child.kill('SIGKILL');
+  await ended;
+}
+
+export async function startEtcd(options: EtcdOptions = {}): Promise<Etcd> {
+  const plan = await planned(options);
+  const { folder, places, files } = plan;
+  const children = places.map((place) => launch(plan, place));
+  const ready = (): Promise<void> => until('an etcd that answers', () => healthy(plan), 60_000);
+  const log = (at: number): string => readLog(join(folder, `m${at}.log`))();
   const stop = async (): Promise<void> => {
-    await Promise.all(places.map((_, at) => kill(at)));
+    await Promise.all(children.map(end));
     rmSync(folder, { recursive: true, force: true });
-  };
-  /** Asked of one member at a time: a stalled one does not answer. */
-  const leads = (at: number): boolean => {
-    try {
-      const [one] = JSON.parse(ctl(['endpoint', 'status', '-w', 'json'], at)) as {
-        Status: { leader?: number; header: { member_id: number } };
-      }[];
-      return one !== undefined && one.Status.leader === one.Status.header.member_id;
-    } catch {
-      return false;
-    }
   };
   const leader = async (): Promise<number> => {
     let found = -1;
-    await until('a leader', () => (found = places.findIndex((_, at) => leads(at))) >= 0, 30_000);
+    const look = (): boolean => {
+      found = places.findIndex((_, at) => leads(plan, at));
+      return found >= 0;
+    };
+    await until('a leader', look, 30_000);
     return found;
   };
-  for (let at = 0; at < members; at++) run(at);
   await ready().catch(async (error: Error) => {
-    const text = readLog(join(folder, 'm0.log'))().slice(-2000);
+    const text = log(0).slice(-2000);
     await stop();
     throw new Error(`${error.message}: ${text}`);
   });
@@ -127,14 +144,17 @@ export async function startEtcd({ members = 3, tls = false, words = [] }: EtcdOp
     folder,
     endpoints: places.map(({ client }) => client),
     files,
-    pid,
-    log: (at) => readLog(join(folder, `${place(at).name}.log`))(),
-    ctl,
+    pid: (at) => children[at]?.pid ?? 0,
+    log,
+    ctl: (asked, member) => control(plan, asked, member),
     leader,
-    pause: (at) => signal(at, 'SIGSTOP'),
-    resume: (at) => signal(at, 'SIGCONT'),
-    kill,
-    run,
+    pause: (at) => void children[at]?.kill('SIGSTOP'),
+    resume: (at) => void children[at]?.kill('SIGCONT'),
+    kill: (at) => end(children[at]),
+    run: (at) => {
+      const place = places[at];
+      if (place) children[at] = launch(plan, place);
+    },
     ready,
     stop,
   };
