@@ -7,6 +7,7 @@ import type { Exec } from './exec.ts';
 import type { Files } from './files.ts';
 import type { Frames } from './frames.ts';
 import type { Http } from './http.ts';
+import type { HttpSessions } from './http-session.ts';
 import type { Log } from './log.ts';
 import type { Net } from './net.ts';
 import type { Proc } from './proc.ts';
@@ -26,6 +27,7 @@ export interface Ports {
   readonly files: Files;
   readonly frames: Frames;
   readonly http: Http;
+  readonly httpSession: HttpSessions;
   readonly log: Log;
   readonly net: Net;
   readonly proc: Proc;

@@ -7,6 +7,7 @@ import { exec } from './exec.ts';
 import { files } from './files.ts';
 import { frames } from './frames.ts';
 import { http } from './http.ts';
+import { httpSession } from './http-session.ts';
 import type { Log } from './log.ts';
 import { net } from './net.ts';
 import type { Ports } from './ports.ts';
@@ -35,6 +36,7 @@ export const realPorts = ({ env, pid, underSystemd, out, log }: RealOptions): Po
   files,
   frames: frames(),
   http,
+  httpSession,
   log,
   net,
   proc,

@@ -105,6 +105,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   pg: ['src/checks/postgresql.ts'],
   'smtp-server': ['src/sandbox/'],
   systeminformation: ['src/ports/sysinfo.ts'],
+  undici: ['src/ports/http-session.ts'],
   winston: ['src/ports/log.ts', 'src/alerts/event-log.ts'],
   'winston-transport': ['src/ports/log.ts', 'src/alerts/event-log.ts'],
   yaml: ['src/config/'],
