@@ -33,6 +33,15 @@ export function pluginTables(plugins: Plugins): string {
     '## Alerts',
     'In `alerts.NAME`: where alarms go.',
     ...section(plugins.alerts, (type, example) => ({ alerts: { noc: { type, ...example } } })),
+    '## Switchover steps',
+    'In `groups.NAME.steps`: what moves with a group, in the order of coming.',
+    ...section(plugins.switchover, (type, example) => ({ steps: [{ type, ...example }] })),
+    '## Replication',
+    'In `groups.NAME.replication`: how far the copy on the other nodes is behind.',
+    ...section(plugins.replication, (type, example) => ({ replication: { data: { type, ...example } } })),
+    '## Coordinators',
+    'In `cluster.coordinator`: where the nodes agree who is active.',
+    ...section(plugins.cluster, (type, example) => ({ cluster: { coordinator: { type, ...example } } })),
   ];
   return `${parts.join('\n\n')}\n`;
 }
