@@ -229,7 +229,7 @@ export class Daemon {
         this.steps.undoAll(group);
         return this.feed({ kind: 'group-lost', group, epoch: effect.epoch, reason: effect.reason });
       case 'vacant':
-        return this.feed({ kind: 'group-vacant', group, silentMs: effect.silentMs });
+        return this.feed({ kind: 'group-vacant', group, silentMs: effect.silentMs, own: effect.own });
       case 'owner':
         return this.feed({ kind: 'group-owner', group, record: effect.record });
     }
