@@ -165,8 +165,11 @@ guest(
   end(await (await import('./commands/manage.ts')).run({ ...options, verb }, io)),
 );
 
-client('explain', 'what was seen, which rule decided, what was refused, what comes next')
-  .argument('<service|incident>')
+client(
+  'explain',
+  'what was seen, which rule decided, what was refused, what comes next; of a group: can we lose its node?',
+)
+  .argument('<service|group|incident>')
   .action(async (name: string, options) =>
     end(await (await import('./commands/explain.ts')).run({ ...options, name }, io)),
   );
@@ -236,10 +239,44 @@ sure(under(silence, 'end', 'end a silence now; what is still active is told'))
   .argument('<id>')
   .action(async (id: string, options) => end(await (await telling()).endSilence(id, options, io)));
 
-verb('ack', 'take an alarm on: no more reminders, and nobody else is called')
-  .argument('<alarm|service|incident>')
+verb('ack', 'take an alarm on: no more reminders, and nobody else is called; group/NAME: its failover was seen')
+  .argument('<alarm|service|incident|group/NAME>')
   .option('--comment <text>', 'what is being done')
-  .action(async (what: string, options) => end(await (await telling()).acknowledge(what, options, io)));
+  .action(async (what: string, options) => {
+    const { ackedGroup, acknowledgeGroup } = await import('./commands/groups.ts');
+    const group = ackedGroup(what);
+    if (group !== null) end(await acknowledgeGroup(group, options, io));
+    else end(await (await telling()).acknowledge(what, options, io));
+  });
+
+const person = (): typeof askPerson | null => (process.stderr.isTTY && process.stdin.isTTY === true ? askPerson : null);
+/** A verb that moves a group. */
+const mover = (name: 'switchover' | 'failover', about: string): Command =>
+  verb(name, about)
+    .argument('<group>')
+    .option('--to <node>', 'this node; else the best that is ready')
+    .option('--at <time>', 'not now: at 03:30, or an RFC 3339 time; the cluster keeps it')
+    .option('--cancel', 'forget the move that waits for its time')
+    .option('--yes', 'do it without asking')
+    .option('--comment <text>', 'why')
+    .option('--timeout <duration>', 'how long to wait for its end; it goes on all the same', '10m')
+    .option('--force-failed', 'also to a node that could not bring it up of late')
+    .option('--force-capacity', 'also to a node that carries enough already')
+    .action(async (group: string, options) => {
+      const { forced, move } = await import('./commands/groups.ts');
+      end(await move(name, group, { ...options, force: forced(options) }, io, person()));
+    });
+mover('switchover', 'move a group to another node, in order: nothing is lost');
+mover('failover', 'take a group over from a node that is silent, or move it at once')
+  .option('--force-data-loss', 'also with a copy that is behind: what did not arrive is lost')
+  .option('--force-block', 'also soon after another failover that nobody acknowledged')
+  .option('--force-site', 'also to another site while this one lives');
+verb('confirm', 'yes to the failover that a person is asked about')
+  .argument('<group>')
+  .option('--no', 'it stays down')
+  .action(async (group: string, options: { output: 'table' | 'json'; no?: boolean }) =>
+    end(await (await import('./commands/groups.ts')).confirm(group, options, io)),
+  );
 
 const maintenance = program
   .command('maintenance')

@@ -7,6 +7,7 @@ export const KEYS = {
   node: (node: string) => `nodes/${node}`,
   request: (group: string) => `requests/${group}`,
   answer: (group: string) => `answers/${group}`,
+  timed: (group: string) => `timed/${group}`,
   confirm: (group: string) => `confirms/${group}`,
   ack: (group: string) => `acks/${group}`,
   maintenance: (node: string) => `maintenance/${node}`,
@@ -23,6 +24,13 @@ export interface NodeMaintenance {
   readonly by: string;
   readonly comment: string;
   readonly since: string;
+}
+
+/** A move that begins at a time of the calendar. */
+export interface Timed {
+  readonly request: MoveRequest;
+  /** RFC 3339: people choose times by the wall clock, and so does whoever lets it begin. */
+  readonly at: string;
 }
 
 /** A record of the coordinator that means something to a group, and not to the view alone. */
@@ -52,7 +60,16 @@ function parse<T>(value: string | null): T | null {
 const text = (value: unknown, max = 200): value is string => typeof value === 'string' && value.length <= max;
 
 export function readRequest(value: string | null): MoveRequest | null {
-  const read = parse<MoveRequest>(value);
+  return goodRequest(parse<MoveRequest>(value));
+}
+
+export function readTimed(value: string | null): Timed | null {
+  const read = parse<Timed>(value);
+  const request = goodRequest(read?.request ?? null);
+  return read && request && text(read.at, 40) && Number.isFinite(Date.parse(read.at)) ? { request, at: read.at } : null;
+}
+
+function goodRequest(read: MoveRequest | null): MoveRequest | null {
   const good =
     read !== null &&
     text(read.id) &&
@@ -68,6 +85,7 @@ export class ClusterView {
   readonly heard = new Map<string, Heard>();
   readonly requests = new Map<string, MoveRequest>();
   readonly answers = new Map<string, Answer>();
+  readonly timed = new Map<string, Timed>();
   readonly maintenance = new Map<string, NodeMaintenance>();
 
   /** Takes one record; says what it means for a group. */
@@ -89,6 +107,12 @@ export class ClusterView {
       case 'answers': {
         const answer = parse<Answer>(value);
         if (answer && text(answer.id) && text(answer.text, 2000)) this.answers.set(name, answer);
+        return null;
+      }
+      case 'timed': {
+        const timed = readTimed(value);
+        if (timed) this.timed.set(name, timed);
+        else this.timed.delete(name);
         return null;
       }
       case 'confirms': {
@@ -128,6 +152,7 @@ export class ClusterView {
       [...known].filter((name) => !keys.has(key(name)));
     for (const node of gone(this.heard.keys(), KEYS.node)) this.heard.delete(node);
     for (const node of gone(this.maintenance.keys(), KEYS.maintenance)) this.maintenance.delete(node);
+    for (const group of gone(this.timed.keys(), KEYS.timed)) this.timed.delete(group);
     return gone(this.requests.keys(), KEYS.request).map((group) => {
       const was = this.requests.get(group)?.id ?? null;
       this.requests.delete(group);
