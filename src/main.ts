@@ -278,9 +278,21 @@ verb('confirm', 'yes to the failover that a person is asked about')
     end(await (await import('./commands/groups.ts')).confirm(group, options, io)),
   );
 
-const maintenance = program
-  .command('maintenance')
-  .description('leave services alone while somebody works on them: no repairs, no alerts');
+const maintenance = sure(
+  client('maintenance', 'leave services alone while somebody works on them; or keep groups away from a whole node'),
+)
+  // What stands behind `start`, `list` and `end` is theirs.
+  .enablePositionalOptions()
+  .argument('[node]', 'a node of the cluster (one that is called start, list or end cannot be meant)')
+  .option('--on', 'no group comes to this node')
+  .option('--off', 'they may again')
+  .option('--move', 'bring away the groups that it has')
+  .option('--yes', 'move them without asking')
+  .option('--comment <text>', 'what is done')
+  .action(async (node: string | undefined, options, command: Command) => {
+    if (node === undefined) command.help({ error: true });
+    end(await (await import('./commands/node-maintenance.ts')).nodeMaintenance(node ?? '', options, io, person()));
+  });
 sure(under(maintenance, 'start', 'begin work on these services (* for any letters)'))
   .argument('<name>')
   .argument('<services...>')

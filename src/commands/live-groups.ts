@@ -33,7 +33,8 @@ export function groupProgress({ nodes }: GroupView): string | null {
     const goal = (saga.kind === 'up') === (saga.direction === 'forward') ? 'in' : 'out';
     const done = saga.steps.filter(({ place }) => place === goal).length;
     const act = saga.acting ? `: ${saga.acting.act} ${saga.acting.step}` : '';
-    const way = `${saga.kind === 'up' ? 'comes to' : 'leaves'} ${node}${saga.direction === 'back' ? ', taken back' : ''}`;
+    const back = saga.direction === 'back' ? ', taken back' : '';
+    const way = `${saga.kind === 'up' ? 'comes to' : 'leaves'} ${node}${back}`;
     return [`${way}${act} (${done} of ${saga.steps.length})${progress === '' ? '' : ` ${progress}`}`];
   });
   return on.length === 0 ? null : on.join('; ');
