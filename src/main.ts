@@ -278,21 +278,11 @@ verb('confirm', 'yes to the failover that a person is asked about')
     end(await (await import('./commands/groups.ts')).confirm(group, options, io)),
   );
 
-const maintenance = sure(
-  client('maintenance', 'leave services alone while somebody works on them; or keep groups away from a whole node'),
-)
-  // What stands behind `start`, `list` and `end` is theirs.
-  .enablePositionalOptions()
-  .argument('[node]', 'a node of the cluster (one that is called start, list or end cannot be meant)')
-  .option('--on', 'no group comes to this node')
-  .option('--off', 'they may again')
-  .option('--move', 'bring away the groups that it has')
-  .option('--yes', 'move them without asking')
-  .option('--comment <text>', 'what is done')
-  .action(async (node: string | undefined, options, command: Command) => {
-    if (node === undefined) command.help({ error: true });
-    end(await (await import('./commands/node-maintenance.ts')).nodeMaintenance(node ?? '', options, io, person()));
-  });
+const maintenance = program
+  .command('maintenance')
+  .description(
+    'leave services alone while somebody works on them, or keep groups away from a whole node: NODE --on|--off',
+  );
 sure(under(maintenance, 'start', 'begin work on these services (* for any letters)'))
   .argument('<name>')
   .argument('<services...>')
@@ -307,6 +297,24 @@ under(maintenance, 'list', 'what is under way, until when and by whom').action(a
 sure(under(maintenance, 'end', 'end it now; its services are looked at anew'))
   .argument('<name>')
   .action(async (name: string, options) => end(await (await telling()).endWork(name, options, io)));
+
+// The options are its own: those of `maintenance` itself would take them from `start`, `list` and `end`.
+sure(
+  maintenance
+    .command('node', { isDefault: true })
+    .description('no group comes to this node (also without the word `node`)')
+    .addOption(output())
+    .option('--socket <path>', 'control socket of the daemon'),
+)
+  .argument('<node>')
+  .option('--on', 'no group comes to it')
+  .option('--off', 'they may again')
+  .option('--move', 'bring away the groups that it has')
+  .option('--yes', 'move them without asking')
+  .option('--comment <text>', 'what is done')
+  .action(async (node: string, options) =>
+    end(await (await import('./commands/node-maintenance.ts')).nodeMaintenance(node, options, io, person())),
+  );
 
 program
   .command('sandbox')
