@@ -6,6 +6,7 @@ import type { MoveRequest } from '../core/group-types.ts';
 export const KEYS = {
   node: (node: string) => `nodes/${node}`,
   request: (group: string) => `requests/${group}`,
+  timed: (group: string) => `timed/${group}`,
   answer: (group: string) => `answers/${group}`,
   confirm: (group: string) => `confirms/${group}`,
   ack: (group: string) => `acks/${group}`,
@@ -23,6 +24,13 @@ export interface NodeMaintenance {
   readonly by: string;
   readonly comment: string;
   readonly since: string;
+}
+
+/** A move that begins at a time of the calendar. */
+export interface Timed {
+  readonly request: MoveRequest;
+  /** RFC 3339: people choose times by the wall clock, and so does whoever lets it begin. */
+  readonly at: string;
 }
 
 /** A record of the coordinator that means something to a group, and not to the view alone. */
@@ -52,7 +60,16 @@ function parse<T>(value: string | null): T | null {
 const text = (value: unknown, max = 200): value is string => typeof value === 'string' && value.length <= max;
 
 export function readRequest(value: string | null): MoveRequest | null {
-  const read = parse<MoveRequest>(value);
+  return goodRequest(parse<MoveRequest>(value));
+}
+
+export function readTimed(value: string | null): Timed | null {
+  const read = parse<Timed>(value);
+  const request = goodRequest(read?.request ?? null);
+  return read && request && text(read.at, 40) && Number.isFinite(Date.parse(read.at)) ? { request, at: read.at } : null;
+}
+
+function goodRequest(read: MoveRequest | null): MoveRequest | null {
   const good =
     read !== null &&
     text(read.id) &&
@@ -67,12 +84,13 @@ export function readRequest(value: string | null): MoveRequest | null {
 export interface ClusterView {
   readonly heard: Map<string, Heard>;
   readonly requests: Map<string, MoveRequest>;
+  readonly timed: Map<string, Timed>;
   readonly answers: Map<string, Answer>;
   readonly maintenance: Map<string, NodeMaintenance>;
 }
 
 export const emptyView = (): ClusterView => ({
-  ...{ heard: new Map(), requests: new Map(), answers: new Map(), maintenance: new Map() },
+  ...{ heard: new Map(), requests: new Map(), timed: new Map(), answers: new Map(), maintenance: new Map() },
 });
 
 /** Takes one record; says what it means for a group. */
@@ -90,6 +108,12 @@ export function heed(view: ClusterView, key: string, value: string | null, now: 
       if (request) view.requests.set(name, request);
       else view.requests.delete(name);
       return { kind: 'request', group: name, request, was };
+    }
+    case 'timed': {
+      const timed = readTimed(value);
+      if (timed) view.timed.set(name, timed);
+      else view.timed.delete(name);
+      return null;
     }
     case 'answers': {
       const answer = parse<Answer>(value);
@@ -130,6 +154,7 @@ export function forget(view: ClusterView, keys: ReadonlySet<string>): readonly E
     [...known].filter((name) => !keys.has(key(name)));
   for (const node of gone(view.heard.keys(), KEYS.node)) view.heard.delete(node);
   for (const node of gone(view.maintenance.keys(), KEYS.maintenance)) view.maintenance.delete(node);
+  for (const group of gone(view.timed.keys(), KEYS.timed)) view.timed.delete(group);
   return gone(view.requests.keys(), KEYS.request).map((group) => {
     const was = view.requests.get(group)?.id ?? null;
     view.requests.delete(group);

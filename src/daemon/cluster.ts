@@ -4,13 +4,22 @@ import { candidatesOf, type GroupFacts, type NodeFacts } from '../core/facts.ts'
 import type { GroupEffect } from '../core/group-events.ts';
 import type { Candidate, GroupPolicy, MoveRequest, ReplicationFacts, Survey } from '../core/group-types.ts';
 import type { ClusterConfig, Config } from '../config/types.ts';
-import type { ActionResult, Coordination, MemberHealth, StepServices } from '../define.ts';
+import {
+  type ActionResult,
+  type Coordination,
+  CoordinationError,
+  type CoordRecord,
+  type MemberHealth,
+  type StepServices,
+  type Written,
+} from '../define.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Plugins } from '../registry.ts';
 import { type ClusterView, emptyView, forget, heed, KEYS, type Word } from './cluster-view.ts';
 import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
-import { ownerKey } from './guard.ts';
+import { type Guard, ownerKey } from './guard.ts';
 import type { Loop } from './loop.ts';
+import { TEND_MS, tending } from './requests.ts';
 
 /** The ways to the other nodes, besides the coordinator. */
 export interface Ways {
@@ -89,6 +98,7 @@ export class Cluster {
     this.#every(PUBLISH_MS, () => this.publish());
     this.#every(MEMBERS_EVERY_MS, () => this.#lookAtMembers());
     this.#every(READY_EVERY_MS, () => this.#askReady());
+    this.#every(TEND_MS, tending({ cluster: this, loop: this.#doors.loop, clock: ports.clock }));
   }
 
   #every(ms: number, work: () => Promise<void>): void {
@@ -242,10 +252,42 @@ export class Cluster {
     });
   }
 
+  guardOf(group: string): Guard | undefined {
+    return this.#groups.get(group)?.guard;
+  }
+
+  /** Once, after a while, unless it is closed before. */
+  later(ms: number, work: () => Promise<void>): void {
+    const { clock } = this.#doors.ports;
+    void clock
+      .sleep(ms, this.#stop.signal)
+      .then(work)
+      .catch(() => undefined);
+  }
+
+  monotonic(): number {
+    return this.#doors.ports.clock.monotonic();
+  }
+
+  /** Writes a record only if its newest revision is this one. */
+  async compare(key: string, value: string, expect: number): Promise<Written> {
+    return this.#open().write(key, value, expect, this.#within());
+  }
+
+  /** One record as it stands now. */
+  async find(key: string): Promise<CoordRecord | null> {
+    const { records } = await this.#open().read(key, this.#within());
+    return records.find((one) => one.key === key) ?? null;
+  }
+
+  #open(): Coordination {
+    if (!this.#coordination) throw new CoordinationError('failed', 'there is no cluster');
+    return this.#coordination;
+  }
+
   /** Writes a record that is not compared; null deletes it. */
   async put(key: string, value: object | null): Promise<void> {
-    if (!this.#coordination) throw new Error('there is no cluster');
-    await this.#coordination.publish(key, value && JSON.stringify(value), this.#within());
+    await this.#open().publish(key, value && JSON.stringify(value), this.#within());
   }
 
   // ---------------------------------------------------------------------------------------------------- what is heard

@@ -366,7 +366,7 @@ export class Daemon {
       loopLagMs: this.#lag?.read() ?? { p50: 0, p99: 0, max: 0 },
       dropped: this.loop.dropped,
     };
-    return statusOf(this.#config, this.loop, this.services, this.#doors.ports.clock.wall(), facts);
+    return statusOf(this, this.#doors.ports.clock.wall(), facts);
   }
 
   /** SIGTERM: services stay as they are; what is decided is written; alerts get a moment to leave. */

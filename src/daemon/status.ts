@@ -3,8 +3,10 @@ import { catalogue, type EventName } from '../core/catalogue.ts';
 import { nextOf } from '../core/explain.ts';
 import type { Cause, Depth, Outcome, ServiceState } from '../core/types.ts';
 import type { Config } from '../config/types.ts';
+import type { Cluster } from './cluster.ts';
 import type { Loop } from './loop.ts';
 import type { Measured, Services } from './services.ts';
+import { clusterShown } from './show-groups.ts';
 
 export const SCHEMA_VERSION = 1;
 
@@ -61,7 +63,14 @@ export function healthNow(loop: Loop, services: Services, names: readonly string
   return each.reduce<Health>((worst, one) => (WORST.indexOf(one) > WORST.indexOf(worst) ? one : worst), 'ok');
 }
 
-export function statusOf(config: Config, loop: Loop, services: Services, wallNow: number, facts: DaemonFacts) {
+export interface Seen {
+  readonly config: Config;
+  readonly loop: Loop;
+  readonly services: Services;
+  readonly cluster: Cluster;
+}
+
+export function statusOf({ config, loop, services, cluster }: Seen, wallNow: number, facts: DaemonFacts) {
   const shown = (measured: Measured | null): ShownCheck | null =>
     measured && {
       outcome: measured.ran.verdict.outcome,
@@ -95,7 +104,7 @@ export function statusOf(config: Config, loop: Loop, services: Services, wallNow
         next: { ...next, at: next.at === null ? null : wallOf(loop, wallNow, next.at) },
       };
     }),
-    groups: [],
+    ...clusterShown({ cluster, loop, wallNow }),
     alarms: Object.values(node.alarms).map((alarm) => ({
       ...alarm,
       raised: wallOf(loop, wallNow, alarm.raisedAt),

@@ -82,7 +82,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 /** Programs of their own, run in a child or a thread: what they touch, they touch for others. */
 export const PROGRAMS = ['src/host/disk-probe.ts', 'src/daemon/history-worker.ts'];
 
-const CONTROL = ['control', 'control-answers', 'control-telling'].map((name) => `src/daemon/${name}.ts`);
+const CONTROL = ['control', 'control-answers', 'control-groups', 'control-telling'].map(
+  (name) => `src/daemon/${name}.ts`,
+);
 
 /** Where each package may be imported: files, or folders ending in `/`. Nothing else may know it. */
 export const HOMES: Readonly<Record<string, readonly string[]>> = {
