@@ -38,6 +38,22 @@ function asFault(error: unknown): EtcdFault {
   return new EtcdFault('denied', (error as Error).message);
 }
 
+/** The signal and a limit in one. By hand: AbortSignal.any leaves a little in a signal that lives for months. */
+function bounded(signal: AbortSignal, limitMs: number): { readonly signal: AbortSignal; done(): void } {
+  const own = new AbortController();
+  const end = (): void => own.abort();
+  const timer = setTimeout(end, limitMs);
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  return {
+    signal: own.signal,
+    done: () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+    },
+  };
+}
+
 type Post = (path: string, body: string, signal: AbortSignal, held: string | null) => Promise<Fields>;
 
 const posting =
@@ -101,14 +117,16 @@ export function makeMember(endpoint: string, session: HttpSession, login: Login 
     endpoint,
     checkCluster,
     async call(path, body, signal, limitMs) {
-      const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+      const limit = bounded(signal, limitMs);
       try {
-        const answer = await withToken((held) => post(path, body, limited, held));
+        const answer = await withToken((held) => post(path, body, limit.signal, held));
         checkCluster(headerOf(answer).cluster);
         return answer;
       } catch (error) {
         const fault = asFault(error);
         throw fault.kind === 'token' ? new EtcdFault('denied', fault.message) : fault;
+      } finally {
+        limit.done();
       }
     },
     async lines(path, body, signal, each) {

@@ -81,15 +81,18 @@ interface Following {
 async function follow(member: Member, all: Following): Promise<void> {
   while (!all.signal.aborted) {
     const stream = new AbortController();
-    const signal = AbortSignal.any([all.signal, stream.signal]);
+    const end = (): void => stream.abort();
+    const { signal } = stream;
+    all.signal.addEventListener('abort', end, { once: true });
     const seen = { revision: all.shared.last };
-    void guard(member, all, seen, signal, () => stream.abort());
+    void guard(member, all, seen, signal, end);
     try {
       await read(member, all, seen, signal);
     } catch (error) {
       if (error instanceof EtcdFault && error.kind === 'compacted') all.lost();
     } finally {
-      stream.abort();
+      all.signal.removeEventListener('abort', end);
+      end();
     }
     await all.clock.sleep(OPEN_AGAIN_MS, all.signal).catch(() => undefined);
   }

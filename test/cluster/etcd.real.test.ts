@@ -198,6 +198,21 @@ test('without a quorum nothing is written, and it is said in time', async () => 
   await three.ready();
 });
 
+test('what a member was asked while it hung undoes nothing when it wakes up', async () => {
+  const store = await open(three);
+  const victim = ((await three.leader()) + 1) % 3;
+  await store.publish('late', 'first', within());
+  three.pause(victim);
+  try {
+    for (let n = 0; n < 20; n++) await store.publish('late', `value ${n}`, within());
+  } finally {
+    three.resume(victim);
+  }
+  await three.ready();
+  await clock.sleep(1000);
+  assert.is((await store.read('late', within())).records[0]?.value, 'value 19');
+});
+
 test('what is compacted under a watch is lost', async () => {
   const store = await open(three);
   const { revision } = await store.read('', within());
