@@ -1,6 +1,14 @@
 // The contract of what moves groups, tried on broken doors: a step that could ask nobody claims nothing, a source never
 // says that the copy is well, a coordinator never agrees to anything. Two active nodes would come of less.
-import type { Coordination, Coordinator, Ports, Replication, StepContext, StepServices, SwitchStep } from '../define.ts';
+import type {
+  Coordination,
+  Coordinator,
+  Ports,
+  Replication,
+  StepContext,
+  StepServices,
+  SwitchStep,
+} from '../define.ts';
 import { type Held, OWN_WAY, optionsOf, STILL, type Settled, type Subject, valueOf, withSignal } from './attempt.ts';
 import { silentPorts, throwingPorts, watched } from './broken-ports.ts';
 
@@ -106,9 +114,7 @@ async function care(subject: Subject, name: 'look' | (typeof CARES)[number], mak
 
 export function replicating(subject: Subject): Promise<readonly Held[]> {
   const cares = CARES.filter((name) => (subject.plugin as Replication)[name] !== undefined);
-  return Promise.all(
-    MAKERS.flatMap((make) => (['look', ...cares] as const).map((name) => care(subject, name, make))),
-  );
+  return Promise.all(MAKERS.flatMap((make) => (['look', ...cares] as const).map((name) => care(subject, name, make))));
 }
 
 // ----------------------------------------------------------------------------------------------------------- cluster

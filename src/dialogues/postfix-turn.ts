@@ -53,7 +53,8 @@ async function current(instance: Instance): Promise<Saved | string> {
   return { transport_maps: value('transport_maps'), soft_bounce: value('soft_bounce') };
 }
 
-const isRunning = async (instance: Instance): Promise<boolean> => (await run(instance, ['postfix', 'status'])).code === 0;
+const isRunning = async (instance: Instance): Promise<boolean> =>
+  (await run(instance, ['postfix', 'status'])).code === 0;
 
 async function reload(instance: Instance): Promise<ActionResult> {
   // One that does not run reads its configuration when it starts.

@@ -30,11 +30,7 @@ const device = z.strictObject({
 });
 
 const options = z.strictObject({
-  devices: z
-    .array(device)
-    .min(1)
-    .max(8)
-    .describe('Tried in this order, each only when the one before could not do it'),
+  devices: z.array(device).min(1).max(8).describe('Tried in this order, each only when the one before could not do it'),
   action: z.enum(['off', 'reboot']).default('off').describe('What is done to the node'),
 });
 type Context = StepContext<z.output<typeof options>>;

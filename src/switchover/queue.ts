@@ -21,7 +21,9 @@ const options = z.strictObject({
     .default('$to.host')
     .describe('The host that gets what is handed over; `$to.host` is the word `host` of the node that comes'),
   port: opt.port('Its SMTP port; it must relay for this node').default(25),
-  'must-be-empty': opt.flag('When something is left after all, the move ends before anything is stopped').default(false),
+  'must-be-empty': opt
+    .flag('When something is left after all, the move ends before anything is stopped')
+    .default(false),
 });
 type Context = StepContext<z.output<typeof options>>;
 
@@ -91,7 +93,10 @@ async function hold(context: Context, ids: readonly string[]): Promise<ActionRes
   const path = recordPath(context);
   const before = recorded(context) ?? [];
   const input = `${[...new Set([...before, ...ids])].join('\n')}\n`;
-  const steps = [['dd', `of=${path}.new`, 'conv=fsync', 'status=none'], ['mv', '-f', '--', `${path}.new`, path]];
+  const steps = [
+    ['dd', `of=${path}.new`, 'conv=fsync', 'status=none'],
+    ['mv', '-f', '--', `${path}.new`, path],
+  ];
   for (const argv of steps) {
     const got = await ports.exec.run(argv, { timeoutMs: LIST_MS, signal, input });
     if (got.code !== 0) return bad(faultOf(`${path} cannot be written`, got), 'no-space');

@@ -36,7 +36,10 @@ async function verified(context: Context, service: string): Promise<ActionResult
   const { services, signal, ports, options: wanted } = context;
   const until = ports.clock.monotonic() + wanted.verify;
   for (let pause = FIRST_MS; ; pause = Math.min(pause * 2, LONGEST_MS)) {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, Math.ceil(until - ports.clock.monotonic())))]);
+    const limit = AbortSignal.any([
+      signal,
+      AbortSignal.timeout(Math.max(1, Math.ceil(until - ports.clock.monotonic()))),
+    ]);
     const checked = await services
       .check(service, limit)
       .catch((error: Error) => ({ ok: false, detail: error.message }));

@@ -25,6 +25,8 @@ wanted=(
   rsyslog-gnutls rsyslog-openssl snmptt nagios4-core icinga2-bin php-cli
   # A cluster.
   corosync pacemaker pacemaker-cli-utils crmsh
+  # Agents of clusters, and what theirs need.
+  fence-agents pacemaker-resource-agents kmod
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam

@@ -28,7 +28,8 @@ const context = (devices: readonly object[], more: object = {}) =>
 /** To the API of fence-agents: options on standard input, 0 on, 2 off, 1 an error. */
 function treeAgent(off = 'kill -9 $(members)'): string {
   const path = join(folder.path, 'fence_tree');
-  const read = 'while IFS= read -r line; do case "$line" in plug=*|action=*|password=*) eval "${line%%=*}=\\${line#*=}";; esac; done';
+  const read =
+    'while IFS= read -r line; do case "$line" in plug=*|action=*|password=*) eval "${line%%=*}=\\${line#*=}";; esac; done';
   const text = `#!/bin/sh
 members() { ps -e -o pgid= -o pid= -o stat= | awk -v g="$plug" '$1 == g && $3 !~ /^[ZX]/ { print $2 }'; }
 ${read}
@@ -100,7 +101,13 @@ test('a tree of processes as the node: gone, with the secret on standard input a
   const got = await fence.do(wanted);
   assert.is(got.ok, true, got.detail);
   assert.is(proc.group(pid).filter((one) => !'ZX'.includes(proc.facts(one)?.state ?? 'X')).length, 0);
-  assert.ok(readFileSync(log, 'utf8').split('\n').filter(Boolean).every((line) => line.startsWith('0 ')), 'no words');
+  assert.ok(
+    readFileSync(log, 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .every((line) => line.startsWith('0 ')),
+    'no words',
+  );
 });
 
 test('an agent that lies is found out, and one that hangs ends', async () => {

@@ -14,7 +14,8 @@ const folder = stepFolder();
 const on = join(folder.path, 'm n*t');
 const image = join(folder.path, 'image');
 mkdirSync(on);
-const mine = () => parseMounts(readFileSync('/proc/self/mountinfo', 'utf8')).filter(({ point }) => point.startsWith(on));
+const mine = () =>
+  parseMounts(readFileSync('/proc/self/mountinfo', 'utf8')).filter(({ point }) => point.startsWith(on));
 const tmpfs = { device: 'wk-test', on, type: 'tmpfs', options: ['size=1m'] };
 const ext4 = { device: image, on, type: 'ext4', options: ['loop', 'noatime'], fsck: true };
 const context = (options: object = tmpfs, more: object = {}) => stepContext(mount, options, more);

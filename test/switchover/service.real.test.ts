@@ -19,7 +19,8 @@ const argvOf = (name: string): readonly string[] => [
   "process.on('SIGTERM', () => process.env.DEAF || process.exit()); setInterval(() => {}, 1000)",
   `${folder.path}/${name}`,
 ];
-const living = (name: string) => proc.byArgv(new RegExp(`${folder.path}/${name}$`)).filter(({ state }) => state !== 'Z');
+const living = (name: string) =>
+  proc.byArgv(new RegExp(`${folder.path}/${name}$`)).filter(({ state }) => state !== 'Z');
 
 const one = (name: string, needs: readonly string[] = []): TestService => ({
   plugin: processes as unknown as Recovery,
@@ -60,10 +61,12 @@ test('in the order of dependencies there, and back in the reverse order', async 
 
 test('one that is not well keeps the next one from starting', async () => {
   rmSync(well('store'));
-  const got = await service.do(
-    stepContext(service, { services: ['store', 'mta'], verify: '300ms' }, { services }),
+  const got = await service.do(stepContext(service, { services: ['store', 'mta'], verify: '300ms' }, { services }));
+  assert.equal(
+    [got.ok, /store is not well within 0.3 s: store is not well/.test(got.detail)],
+    [false, true],
+    got.detail,
   );
-  assert.equal([got.ok, /store is not well within 0.3 s: store is not well/.test(got.detail)], [false, true], got.detail);
   assert.equal(told, ['start store']);
   assert.is((await service.probe(context())).state, 'unknown');
   assert.is((await service.undo(context(), { force: true })).ok, true);
