@@ -1,5 +1,5 @@
-// Real agents of Debian's resource-agents: Dummy, Filesystem, IPaddr2 (an address of the loopback that nobody uses), and
-// promotable ones.
+// Real agents of Debian's resource-agents: Dummy, Filesystem, IPaddr2 (an address of the loopback that nobody uses),
+// and promotable ones.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
