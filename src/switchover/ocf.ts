@@ -1,5 +1,5 @@
-// An OCF resource agent as a step: what a cluster had it do, with the same words and the same exit codes. Only a monitor
-// tells whether it is in place; what start, stop, promote and demote say of themselves is no proof.
+// An OCF resource agent as a step: what a cluster had it do, with the same words and the same exit codes. Only a
+// monitor tells whether it is in place; what start, stop, promote and demote say of themselves is no proof.
 import { type ActionResult, defineStep, opt, type Probe, type StepContext, z } from '../define.ts';
 import { type Action, agentCall, agentOptions, isMisconfigured, isRunning, verdictText } from '../dialogues/ocf.ts';
 import { bad, launch, runOut } from '../host/launch.ts';

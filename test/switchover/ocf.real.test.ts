@@ -1,5 +1,5 @@
-// Real agents of Debian's resource-agents: Dummy, Filesystem, IPaddr2 (in a network namespace of the test's own is not
-// needed: an address of the loopback that nobody uses), and a promotable one.
+// Real agents of Debian's resource-agents: Dummy, Filesystem, IPaddr2 (an address of the loopback that nobody uses),
+// and promotable ones.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,7 +47,18 @@ for (const [agent, parameters] of Object.entries(subjects))
     assert.not.match(addresses(), address);
   });
 
-/** A promotable agent of two files, to the API: what Stateful is without a cluster that keeps its scores. */
+test('ocf:pacemaker:Stateful: promoted, and stopped', async () => {
+  const parameters = { state: join(folder.path, 'stateful') };
+  const context = stepContext(ocf, { agent: 'ocf:pacemaker:Stateful', parameters, promotable: true });
+  assert.is((await ocf.probe(context)).state, 'undone');
+  const done = await ocf.do(context);
+  assert.equal([done.ok, /monitor says 8/.test(done.detail)], [true, true], done.detail);
+  const undone = await ocf.undo(context, { force: false });
+  assert.is(undone.ok, true, undone.detail);
+  assert.is((await ocf.probe(context)).state, 'undone');
+});
+
+/** A promotable agent of one file, to the API: one that can be made to lie. */
 function promotable(): { root: string } {
   const root = join(folder.path, 'ocf');
   mkdirSync(join(root, 'resource.d', 'test'), { recursive: true });
