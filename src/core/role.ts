@@ -8,6 +8,7 @@ import {
   because,
   become,
   type GroupWork,
+  leftUntil,
   report,
   set,
   survey,
@@ -67,10 +68,11 @@ export function bootGroup(g: GroupWork): void {
   const was = role === 'standby' && !saga ? '' : `; it was ${role} when the daemon ended`;
   become(g, 'standby', {
     ...{ epoch: null, known: false, owner: null, vacantSince: null, saga: null, dirty: true, request: null },
-    ...{ refused: [], speaks: false },
+    ...{ refused: [], speaks: false, since: g.at },
   });
   because(g, 'booted', `who owns it is not known yet${was}`);
   if (g.policy.standby === 'stopped') g.services = 'evicted';
+  wake(g, g.cluster.timing.failsafeMs);
 }
 
 // ----------------------------------------------------------------------------------------------------------- the owner
@@ -318,6 +320,7 @@ function onWoke(g: GroupWork): void {
     return proceed(g);
   }
   if (g.state.role === 'active') return next(g);
+  if (g.at >= leftUntil(g)) return cleanUp(g, g.state.owner);
   consider(g);
 }
 
