@@ -120,6 +120,7 @@ function onTook(g: GroupWork, event: Extract<GroupEvent, { kind: 'group-took' }>
     // Something else has begun meanwhile: a right that nobody uses is given back.
     const giving = { state: 'released', to: null, failed: g.state.owner?.failed ?? [], reason: 'failover' } as const;
     g.effects.push({ kind: 'group-release', group: g.name, epoch, ...giving });
+    because(g, 'given-back', `taken under epoch ${epoch} while something else had begun here: it is given back`);
     return;
   }
   const planned = taken !== 'failover' || before?.state === 'released';

@@ -93,13 +93,20 @@ test('standing services that fail, or that nobody could ask, are not gone to', (
 });
 
 test('the gates of data', () => {
-  const facts = (queue: number | null, lagMs: number | null) => ({ state: 'healthy', queue, lagMs, detail: '' }) as const;
+  const facts = (queue: number | null, lagMs: number | null) =>
+    ({ state: 'healthy', queue, lagMs, detail: '' }) as const;
   assert.is(gateFault({ kind: 'none' }, null, 'failover'), null);
   assert.is(gateFault({ kind: 'lossless' }, facts(0, null), 'failover'), null);
   assert.is(gateFault({ kind: 'lossless' }, facts(1, 0), 'failover'), 'its copy lacks 1; 0 are allowed');
   assert.is(gateFault({ kind: 'rpo', ms: 500 }, facts(null, 500), 'failover'), null);
-  assert.is(gateFault({ kind: 'rpo', ms: 500 }, facts(0, 501), 'failover'), 'its copy is 501 ms behind; 500 ms are allowed');
-  assert.is(gateFault({ kind: 'rpo', ms: 500 }, facts(0, null), 'failover'), 'it is not known how far its copy is behind');
+  assert.is(
+    gateFault({ kind: 'rpo', ms: 500 }, facts(0, 501), 'failover'),
+    'its copy is 501 ms behind; 500 ms are allowed',
+  );
+  assert.is(
+    gateFault({ kind: 'rpo', ms: 500 }, facts(0, null), 'failover'),
+    'it is not known how far its copy is behind',
+  );
   assert.is(gateFault({ kind: 'lossless' }, facts(9, null), 'move'), null, 'it is flushed before');
 });
 
@@ -110,7 +117,12 @@ test('the node that made the newest data has it, whatever its copy says', () => 
 
 test('an owner whose daemon began anew goes on, though in maintenance and not settled, and whatever the list says', () => {
   const again = { settled: false, maintenance: true, ageMs: 0 };
-  const { chosen } = elect(question({ owner: owner({ node: 'n2', data: null }), survey: { candidates: [candidate('n1'), candidate('n2', again)], answering: ['n1'] } }));
+  const { chosen } = elect(
+    question({
+      owner: owner({ node: 'n2', data: null }),
+      survey: { candidates: [candidate('n1'), candidate('n2', again)], answering: ['n1'] },
+    }),
+  );
   assert.is(chosen, 'n2');
 });
 
@@ -122,7 +134,10 @@ test('what a silent owner said before is no sign of life; its answer is', () => 
 
 test('a move leaves the owner, and goes to another site when nobody at home may', () => {
   const asked = (patch: Partial<Question> = {}) => question({ kind: 'move', ...patch });
-  const survey = { candidates: [candidate('n1'), candidate('n2', { maintenance: true }), candidate('n3')], answering: [] };
+  const survey = {
+    candidates: [candidate('n1'), candidate('n2', { maintenance: true }), candidate('n3')],
+    answering: [],
+  };
   assert.is(elect(asked()).chosen, 'n2');
   assert.is(elect(asked({ survey })).chosen, 'n3');
   assert.ok(against(asked({ survey }), 'n1').includes('is-active: it is active already'));

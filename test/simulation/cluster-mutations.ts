@@ -24,7 +24,12 @@ export const clusterMutations: readonly Mutation[] = [
   ),
   of('ownership', 'promises while it takes', "if (o.writing?.kind === 'take')", 'if (false)'),
   of('ownership', 'breaks its promise when its own late take is written', 'Math.max(at, o.promisedUntil)', 'at'),
-  of('ownership', 'believes in half of a promise', 'const { sentAt } = event;', 'const sentAt = event.sentAt ?? event.at;'),
+  of(
+    'ownership',
+    'believes in half of a promise',
+    'const { sentAt } = event;',
+    'const sentAt = event.sentAt ?? event.at;',
+  ),
   of('ownership', 'takes what was released to another', '(record.to === null || record.to === o.node)', 'true'),
   of('ownership', 'counts from the answer', 'goodAt: sentAt, promisedAt', 'goodAt: at, promisedAt'),
   of(
