@@ -116,6 +116,11 @@ function cleanUp(g: GroupWork, record: OwnerRecord | null): void {
 
 function onTook(g: GroupWork, event: Extract<GroupEvent, { kind: 'group-took' }>): void {
   const { epoch, taken, before } = event;
+  if (g.state.saga?.kind === 'down' && g.state.epoch === null) {
+    // It is being taken back here: the right stays until that is proved, and goes then.
+    set(g, { epoch });
+    return because(g, 'taken-in-vain', `taken under epoch ${epoch} while it is taken back here: it is given on then`);
+  }
   if (g.state.role !== 'standby' || g.state.saga) {
     // Something else has begun meanwhile: a right that nobody uses is given back.
     const giving = { state: 'released', to: null, failed: g.state.owner?.failed ?? [], reason: 'failover' } as const;
@@ -221,6 +226,12 @@ function stays(g: GroupWork, saga: Saga): void {
 }
 
 function gone(g: GroupWork): void {
+  const { epoch, owner } = g.state;
+  if (epoch !== null) {
+    set(g, { dirty: false });
+    because(g, 'given-back', `nothing of it is in place here any more: the right of epoch ${epoch} is given back`);
+    return release(g, epoch, { state: 'released', to: null, failed: owner?.failed ?? [], reason: 'failover' });
+  }
   become(g, 'standby', { saga: null, dirty: false, epoch: null });
   because(g, 'out-of-service', 'nothing of it is in place here any more');
   consider(g);

@@ -225,6 +225,18 @@ test('a service asks to leave: it leaves in reverse, flushed, and is handed over
   assert.is(drive.state.dirty, false);
 });
 
+test('a right that comes while it is taken back here stays until that is proved', () => {
+  const drive = new GroupDrive();
+  drive.hear({ kind: 'group-owner', record: ownerRecord() });
+  assert.is(drive.state.role, 'deactivating');
+  assert.equal(drive.hear({ kind: 'group-took', epoch: 9, taken: 'failover', before: ownerRecord() }), []);
+  drive.done();
+  const end = drive.done().find(({ kind }) => kind === 'group-release');
+  assert.is(end?.kind === 'group-release' && end.state, 'released');
+  drive.hear({ kind: 'group-released', epoch: 9 });
+  assert.equal([drive.state.role, drive.state.epoch, drive.state.dirty], ['standby', null, false]);
+});
+
 test('a request that is withdrawn while it is obeyed is forgotten after it', () => {
   const drive = new GroupDrive().active();
   drive.ask('switchover', 'n1');
