@@ -116,6 +116,8 @@ function objections(question: Question, node: string, candidate: Candidate | und
   }
   if (candidate.maintenance && !again) say('maintenance', 'it is in maintenance');
   if (!candidate.settled && !again) say('settling', 'it has just started and does not know enough yet');
+  if (owner?.state === 'stuck' && owner.node === node && candidate.dirty)
+    say('not-stopped', 'it could not stop it, and has not since');
   for (const text of candidate.unready.slice(0, 8)) say('not-ready', text);
   if (policy.standby === 'running' && (candidate.health === 'failing' || candidate.health === 'unknown'))
     say('not-well', `its services there are ${candidate.health}`);

@@ -46,9 +46,17 @@ export function become(g: GroupWork, role: Role, change: Partial<GroupState> = {
   set(g, { role, since, turn: g.state.turn + 1, surveying: null, wakeAt: null, ask: null, backSince: null, ...change });
 }
 
+/** Until then a daemon that began anew may leave in place what it found: it takes the group again, or others do, and
+ *  without a right nothing of it stays. Where nobody ever had it there is nothing to be left. */
+export function leftUntil(g: GroupWork): number {
+  const { role, saga, dirty, known, owner, since } = g.state;
+  if (role !== 'standby' || saga || !dirty || (known && owner === null)) return Number.POSITIVE_INFINITY;
+  return since + g.cluster.timing.failsafeMs;
+}
+
 /** Its one alarm clock. */
 export function wake(g: GroupWork, afterMs: number): void {
-  const at = g.at + Math.max(1, Math.round(afterMs));
+  const at = Math.max(g.at + 1, Math.min(g.at + Math.round(afterMs), Math.ceil(leftUntil(g))));
   set(g, { wakeAt: at });
   g.effects.push({ kind: 'group-wake', group: g.name, at, turn: g.state.turn });
 }

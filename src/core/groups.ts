@@ -90,7 +90,8 @@ function wantedOf(name: string, s: GroupState, node: string): readonly WantedOfG
   if (s.role === 'blocked') add('blocked', 'group-blocked', `${trouble?.name ?? 'a step'}: ${trouble?.detail ?? ''}`);
   if (s.role === 'active' && trouble) add('step', 'group-step-failing', `${trouble.name}: ${trouble.detail}`);
   if (s.ask && s.ask.said === null) add('confirm', 'group-confirm', s.why.text);
-  if (s.role === 'standby' && s.vacantSince !== null && s.speaks && !s.surveying && s.wakeAt !== null)
+  // Also while it is looked at again: an alarm that comes and goes every few seconds is told every few seconds.
+  if (s.role === 'standby' && s.vacantSince !== null && s.speaks)
     add('unowned', 'group-unowned', `nobody has it in service: ${s.why.text}`);
   return wanted;
 }

@@ -8,6 +8,7 @@ import {
   because,
   become,
   type GroupWork,
+  leftUntil,
   report,
   set,
   survey,
@@ -67,10 +68,11 @@ export function bootGroup(g: GroupWork): void {
   const was = role === 'standby' && !saga ? '' : `; it was ${role} when the daemon ended`;
   become(g, 'standby', {
     ...{ epoch: null, known: false, owner: null, vacantSince: null, saga: null, dirty: true, request: null },
-    ...{ refused: [], speaks: false },
+    ...{ refused: [], speaks: false, since: g.at },
   });
   because(g, 'booted', `who owns it is not known yet${was}`);
   if (g.policy.standby === 'stopped') g.services = 'evicted';
+  wake(g, g.cluster.timing.failsafeMs);
 }
 
 // ----------------------------------------------------------------------------------------------------------- the owner
@@ -114,10 +116,16 @@ function cleanUp(g: GroupWork, record: OwnerRecord | null): void {
 
 function onTook(g: GroupWork, event: Extract<GroupEvent, { kind: 'group-took' }>): void {
   const { epoch, taken, before } = event;
+  if (g.state.saga?.kind === 'down' && g.state.epoch === null) {
+    // It is being taken back here: the right stays until that is proved, and goes then.
+    set(g, { epoch });
+    return because(g, 'taken-in-vain', `taken under epoch ${epoch} while it is taken back here: it is given on then`);
+  }
   if (g.state.role !== 'standby' || g.state.saga) {
     // Something else has begun meanwhile: a right that nobody uses is given back.
     const giving = { state: 'released', to: null, failed: g.state.owner?.failed ?? [], reason: 'failover' } as const;
     g.effects.push({ kind: 'group-release', group: g.name, epoch, ...giving });
+    because(g, 'given-back', `taken under epoch ${epoch} while something else had begun here: it is given back`);
     return;
   }
   const planned = taken !== 'failover' || before?.state === 'released';
@@ -218,6 +226,12 @@ function stays(g: GroupWork, saga: Saga): void {
 }
 
 function gone(g: GroupWork): void {
+  const { epoch, owner } = g.state;
+  if (epoch !== null) {
+    set(g, { dirty: false });
+    because(g, 'given-back', `nothing of it is in place here any more: the right of epoch ${epoch} is given back`);
+    return release(g, epoch, { state: 'released', to: null, failed: owner?.failed ?? [], reason: 'failover' });
+  }
   become(g, 'standby', { saga: null, dirty: false, epoch: null });
   because(g, 'out-of-service', 'nothing of it is in place here any more');
   consider(g);
@@ -318,6 +332,7 @@ function onWoke(g: GroupWork): void {
     return proceed(g);
   }
   if (g.state.role === 'active') return next(g);
+  if (g.at >= leftUntil(g)) return cleanUp(g, g.state.owner);
   consider(g);
 }
 

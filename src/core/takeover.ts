@@ -48,7 +48,7 @@ function onVacant(g: GroupWork, seen: Survey): void {
     ...{ policy: g.policy, nodes: g.cluster.nodes, survey: seen, owner, kind: 'failover' },
     ...{ to: request?.to ?? null, force: request?.force ?? [], without: failedLately(g, seen) },
   });
-  set(g, { refused: election.refused, speaks: speaks(g, election, seen) });
+  set(g, { refused: election.refused, speaks: speaks(g, election) });
   const { silenceMs } = g.cluster.timing;
   if (election.chosen !== g.node) {
     const text = election.chosen === null ? 'no node may take it' : `${election.chosen} is to take it`;
@@ -67,7 +67,7 @@ function onVacant(g: GroupWork, seen: Survey): void {
     const text = `what is lost by it: ${units ?? 'unknown'} units, ${ms === null ? 'unknown' : span(ms)} at the most`;
     g.once.push({ event: 'data-loss-accepted', summary: `${g.name}: ${text}`, action: 'it is taken over' });
   }
-  set(g, { loss: election.loss });
+  set(g, { loss: election.loss, speaks: false });
   because(g, 'take', 'this node is to take it', election);
   g.effects.push({ kind: 'group-take', group: g.name, turn: g.state.turn, failed: owner?.failed ?? [] });
 }
@@ -85,10 +85,9 @@ const refusals = ({ refused }: Election): string =>
     .join('; ') || 'no node may take it';
 
 /** One node tells of a group that nobody has: who is to take it, else the first that lives. */
-function speaks(g: GroupWork, election: Election, seen: Survey): boolean {
-  const first =
-    election.chosen ?? g.policy.nodes.find((node) => seen.candidates.some((one) => one.node === node && one.reachable));
-  return first === g.node;
+function speaks(g: GroupWork, { chosen, refused }: Election): boolean {
+  const lives = (node: string): boolean => !refused.some((one) => one.node === node && one.rule === 'unreachable');
+  return (chosen ?? g.policy.nodes.find(lives)) === g.node;
 }
 
 interface Wait {

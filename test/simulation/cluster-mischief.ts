@@ -44,7 +44,10 @@ const fault: readonly Trouble[] = [
       c,
       span(c, 500, 9000),
       () => c.machine(name).halt(),
-      () => c.machine(name).resume(),
+      () => {
+        c.machine(name).resume();
+        c.stalled(name);
+      },
     );
   },
   (c, name) => {
@@ -56,6 +59,7 @@ const fault: readonly Trouble[] = [
       () => c.machine(name).freeze(),
       () => {
         if (c.machine(name).boot === boot) c.machine(name).thaw();
+        c.stalled(name);
         c.note(`${name}: thawed`);
       },
     );

@@ -103,6 +103,12 @@ export class ClusterProperties implements Watcher {
     if ('turn' in event && event.turn !== was.turn && event.kind !== 'group-took')
       assert.ok(is === was, `an answer of an older turn changes nothing: ${event.kind}`);
     assert.ok(is.turn >= was.turn, 'turns never go back');
+    for (const effect of effects) {
+      if (effect.kind !== 'notice' || effect.notice.event !== 'group-unowned' || effect.notice.kind !== 'clear')
+        continue;
+      const still = is.role === 'standby' && is.vacantSince !== null && was.speaks && event.kind !== 'group-surveyed';
+      assert.not(still, 'I-21: an alarm does not end while nothing has changed');
+    }
     if (is.role !== was.role) assert.ok(whys.length > 0, 'I-18: a change of role has a reason');
     for (const effect of effects) {
       if (effect.kind === 'group-act') assert.is(effect.turn, is.turn, 'an act belongs to the turn');

@@ -239,6 +239,12 @@ export class Cluster {
     this.daemons.set(name, new Daemon(this, machine, this.#saved.get(name) ?? emptyNode, life));
   }
 
+  /** A daemon that stood still notices it by its own clock. */
+  stalled(name: string): void {
+    const daemon = this.daemons.get(name);
+    if (daemon?.alive) daemon.machine.process(() => daemon.feed({ kind: 'stalled', ms: 3000 }));
+  }
+
   kill(name: string): void {
     const daemon = this.daemons.get(name);
     if (!daemon?.alive) return;

@@ -1,5 +1,5 @@
-// Runs in a copy of the compiled tree, whose core may be wrong: first the tables, then the simulated machines; for a
-// mutation of groups first the simulated clusters. Says who noticed, and ends with 1; ends with 0 when nobody did.
+// Runs in a copy of the compiled tree, whose core may be wrong: first the tables, then the simulated machines and
+// clusters. Says who noticed, and ends with 1; ends with 0 when nobody did.
 // node mutant.js SEEDS CLUSTERS TABLE…
 import { pathToFileURL } from 'node:url';
 import { simulateCluster } from './cluster-properties.ts';
@@ -25,7 +25,6 @@ function run(count: number, one: (seed: number) => unknown): void {
   }
 }
 
-run(Number(clusters), simulateCluster);
 globals.UVU_DEFER = 1;
 globals.UVU_INDEX = 0;
 globals.UVU_QUEUE = [[null]];
@@ -36,3 +35,4 @@ for (const group of globals.UVU_QUEUE)
     if (errors !== true) caught(/FAIL.*"(.*)"/.exec(errors)?.[0] ?? 'a table');
   }
 run(Number(seeds), simulate);
+run(Number(clusters), simulateCluster);

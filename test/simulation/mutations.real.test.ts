@@ -15,7 +15,7 @@ const test = suite('mutations');
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const SEEDS = 60;
 /** For a wrong core of groups. */
-const CLUSTERS = 300;
+const CLUSTERS = 120;
 const all = [...mutations, ...clusterMutations];
 /** A wrong core may also run for ever: that is noticed too. */
 const LIMIT_MS = 30_000;
@@ -39,7 +39,7 @@ const tablesOf = (lane: string): readonly string[] =>
     .filter((name) => name.endsWith('.test.js') && !LEFT_OUT.test(name))
     .map((name) => join(lane, 'dist/test/core', name));
 
-/** The tables of groups: they are asked after the clusters. */
+/** The tables of groups. */
 const OF_GROUPS = /(ownership|elect|saga|role|takeover)\.test\.js$/;
 
 /** Who noticed, or null. */
