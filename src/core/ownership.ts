@@ -103,7 +103,7 @@ export type OwnEffect =
   | { readonly kind: 'released'; readonly epoch: number }
   | { readonly kind: 'lost'; readonly epoch: number; readonly reason: 'silence' | 'taken' }
   /** `own`: our right of a life before, under this very kernel: nobody else is passed over by taking it again. */
-  | { readonly kind: 'vacant'; readonly silentMs: number; readonly own: boolean }
+  | { readonly kind: 'vacant'; readonly silentMs: number; readonly own?: true }
   /** Who owns it, with the epoch filled in; told when more than a renewal changed, or when a vacant one lives again. */
   | { readonly kind: 'owner'; readonly record: OwnerRecord | null };
 
@@ -369,7 +369,10 @@ function lose(o: Ownership, reason: 'silence' | 'taken'): OwnMove {
 function tick(timing: Timing, o: Ownership, at: number): OwnMove {
   if (!o.hold) {
     if (!o.seen || o.vacant === o.seen.order || o.writing || at < vacantAt(timing, o)) return [o, []];
-    return [{ ...o, vacant: o.seen.order }, [{ kind: 'vacant', silentMs: Math.round(at - o.seen.at), own: isOwn(o) }]];
+    return [
+      { ...o, vacant: o.seen.order },
+      [{ kind: 'vacant', silentMs: Math.round(at - o.seen.at), ...(isOwn(o) ? { own: true } : {}) }],
+    ];
   }
   if (at >= deadlineOf(timing, o)) return lose(o, 'silence');
   let next = o;

@@ -104,7 +104,7 @@ export class ClusterGroup {
         loop.push({ kind: 'group-released', group, epoch: word.epoch });
         return;
       case 'vacant':
-        loop.push({ kind: 'group-vacant', group, silentMs: word.silentMs, own: word.own });
+        loop.push({ kind: 'group-vacant', group, silentMs: word.silentMs, ...(word.own ? { own: true } : {}) });
         return;
       case 'owner':
         loop.push({ kind: 'group-owner', group, record: word.record });

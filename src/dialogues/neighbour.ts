@@ -1,5 +1,5 @@
-// Who has this address: ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861) as frames. Builds and reads them, and
-// does nothing else.
+// Who has this address: ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861) as frames. Builds and reads them,
+// and does nothing else.
 export const ARP = 0x0806;
 export const IPV6 = 0x86dd;
 

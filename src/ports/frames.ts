@@ -1,5 +1,5 @@
-// Raw Ethernet frames on one interface: packet(7), through koffi. Sent at once and never waited for; received only while
-// somebody listens. Nothing here uses the thread pool or a name.
+// Raw Ethernet frames on one interface: packet(7), through koffi. Sent at once and never waited for; received only
+// while somebody listens. Nothing here uses the thread pool or a name.
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';

@@ -1,5 +1,5 @@
-// A floating address that the kernel takes away by itself: it is added with a lifetime that ends before anybody else may
-// have it, and extended only while the right lasts. A daemon that is stopped, hung or killed loses it all the same.
+// A floating address that the kernel takes away by itself: it is added with a lifetime that ends before anybody else
+// may have it, and extended only while the right lasts. A daemon that is stopped, hung or killed loses it all the same.
 import { safeLifetime, stillFits } from '../core/lifetime.ts';
 import { type ActionResult, defineStep, opt, type StepContext, z } from '../define.ts';
 import {
@@ -154,6 +154,16 @@ async function holder(context: Context, device: string): Promise<string | null> 
 
 // --------------------------------------------------------------------------------------------------------------- acts
 
+/** Gives up with the signal: the child that is asked may not answer. */
+function within<T>({ signal }: Context, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const over = (): void => reject(new Error('no answer in time'));
+    if (signal.aborted) over();
+    signal.addEventListener('abort', over, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', over));
+  });
+}
+
 async function bring(context: Context): Promise<ActionResult> {
   const { options: wanted, ports, planned } = context;
   const device = usable(context);
@@ -209,17 +219,17 @@ export default defineStep({
   pivot: true,
   timeoutMs: 10_000,
   async probe(context) {
-    const here = ours(await context.ports.addresses.list(), context);
+    const here = ours(await within(context, context.ports.addresses.list()), context);
     const [one] = here;
     return one ? { state: 'done', detail: `it is on ${one.device}` } : { state: 'undone', detail: 'it is not here' };
   },
-  do: bring,
-  undo: away,
-  hold,
+  do: (context) => within(context, bring(context)),
+  undo: (context) => within(context, away(context)),
+  hold: (context) => within(context, hold(context)),
   async ready(context) {
     const device = usable(context);
     if (device === null) return { ok: false, detail: `none of ${context.options.interfaces.join(', ')} has carrier` };
-    await context.ports.addresses.list();
+    await within(context, context.ports.addresses.list());
     return { ok: true, detail: `it would be on ${device}` };
   },
 });

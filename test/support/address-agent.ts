@@ -1,5 +1,5 @@
-// Runs the step `address` inside a network namespace for a test: one JSON line in, one out. `do undo hold probe ready`, each
-// with how long the right lasts from now on; `stop` ends it.
+// Runs the step `address` inside a network namespace for a test: one JSON line in, one out. `do undo hold probe
+// ready`, each with how long the right lasts from now on; `stop` ends it.
 import { createInterface } from 'node:readline';
 import type { Ports, StepContext } from '../../src/define.ts';
 import { openAddresses } from '../../src/ports/addresses.ts';
