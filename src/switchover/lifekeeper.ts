@@ -40,8 +40,8 @@ async function probe(context: Context): Promise<Probe> {
   const checked = await quickCheck(context);
   if (checked?.code === 0) return { state: 'done', detail: checked.result.detail };
   const detail = checked?.result.detail ?? missing(context, 'quickCheck').detail;
-  // A check that could not be run says nothing about processes that were not told to it.
-  if (checked !== null && checked.code === null) return { state: 'unknown', detail };
+  // Two signs are asked for: a pid file that is not there proves nothing alone.
+  if (!checked || checked.code === null) return { state: 'unknown', detail };
   if (hasNone(context)) return { state: 'undone', detail: `none of its processes runs; ${detail}` };
   return { state: 'unknown', detail };
 }
