@@ -137,7 +137,7 @@ test('never ok on what is not known, stale or down; and time alone makes nothing
       }
     }
   }
-  assert.ok(good > 300, `only ${good} good ones were tried`);
+  assert.ok(good > 150, `only ${good} good ones were tried`);
 });
 
 test('monotone: less behind, or a wider gate, is never worse', () => {

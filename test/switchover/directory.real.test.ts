@@ -67,12 +67,9 @@ test.before(async () => {
   slapd = await startSlapd({
     ...{ maxBytes: 536_870_912, global: `${schema}modulepath /usr/lib/ldap\nmoduleload constraint\n` },
     database:
-      'index mailHost eq
-' +
-      'overlay constraint
-' +
-      `constraint_attribute mailHost regex ^n2 restrict="ldap:///${SUFFIX}??sub?(cn=both)"
-`,
+      'index mailHost eq\n' +
+      'overlay constraint\n' +
+      `constraint_attribute mailHost regex ^n2 restrict="ldap:///${SUFFIX}??sub?(cn=both)"\n`,
   });
   const users = Array.from({ length: USERS }, (_, n) => entry(`user${n}`, 'n1.test'));
   const others = Array.from({ length: OTHERS }, (_, n) => entry(`other${n}`, 'n2.test'));
