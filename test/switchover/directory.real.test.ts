@@ -7,6 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { StepContext } from '../../src/define.ts';
 import { secretsFrom } from '../../src/ports/secrets.ts';
+import { openStore } from '../../src/ports/store.ts';
 import directory from '../../src/switchover/directory.ts';
 import { hostPorts } from '../support/host.ts';
 import { ADMIN, PROBE, type Slapd, SUFFIX, startSlapd } from '../support/slapd.ts';
@@ -54,7 +55,7 @@ function context(way: Way = {}): StepContext<never> {
   const words = { n1: { host: 'n1.test' }, n2: { host: 'n2.test' }, bad: { host: '*)(cn=*' } };
   return {
     ...{ options: directory.options.parse(options) as never, node: to, to, from, group: 'mail', step: 'people', words },
-    ports: hostPorts({ secrets: secretsFrom({ LAB_PASSWORD: 'pw' }) }),
+    ports: hostPorts({ secrets: secretsFrom({ LAB_PASSWORD: 'pw' }), stores: { open: openStore } }),
     signal: AbortSignal.timeout(300_000),
     lease: { epoch, untilMs: lease ?? (() => Number.POSITIVE_INFINITY) },
     ...{ planned: false, services: {} as never, memory: new Map(), stateDir: state },
