@@ -6,7 +6,7 @@ import type { GroupEvent } from './group-events.ts';
 import { bootGroups, configureGroups, onGroup } from './groups.ts';
 import { standingOn, standsOn } from './graph.ts';
 import { span } from './move.ts';
-import { booted, configured, onCondition } from './node-events.ts';
+import { booted, configured, onCondition, onCopy } from './node-events.ts';
 import { nothingTold, tellAll } from './notices.ts';
 import { doubted, settled, stalled } from './tilt.ts';
 import type { Decision, Event, NodeState, Policy, ServiceState } from './types.ts';
@@ -69,6 +69,9 @@ function judge(policy: Policy, node: NodeState, event: Event): Decision {
       break;
     case 'condition':
       onCondition(work, event);
+      break;
+    case 'copy':
+      onCopy(work, event);
       break;
     case 'tick':
       break;

@@ -13,6 +13,8 @@ export interface GroupFacts {
   readonly unready: readonly string[];
   readonly health: Candidate['health'];
   readonly replication: ReplicationFacts | null;
+  /** The newest forced write of the active node. */
+  readonly proof?: { readonly n: number; readonly ok: boolean; readonly detail: string } | null;
   readonly dataEpoch: number;
   readonly failedMsAgo: number | null;
   readonly weight: number;

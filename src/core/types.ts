@@ -269,6 +269,14 @@ export type Event =
   | (At & { readonly kind: 'heartbeat' })
   /** Whoever these channels tell may have forgotten what was told. */
   | (At & { readonly kind: 'retell'; readonly channels: readonly string[]; readonly reason: string })
+  /** How one source of replication of a group is, told when it changes. */
+  | (At & {
+      readonly kind: 'copy';
+      readonly of: string;
+      readonly source: string;
+      readonly level: 'ok' | 'warn' | 'fail';
+      readonly detail: string;
+    })
   | (At & { readonly kind: 'condition'; readonly name: ConditionName; readonly bad: boolean; readonly detail: string });
 
 /** Conditions of the daemon itself that are alarms of their own. */
