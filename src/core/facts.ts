@@ -1,5 +1,6 @@
 // What each node says of itself to all others, and what an observer makes of it: candidates with the age of what is
 // known. Ages are measured by whoever looks, on its own clock; nobody's wall clock is believed.
+import type { Inventory } from './inventory.ts';
 import type { Candidate, GroupPolicy, MoveReport, OwnerRecord, ReplicationFacts, Role, Saga } from './group-types.ts';
 
 /** One node's word about one group. */
@@ -35,6 +36,8 @@ export interface NodeFacts {
   readonly time: string;
   readonly configuration: string;
   readonly maintenance: boolean;
+  /** What is installed and configured there, to be compared. */
+  readonly inventory?: Inventory;
   readonly groups: Readonly<Record<string, GroupFacts>>;
 }
 

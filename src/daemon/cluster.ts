@@ -3,6 +3,7 @@
 import { candidatesOf, type GroupFacts, type NodeFacts } from '../core/facts.ts';
 import type { GroupEffect } from '../core/group-events.ts';
 import type { Candidate, GroupPolicy, MoveRequest, ReplicationFacts, Survey } from '../core/group-types.ts';
+import type { Inventory } from '../core/inventory.ts';
 import type { ClusterConfig, Config } from '../config/types.ts';
 import {
   type ActionResult,
@@ -18,6 +19,7 @@ import type { Plugins } from '../registry.ts';
 import { type ClusterView, emptyView, forget, heed, KEYS, type Word } from './cluster-view.ts';
 import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
 import { type Guard, ownerKey } from './guard.ts';
+import { gatherInventory, INVENTORY_MS } from './inventory.ts';
 import type { Loop } from './loop.ts';
 import { TEND_MS, tending } from './requests.ts';
 
@@ -67,6 +69,7 @@ export class Cluster {
   readonly #groups = new Map<string, ClusterGroup>();
   readonly #stop = new AbortController();
   #members: readonly MemberHealth[] = [];
+  #inventory: Inventory = {};
   #publishing = false;
   #soon: (() => void) | null = null;
 
@@ -98,6 +101,9 @@ export class Cluster {
     this.#every(PUBLISH_MS, () => this.publish());
     this.#every(MEMBERS_EVERY_MS, () => this.#lookAtMembers());
     this.#every(READY_EVERY_MS, () => this.#askReady());
+    this.#every(INVENTORY_MS, async () => {
+      this.#inventory = await gatherInventory(this.#config, ports, this.#stop.signal);
+    });
     this.#every(TEND_MS, tending({ cluster: this, loop: this.#doors.loop, clock: ports.clock }));
   }
 
@@ -233,6 +239,7 @@ export class Cluster {
       ...{ schema: 1, node, instance, version, configuration, groups },
       time: new Date(ports.clock.wall()).toISOString(),
       maintenance: this.view.maintenance.has(loop.policy.node),
+      inventory: this.#inventory,
     };
   }
 

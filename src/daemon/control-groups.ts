@@ -10,7 +10,7 @@ import { problem, who, withBody } from './control-answers.ts';
 import { KEYS } from './cluster-view.ts';
 import type { Daemon } from './daemon.ts';
 import { newId, place } from './requests.ts';
-import { clusterShown, groupExplained, groupShown, sceneOf, type Sources } from './show-groups.ts';
+import { clusterShown, groupExplained, groupShown, inventoriesShown, sceneOf, type Sources } from './show-groups.ts';
 import { SCHEMA_VERSION } from './status.ts';
 
 const name = z.string().min(1).max(128);
@@ -45,6 +45,7 @@ export function groupRoutes(app: Hono, daemon: Daemon, wall: () => number): void
     ...{ schemaVersion: SCHEMA_VERSION, node: daemon.loop.policy.node, time: new Date(wall()).toISOString() },
   });
   app.get('/api/v1/groups', (c) => c.json({ ...head(), ...clusterShown(sources()) }));
+  app.get('/api/v1/inventory', (c) => c.json({ ...head(), nodes: inventoriesShown(sources()) }));
   app.get('/api/v1/groups/:g', (c) => {
     const shown = groupShown(sources(), c.req.param('g'));
     return shown ? c.json({ ...head(), ...shown }) : noGroup(c, c.req.param('g'));
