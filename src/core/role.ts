@@ -272,8 +272,11 @@ function onStep(g: GroupWork, event: Extract<GroupEvent, { kind: 'group-step' }>
   if (next.direction === 'back' && saga.direction === 'forward') turned(g, next);
   const stuck = next.force || next.direction === 'back' ? troubleOf(next) : null;
   // Nothing is known to be undone: nobody starts elsewhere by our word, and a person is told.
-  if (stuck && stuck.tries >= 3 && (g.state.role === 'deactivating' || next.direction === 'back'))
-    set(g, { role: 'blocked', since: g.at, why: { rule: 'stuck', text: `${stuck.name}: ${stuck.detail}` } });
+  const hopeless = g.state.role === 'deactivating' || next.direction === 'back';
+  if (stuck && stuck.tries >= 3 && hopeless && g.state.role !== 'blocked') {
+    set(g, { role: 'blocked', since: g.at });
+    because(g, 'stuck', `${stuck.name} cannot be taken back: ${stuck.detail}`);
+  }
   proceed(g);
 }
 

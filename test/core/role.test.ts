@@ -3,7 +3,6 @@ import * as assert from 'uvu/assert';
 import type { GroupEffect } from '../../src/core/group-events.ts';
 import { groupPolicy, stepPolicy } from '../support/groups.ts';
 import { GroupDrive, ownerRecord } from '../support/group-drive.ts';
-import { golden } from '../support/golden.ts';
 
 const test = suite('role');
 
@@ -245,18 +244,6 @@ test('a request that is withdrawn while it is obeyed is forgotten after it', () 
   while (drive.state.saga) drive.done();
   drive.hear({ kind: 'group-released', epoch: 9 });
   assert.is(drive.state.request, null);
-});
-
-test('the story of a failover, and of the way back', () => {
-  const drive = new GroupDrive().active();
-  drive.now += 60_000;
-  drive.ask('switchover', 'n1');
-  drive.surveyed({}, {}, ['n1']);
-  drive.done();
-  drive.done(false, 'it does not go');
-  while (drive.state.saga) drive.done();
-  drive.hear({ kind: 'group-released', epoch: 9 });
-  golden('groups/failover-and-back.txt', `${drive.lines.join('\n')}\n`);
 });
 
 test.run();

@@ -170,7 +170,8 @@ export class ClusterProperties implements Watcher {
     const daemon = this.cluster.daemons.get(machine.name);
     if (!daemon?.alive || machine.stopped || machine.frozen) return true;
     if (this.cluster.queue.now < machine.awayAt + 3000) return true;
-    return machine.place(group).hangs && !this.#answering.get(group)?.includes(machine.name);
+    const hung = this.cluster.queue.now < machine.place(group).hungAt + 60_000;
+    return hung && !this.#answering.get(group)?.includes(machine.name);
   }
 
   dns(group: string, node: string, epoch: number): void {
