@@ -8,13 +8,10 @@ import { type OwnEffect, type OwnEvent, type Ownership, untilOf } from '../../sr
 import type { Decision, Event, NodeState, Why } from '../../src/core/types.ts';
 import type { Daemon } from './cluster-daemon.ts';
 import { heals } from './cluster-ends.ts';
-import type { Machine } from './cluster-machine.ts';
+import { LATE_MS, type Machine } from './cluster-machine.ts';
 import { trouble } from './cluster-mischief.ts';
 import { checkTake, type Surveyed } from './cluster-oracle.ts';
 import { Cluster, type Watcher } from './cluster-world.ts';
-
-/** After a thaw: a relative end in the kernel, and a command that was under way, may come so much later. */
-const THAW_MS = 1000;
 
 export class ClusterProperties implements Watcher {
   readonly #trace: string[] | null;
@@ -160,8 +157,10 @@ export class ClusterProperties implements Watcher {
     assert.ok(run.length <= 1, `I-1, I-14: ${group} runs on ${run.map((one) => one.name).join(' and ')}`);
   }
 
+  /** A command that was under way when the node froze is done when it thaws, for its whole relative life; and the daemon that
+   *  would take it away may stand still for longer. No relative end helps against that (failover-floor, "in-flight hole"). */
   #thawed(machine: Machine): boolean {
-    return this.cluster.queue.now < machine.thawedAt + THAW_MS;
+    return this.cluster.queue.now < machine.thawedAt + this.cluster.lifeMs + LATE_MS + 20;
   }
 
   /** Physics forbids it: whoever should stop it there is dead or stands still, or has just begun to live again; or it does
