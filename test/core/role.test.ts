@@ -65,7 +65,7 @@ test('an owner that answers and has not stopped it is waited for', () => {
 
 test('what could not be stopped is taken by whoever can fence, and by nobody else', () => {
   const stuck = { state: 'stuck', reason: 'failover' } as const;
-  assert.not(takes(new GroupDrive().silent(stuck).surveyed()));
+  assert.not(takes(new GroupDrive().silent(stuck).surveyed({ reachable: false, ageMs: 9000 })));
   const fence = new GroupDrive({ steps: [stepPolicy('fence'), ...groupPolicy().steps] });
   assert.ok(takes(fence.silent(stuck).surveyed({ dirty: true })));
 });
@@ -83,6 +83,12 @@ test('one failover, and then a person looks at it; a failed move may go home', (
   assert.ok(takes(home.silent(failed).surveyed()));
 });
 
+function asksAgain(drive: GroupDrive): GroupEffect[] {
+  drive.now += 1000;
+  drive.hear({ kind: 'group-woke' });
+  return drive.surveyed();
+}
+
 for (const [what, yes, otherwise, taken] of [
   ['a yes', true, 'stay', true],
   ['a no', false, 'move', false],
@@ -93,6 +99,7 @@ for (const [what, yes, otherwise, taken] of [
     const failover = { mode: 'confirm', afterMs: 0, confirmMs: 4000, otherwise } as const;
     const drive = new GroupDrive({ failover }).silent();
     drive.surveyed();
+    assert.not(takes(asksAgain(drive)), 'asked again before the time is over, it still waits');
     if (yes !== null) drive.hear({ kind: 'group-confirmed', by: 'op', yes });
     drive.now += 4000;
     drive.hear({ kind: 'group-woke' });
@@ -234,6 +241,28 @@ test('a right that comes while it is taken back here stays until that is proved'
   assert.is(end?.kind === 'group-release' && end.state, 'released');
   drive.hear({ kind: 'group-released', epoch: 9 });
   assert.equal([drive.state.role, drive.state.epoch, drive.state.dirty], ['standby', null, false]);
+});
+
+test('who tried and could not is asked again when the time of the block is over', () => {
+  const failed = { state: 'released', reason: 'failover', failed: ['n2'], data: null } as const;
+  const gone = { reachable: false, ageMs: 9000 };
+  assert.not(takes(new GroupDrive().silent(failed).surveyed(gone, { failedMsAgo: 59_000 })));
+  assert.ok(takes(new GroupDrive().silent(failed).surveyed(gone, { failedMsAgo: 61_000 })));
+});
+
+test('a daemon that began anew makes way for whoever is to have it now', () => {
+  const drive = new GroupDrive();
+  drive.hear({ kind: 'group-owner', record: ownerRecord({ node: 'n2' }) });
+  drive.hear({ kind: 'group-vacant', silentMs: 0 });
+  drive.surveyed({}, { unready: ['no disk'] }, ['n1']);
+  assert.is(drive.state.role, 'deactivating');
+});
+
+test('whoever does not have it refuses nothing that is asked of others', () => {
+  const drive = new GroupDrive();
+  drive.hear({ kind: 'group-owner', record: ownerRecord() });
+  assert.is(drive.state.role, 'deactivating');
+  assert.equal(drive.ask('switchover', 'n2'), []);
 });
 
 test('a request that is withdrawn while it is obeyed is forgotten after it', () => {

@@ -108,6 +108,12 @@ test('the pauses grow, up to half a minute', () => {
   assert.equal(pauses, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
 });
 
+test('what is taken back is tried for ever too, with pauses', () => {
+  const [, back] = way(policy, begin(policy, up, 0), (act) => act === 'do address' || act.startsWith('undo'));
+  assert.is(back.direction, 'back');
+  assert.ok(back.retryAt !== null && back.retryAt >= 1000);
+});
+
 test('what was begun is in doubt until it is proved, and the pivot is what clients reach', () => {
   const saga = begin(policy, up, 0);
   const next = due(policy, saga);

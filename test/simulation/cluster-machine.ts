@@ -1,5 +1,5 @@
-// One simulated machine: its clock, its kernel with the floating addresses, its services, its power. What is true of it,
-// whoever looks. The daemon that runs on it is cluster-daemon.ts.
+// One simulated machine: its clock, its kernel with the floating addresses, its services, its power. What is true of
+// it, whoever looks. The daemon that runs on it is cluster-daemon.ts.
 import type { Random } from '../support/random.ts';
 import type { Queue } from './cluster-queue.ts';
 

@@ -157,14 +157,15 @@ export class ClusterProperties implements Watcher {
     assert.ok(run.length <= 1, `I-1, I-14: ${group} runs on ${run.map((one) => one.name).join(' and ')}`);
   }
 
-  /** A command that was under way when the node froze is done when it thaws, for its whole relative life; and the daemon that
-   *  would take it away may stand still for longer. No relative end helps against that (failover-floor, "in-flight hole"). */
+  /** A command that was under way when the node froze is done when it thaws, for its whole relative life; and the
+   *  daemon that would take it away may stand still for longer. No relative end helps against that (failover-floor,
+   *  "in-flight hole"). */
   #thawed(machine: Machine): boolean {
     return this.cluster.queue.now < machine.thawedAt + this.cluster.lifeMs + LATE_MS + 20;
   }
 
-  /** Physics forbids it: whoever should stop it there is dead or stands still, or has just begun to live again; or it does
-   *  not die of SIGKILL and nobody could ask that node. */
+  /** Physics forbids it: whoever should stop it there is dead or stands still, or has just begun to live again; or
+   *  it does not die of SIGKILL and nobody could ask that node. */
   #helpless(machine: Machine, group: string): boolean {
     const daemon = this.cluster.daemons.get(machine.name);
     if (!daemon?.alive || machine.stopped || machine.frozen) return true;

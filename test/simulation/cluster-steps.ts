@@ -1,5 +1,5 @@
-// What steps do on a simulated machine, as real ones do it: serialised each, looking at the right before and after, with
-// programs that go on for a moment although their daemon is dead.
+// What steps do on a simulated machine, as real ones do it: serialised each, looking at the right before and after,
+// with programs that go on for a moment although their daemon is dead.
 import type { GroupEffect } from '../../src/core/group-events.ts';
 import type { StepAct } from '../../src/core/group-types.ts';
 import type { Daemon } from './cluster-daemon.ts';
