@@ -1,5 +1,5 @@
-// What the machine of ownership hears and asks for, and what it remembers. Types without code. `at` is this node's monotonic
-// clock.
+// What the machine of ownership hears and asks for, and what it remembers. Types without code. `at` is this node's
+// monotonic clock.
 import type { OwnerRecord } from './group-types.ts';
 
 /** The newest state of the record that this node has seen, and when it saw it. */

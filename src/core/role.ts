@@ -31,7 +31,7 @@ export function decideGroup(g: GroupWork, event: GroupEvent): void {
       // Ours of before, and somebody else is to have it now: what is left here goes, so that it can.
       if (g.state.why.rule === 'another' && g.state.owner?.node === g.node && g.state.dirty && !g.state.saga)
         cleanUp(g, g.state.owner);
-      return;
+      return rest(g);
     case 'group-took':
       return onTook(g, event);
     case 'group-beaten':
@@ -223,6 +223,7 @@ function stays(g: GroupWork, saga: Saga): void {
   if (g.policy.standby === 'stopped') g.services = 'acquired';
   because(g, 'move-failed', text);
   g.once.push({ event: 'move-failed', summary: `${g.name}: ${text}`, action: 'it goes on where it was' });
+  next(g);
 }
 
 function gone(g: GroupWork): void {
@@ -337,6 +338,12 @@ function onWoke(g: GroupWork): void {
   if (g.state.role === 'active') return next(g);
   if (g.at >= leftUntil(g)) return cleanUp(g, g.state.owner);
   consider(g);
+}
+
+/** A survey that was for something else must not end the looking for a way back home. */
+function rest(g: GroupWork): void {
+  const { role, saga, request, surveying, wakeAt } = g.state;
+  if (role === 'active' && !saga && !request && surveying === null && wakeAt === null) next(g);
 }
 
 /** Active, and nothing is under way: is there a request that waited, or a way back home to look at? */

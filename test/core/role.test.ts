@@ -243,6 +243,31 @@ test('a right that comes while it is taken back here stays until that is proved'
   assert.equal([drive.state.role, drive.state.epoch, drive.state.dirty], ['standby', null, false]);
 });
 
+test('the way back home is looked for on, whatever else was asked and refused meanwhile', () => {
+  const drive = new GroupDrive({ switchback: { mode: 'automatic', dwellMs: 100_000 } }).active();
+  assert.is(drive.state.surveying, 'switchback');
+  drive.ask('switchover', 'n1');
+  const refused = kinds(drive.surveyed({ unready: ['no disk'] }, {}, ['n1']));
+  assert.equal(refused, ['group-answer', 'group-survey']);
+  drive.surveyed({}, {}, ['n1']);
+  const since = drive.state.backSince;
+  assert.is(since, drive.now);
+  drive.now += 60_000;
+  drive.hear({ kind: 'group-woke' });
+  drive.surveyed({}, {}, ['n1']);
+  assert.is(drive.state.backSince, since, 'it was ready all the time');
+  drive.now += 60_000;
+  drive.hear({ kind: 'group-woke' });
+  drive.surveyed({}, {}, ['n1']);
+  assert.is(drive.state.role, 'deactivating');
+  drive.done(false);
+  drive.now += 1000;
+  drive.hear({ kind: 'group-woke' });
+  drive.done(false);
+  while (drive.state.saga) drive.done();
+  assert.equal([drive.state.role, drive.state.surveying], ['active', 'switchback'], 'it stays, and looks on');
+});
+
 test('who tried and could not is asked again when the time of the block is over', () => {
   const failed = { state: 'released', reason: 'failover', failed: ['n2'], data: null } as const;
   const gone = { reachable: false, ageMs: 9000 };
