@@ -133,7 +133,8 @@ function onTook(g: GroupWork, event: Extract<GroupEvent, { kind: 'group-took' }>
   const unused = taken === 'failover' && before?.node === g.node;
   const from = (unused ? before.data?.node : before?.node) ?? null;
   const start = { kind: 'up', epoch, from, to: g.node, planned, force: false } as const;
-  become(g, 'activating', { epoch, vacantSince: null, dirty: true, saga: begin(g.policy, start, g.at) });
+  const saga = begin(g.policy, start, g.at, g.state.dirty);
+  become(g, 'activating', { epoch, vacantSince: null, dirty: true, saga });
   because(g, `taken-${taken}`, `taken under epoch ${epoch} (${taken}); its steps are done now`);
   if (taken === 'failover')
     g.once.push({

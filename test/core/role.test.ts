@@ -154,6 +154,21 @@ test('what cannot be brought up is taken back in reverse, and another may try', 
   assert.equal([end.state, end.failed, end.reason], ['released', ['n2'], 'failover']);
 });
 
+test('a daemon that begins anew and fails at its first step takes back what it found, too', () => {
+  const drive = new GroupDrive({ steps: [stepPolicy('fence', { tries: 1 }), ...groupPolicy().steps] });
+  drive.hear({ kind: 'group-owner', record: ownerRecord({ node: 'n2' }) });
+  drive.hear({ kind: 'group-vacant', silentMs: 0 });
+  drive.surveyed();
+  drive.hear({ kind: 'group-took', epoch: 9, taken: 'resumed', before: ownerRecord({ node: 'n2' }) });
+  drive.done(false);
+  const way: string[] = [];
+  while (drive.state.saga) {
+    way.push(`${drive.state.saga.acting?.act} ${drive.state.saga.acting?.step}`);
+    drive.done();
+  }
+  assert.equal(way, ['undo address', 'undo service', 'undo fence']);
+});
+
 test('after the pivot it goes only forward, for ever, and says so', () => {
   const drive = new GroupDrive().silent();
   drive.surveyed();

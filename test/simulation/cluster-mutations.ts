@@ -202,4 +202,10 @@ export const clusterMutations: readonly Mutation[] = [
   of('saga', 'gives up taking back', "saga.direction === 'back' || saga.force ||", 'saga.force ||'),
   of('saga', 'does not flush', '!saga.flushed && policy.sources.length > 0', 'false'),
   of('saga', 'believes a step before it looked', "start.force ? 'doubt' : 'in'", "start.force ? 'out' : 'in'"),
+  of(
+    'saga',
+    'leaves running what it never came to',
+    "return left && scope === 'node' ? 'doubt' : 'out'",
+    "return 'out'",
+  ),
 ];

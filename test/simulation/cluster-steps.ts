@@ -118,7 +118,9 @@ export class Steps {
     this.#machine.kernel(ms, () => {
       const dead = !this.#daemon.alive || job.aborted;
       if (dead && (this.#orphaned || job.aborted)) return;
-      this.#place(job).service = true;
+      const place = this.#place(job);
+      if (place.service) return;
+      place.service = true;
       this.#daemon.cluster.changed('start', this.#machine.name, job.group);
     });
     this.#daemon.later(ms + 1, () => done(this.#left(job) > 0, 'started'));
