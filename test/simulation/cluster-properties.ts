@@ -151,15 +151,15 @@ export class ClusterProperties implements Watcher {
     const machines = [...cluster.machines.values()];
     const answer = machines.filter((one) => one.answers(group) && !this.#thawed(one));
     assert.ok(answer.length <= 1, `I-1: ${answer.map((one) => one.name).join(' and ')} answer for ${group}`);
-    if (what !== 'start' && what !== 'repair') return;
+    if ((what !== 'start' && what !== 'repair') || this.#thawed(cluster.machine(name))) return;
     if (!cluster.policies[group]?.steps.some((step) => step.name === 'service')) return;
     const run = machines.filter((one) => one.runs(group) && (one.name === name || !this.#helpless(one, group)));
     assert.ok(run.length <= 1, `I-1, I-14: ${group} runs on ${run.map((one) => one.name).join(' and ')}`);
   }
 
-  /** A command that was under way when the node froze is done when it thaws, for its whole relative life; and the
-   *  daemon that would take it away may stand still for longer. No relative end helps against that (failover-floor,
-   *  "in-flight hole"). */
+  /** A command (to add the address, to start the service) that was under way when the node froze is done when it thaws;
+   *  the address then lives its whole relative life, even if the daemon that would take it away stands still for longer.
+   *  No relative end helps against that (failover-floor, "in-flight hole"). */
   #thawed(machine: Machine): boolean {
     return this.cluster.queue.now < machine.thawedAt + this.cluster.lifeMs + LATE_MS + 20;
   }
