@@ -18,8 +18,8 @@ type Start = Pick<Saga, 'kind' | 'epoch' | 'from' | 'to' | 'planned' | 'force'>;
 
 /** `left`: something of a life before may be in place here. */
 export function begin(policy: GroupPolicy, start: Start, at: number, left = false): Saga {
-  // What is in place is known by looking, and what was begun before a crash is in doubt: nothing is believed. On the way
-  // up too: turned back at its first step, it would else leave running what it never came to.
+  // What is in place is known by looking, and what was begun before a crash is in doubt: nothing is believed. On the
+  // way up too: turned back at its first step, it would else leave running what it never came to.
   const placeOf = ({ scope }: StepPolicy): StepState['place'] => {
     if (start.kind === 'up') return left && scope === 'node' ? 'doubt' : 'out';
     return start.force ? 'doubt' : 'in';

@@ -157,9 +157,9 @@ export class ClusterProperties implements Watcher {
     assert.ok(run.length <= 1, `I-1, I-14: ${group} runs on ${run.map((one) => one.name).join(' and ')}`);
   }
 
-  /** A command (to add the address, to start the service) that was under way when the node froze is done when it thaws;
-   *  the address then lives its whole relative life, even if the daemon that would take it away stands still for longer.
-   *  No relative end helps against that (failover-floor, "in-flight hole"). */
+  /** A command (to add the address, to start the service) that was under way when the node froze is done when it
+   *  thaws; the address then lives its whole relative life, even if the daemon that would take it away stands still for
+   *  longer. No relative end helps against that (failover-floor, "in-flight hole"). */
   #thawed(machine: Machine): boolean {
     return this.cluster.queue.now < machine.thawedAt + this.cluster.lifeMs + LATE_MS + 20;
   }
