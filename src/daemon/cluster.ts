@@ -2,11 +2,10 @@
 // other nodes. Decides nothing: what it hears becomes events, and what is decided is performed here.
 import { candidatesOf, type GroupFacts, type NodeFacts } from '../core/facts.ts';
 import type { GroupEffect } from '../core/group-events.ts';
-import type { Candidate, GroupPolicy, MoveRequest, ReplicationFacts, Survey } from '../core/group-types.ts';
+import type { Candidate, GroupPolicy, MoveRequest, Survey } from '../core/group-types.ts';
 import type { Inventory } from '../core/inventory.ts';
 import type { ClusterConfig, Config } from '../config/types.ts';
 import {
-  type ActionResult,
   type Coordination,
   CoordinationError,
   type CoordRecord,
@@ -16,11 +15,14 @@ import {
 } from '../define.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Plugins } from '../registry.ts';
-import { type ClusterView, emptyView, forget, heed, KEYS, type Word } from './cluster-view.ts';
+import { type ClusterView, emptyView, KEYS, type Word } from './cluster-view.ts';
 import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
+import { CopyWatch } from './copies.ts';
+import { EtcdMember } from './etcd-member.ts';
 import { type Guard, ownerKey } from './guard.ts';
 import { gatherInventory, INVENTORY_MS } from './inventory.ts';
 import type { Loop } from './loop.ts';
+import { RecordFeed } from './record-feed.ts';
 import { TEND_MS, tending } from './requests.ts';
 
 /** The ways to the other nodes, besides the coordinator. */
@@ -29,12 +31,6 @@ export interface Ways {
   answering(): readonly string[];
   /** All of these promise to leave the group to us. */
   promise(group: string, epoch: number, nodes: readonly string[], signal: AbortSignal): Promise<boolean>;
-}
-
-/** What is known of the copies of each group. */
-export interface Copies {
-  worst(group: string): ReplicationFacts | null;
-  flush(group: string, signal: AbortSignal): Promise<ActionResult>;
 }
 
 export interface ClusterDoors {
@@ -49,7 +45,6 @@ export interface ClusterDoors {
   healthOf(services: readonly string[]): Candidate['health'];
   hoursOpen(group: string): boolean;
   readonly ways: () => Ways | null;
-  readonly copies: () => Copies | null;
 }
 
 export const PUBLISH_MS = 2000;
@@ -65,7 +60,9 @@ export class Cluster {
   #config: Config;
   #plugins: Plugins;
   #coordination: Coordination | null = null;
-  #watch: { close(): void } | null = null;
+  #feed: RecordFeed | null = null;
+  #member: EtcdMember | null = null;
+  readonly copies: CopyWatch;
   readonly #groups = new Map<string, ClusterGroup>();
   readonly #stop = new AbortController();
   #members: readonly MemberHealth[] = [];
@@ -77,6 +74,18 @@ export class Cluster {
     this.#config = config;
     this.#plugins = plugins;
     this.#doors = doors;
+    const { ports, stateDir, loop } = doors;
+    this.copies = new CopyWatch(config, plugins, {
+      ...{ ports, stateDir, push: (event) => loop.push(event) },
+      owner: (group) => {
+        const record = this.#groups.get(group)?.guard.owner;
+        return record?.state === 'held' ? { node: record.node, epoch: record.epoch } : null;
+      },
+      proofOf: (group) => {
+        const owner = this.#groups.get(group)?.guard.owner?.node ?? '';
+        return this.view.heard.get(owner)?.facts.groups[group]?.proof ?? null;
+      },
+    });
   }
 
   get members(): readonly MemberHealth[] {
@@ -95,9 +104,10 @@ export class Cluster {
     const { ports } = this.#doors;
     const prefix = `/watchkeeper/${cluster.name}/v1/`;
     const options = cluster.options as never;
+    await this.#startMember(cluster);
     this.#coordination = await plugin.open({ options, ports, node: this.#config.node, prefix });
     this.#makeGroups();
-    void this.#readAll();
+    this.#feed = this.#openFeed(this.#coordination);
     this.#every(PUBLISH_MS, () => this.publish());
     this.#every(MEMBERS_EVERY_MS, () => this.#lookAtMembers());
     this.#every(READY_EVERY_MS, () => this.#askReady());
@@ -105,6 +115,25 @@ export class Cluster {
       this.#inventory = await gatherInventory(this.#config, ports, this.#stop.signal);
     });
     this.#every(TEND_MS, tending({ cluster: this, loop: this.#doors.loop, clock: ports.clock }));
+  }
+
+  async #startMember({ member }: ClusterConfig): Promise<void> {
+    if (!member) return;
+    const { ports, stateDir } = this.#doors;
+    const onTrouble = (bad: boolean, detail: string): void => this.#trouble('member', bad ? detail : null);
+    this.#member = new EtcdMember(member, { ports, stateDir, onTrouble });
+    await this.#member.start();
+  }
+
+  #openFeed(coordination: Coordination): RecordFeed {
+    return new RecordFeed({
+      ...{ coordination, clock: this.#doors.ports.clock, view: this.view },
+      onWord: (word, revision) => this.#heed(word, revision),
+      onRead: (keys, revision) => {
+        for (const [name, { guard }] of this.#groups) if (!keys.has(ownerKey(name))) guard.saw(revision, null);
+      },
+      trouble: (detail) => this.#trouble('', detail),
+    });
   }
 
   #every(ms: number, work: () => Promise<void>): void {
@@ -150,8 +179,7 @@ export class Cluster {
       ...{ ports, loop, coordination, node: this.#config.node, instance, cluster, services, stateDir },
       plugins: () => this.#plugins,
       askAll: (group, epoch, signal) => this.#askAll(group, epoch, signal),
-      flush: async (group, signal) =>
-        (await this.#doors.copies()?.flush(group, signal)) ?? { ok: true, detail: 'there are no copies' },
+      flush: (group, signal) => this.copies.flush(group, signal),
       trouble: (of, detail) => this.#trouble(of, detail),
       soon: () => this.soon(),
     };
@@ -231,7 +259,7 @@ export class Cluster {
       const policy = this.#policy(name);
       const running = policy?.standby === 'running';
       const health = running ? this.#doors.healthOf(policy.services) : 'unknown';
-      const facts = held.facts({ health, replication: this.#doors.copies()?.worst(name) ?? null });
+      const facts = held.facts({ health, replication: this.copies.worst(name), proof: this.copies.proof(name) });
       if (facts) groups[name] = facts;
     }
     const { node } = this.#config;
@@ -299,35 +327,6 @@ export class Cluster {
 
   // ---------------------------------------------------------------------------------------------------- what is heard
 
-  async #readAll(): Promise<void> {
-    const { clock } = this.#doors.ports;
-    while (!this.#stop.signal.aborted && this.#coordination) {
-      try {
-        const { revision, records } = await this.#coordination.read('', this.#within());
-        const keys = new Set(records.map(({ key }) => key));
-        for (const word of forget(this.view, keys)) this.#heed(word, revision);
-        for (const one of records) this.#heed(heed(this.view, one.key, one.value, clock.monotonic()), one.revision);
-        for (const [name, { guard }] of this.#groups) if (!keys.has(ownerKey(name))) guard.saw(revision, null);
-        this.#follow(this.#coordination, revision);
-        return;
-      } catch (error) {
-        this.#trouble('', (error as Error).message);
-        await clock.sleep(RETRY_MS, this.#stop.signal).catch(() => undefined);
-      }
-    }
-  }
-
-  #follow(coordination: Coordination, after: number): void {
-    this.#watch?.close();
-    this.#watch = coordination.watch('', after, {
-      change: ({ key, value, revision }) =>
-        this.#heed(heed(this.view, key, value, this.#doors.ports.clock.monotonic()), revision),
-      lost: () => void this.#readAll(),
-      silent: (ms) => this.#trouble('', ms > 0 ? `no member has shown a sign of life for ${Math.round(ms)} ms` : null),
-    });
-    this.#trouble('', null);
-  }
-
   #heed(word: Word, revision: number): void {
     if (!word) return;
     const { loop } = this.#doors;
@@ -381,6 +380,7 @@ export class Cluster {
   configure(config: Config, plugins: Plugins): void {
     this.#config = config;
     this.#plugins = plugins;
+    this.copies.configure(config, plugins);
     this.#makeGroups();
     void this.#askReady().catch(() => undefined);
   }
@@ -390,8 +390,11 @@ export class Cluster {
     await Promise.all(groups.map((held) => held.leave(false)));
     this.#stop.abort(new Error('closed'));
     this.#soon?.();
-    this.#watch?.close();
+    this.#feed?.close();
+    this.copies.close();
     for (const held of groups) held.close();
     await this.#coordination?.close();
+    // It outlives this daemon: the others need its vote.
+    await this.#member?.close({ stop: false });
   }
 }

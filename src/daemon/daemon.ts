@@ -152,7 +152,6 @@ export class Daemon {
       healthOf: (names) => healthNow(this.loop, this.services, names),
       hoursOpen: (group) => this.#calendar.isOpen(this.#config.groups?.[group]?.switchbackHours ?? null),
       ways: () => null,
-      copies: () => null,
     });
   }
 

@@ -1,5 +1,5 @@
-// Whether a node may take a group now, said a second time and in other words than elect.ts and takeover.ts do, with what
-// only a god sees: when the owner's record was really written, and which failovers there were.
+// Whether a node may take a group now, said a second time and in other words than elect.ts and takeover.ts do, with
+// what only a god sees: when the owner's record was really written, and which failovers there were.
 import * as assert from 'uvu/assert';
 import type { GroupEvent } from '../../src/core/group-events.ts';
 import type { GroupPolicy, GroupState } from '../../src/core/group-types.ts';
