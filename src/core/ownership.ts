@@ -44,7 +44,8 @@ export function nextAt(timing: Timing, o: Ownership): number {
 const lastSent = (o: Ownership): number => o.sent.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
 
 /** Our own right of a life before under this very kernel, or a try of ours that was given up as unanswered and came to
- *  be written late. What a life before promised is not known: what it took over and never used is not taken up at once. */
+ *  be written late. What a life before promised is not known: what it took over and never used is not taken up at
+ *  once. */
 function isOwn({ seen, node, boot, instance }: Ownership): boolean {
   const record = seen?.record;
   if (record?.state !== 'held' || record.node !== node || record.boot !== boot) return false;

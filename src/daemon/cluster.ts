@@ -7,6 +7,7 @@ import type { Inventory } from '../core/inventory.ts';
 import type { ClusterConfig, Config } from '../config/types.ts';
 import {
   type Coordination,
+  type Coordinator,
   CoordinationError,
   type CoordRecord,
   type MemberHealth,
@@ -17,11 +18,12 @@ import type { Ports } from '../ports/ports.ts';
 import type { Plugins } from '../registry.ts';
 import { type ClusterView, emptyView, KEYS, type Word } from './cluster-view.ts';
 import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
+import { lookAtMembers, troubles } from './coordinator-health.ts';
 import { CopyWatch } from './copies.ts';
 import { EtcdMember } from './etcd-member.ts';
 import { type Guard, ownerKey } from './guard.ts';
 import { gatherInventory, INVENTORY_MS } from './inventory.ts';
-import type { Loop } from './loop.ts';
+import type { Incoming, Loop } from './loop.ts';
 import { RecordFeed } from './record-feed.ts';
 import { TEND_MS, tending } from './requests.ts';
 
@@ -52,7 +54,7 @@ const SOON_MS = 30;
 const READY_EVERY_MS = 15_000;
 const MEMBERS_EVERY_MS = 5000;
 const CALL_MS = 3000;
-const RETRY_MS = 1000;
+const REOPEN_MS = 5000;
 
 export class Cluster {
   readonly #doors: ClusterDoors;
@@ -61,6 +63,7 @@ export class Cluster {
   #plugins: Plugins;
   #coordination: Coordination | null = null;
   #feed: RecordFeed | null = null;
+  readonly #trouble: (of: string, detail: string | null) => void;
   #member: EtcdMember | null = null;
   readonly copies: CopyWatch;
   readonly #groups = new Map<string, ClusterGroup>();
@@ -75,6 +78,7 @@ export class Cluster {
     this.#plugins = plugins;
     this.#doors = doors;
     const { ports, stateDir, loop } = doors;
+    this.#trouble = troubles((event) => loop.push(event));
     this.copies = new CopyWatch(config, plugins, {
       ...{ ports, stateDir, push: (event) => loop.push(event) },
       owner: (group) => {
@@ -101,20 +105,36 @@ export class Cluster {
     const { cluster } = this.#config;
     const plugin = cluster && this.#plugins.cluster.get(cluster.engine);
     if (!cluster || !plugin) return;
-    const { ports } = this.#doors;
+    await this.#startMember(cluster).catch((error: Error) => this.#trouble('member', error.message));
+    await this.#join(cluster, plugin);
+  }
+
+  async #join(cluster: ClusterConfig, plugin: Coordinator): Promise<void> {
+    const { ports, loop } = this.#doors;
+    if (this.#stop.signal.aborted) return;
     const prefix = `/watchkeeper/${cluster.name}/v1/`;
-    const options = cluster.options as never;
-    await this.#startMember(cluster);
-    this.#coordination = await plugin.open({ options, ports, node: this.#config.node, prefix });
+    try {
+      const options = cluster.options as never;
+      this.#coordination = await plugin.open({ options, ports, node: this.#config.node, prefix });
+      this.#trouble('open', null);
+    } catch (error) {
+      this.#trouble('open', (error as Error).message);
+      const again = ports.clock.sleep(REOPEN_MS, this.#stop.signal).then(() => this.#join(cluster, plugin));
+      again.catch(() => undefined);
+      return;
+    }
     this.#makeGroups();
     this.#feed = this.#openFeed(this.#coordination);
     this.#every(PUBLISH_MS, () => this.publish());
-    this.#every(MEMBERS_EVERY_MS, () => this.#lookAtMembers());
+    const push = (event: Incoming): void => loop.push(event);
+    this.#every(MEMBERS_EVERY_MS, async () => {
+      this.#members = await lookAtMembers(this.#open(), push, this.#within());
+    });
     this.#every(READY_EVERY_MS, () => this.#askReady());
     this.#every(INVENTORY_MS, async () => {
       this.#inventory = await gatherInventory(this.#config, ports, this.#stop.signal);
     });
-    this.#every(TEND_MS, tending({ cluster: this, loop: this.#doors.loop, clock: ports.clock }));
+    this.#every(TEND_MS, tending({ cluster: this, loop, clock: ports.clock }));
   }
 
   async #startMember({ member }: ClusterConfig): Promise<void> {
@@ -345,29 +365,6 @@ export class Cluster {
       case 'ack':
         loop.push({ kind: 'group-acked', group, epoch: word.epoch, by: word.by });
     }
-  }
-
-  readonly #troubles = new Map<string, string>();
-
-  /** Alarmed while anything of it goes on. */
-  #trouble(of: string, detail: string | null): void {
-    const before = this.#troubles.size;
-    if (detail === null) this.#troubles.delete(of);
-    else this.#troubles.set(of, detail);
-    if ((before === 0) === (this.#troubles.size === 0)) return;
-    const bad = this.#troubles.size > 0;
-    this.#doors.loop.push({ kind: 'condition', name: 'coordinator', bad, detail: detail ?? 'it answers again' });
-  }
-
-  async #lookAtMembers(): Promise<void> {
-    if (!this.#coordination) return;
-    this.#members = await this.#coordination.members(this.#within());
-    const down = this.#members.filter(({ ok }) => !ok);
-    const bad = down.length > 0;
-    const detail = bad
-      ? down.map(({ name, endpoint, detail: why }) => `${name || endpoint}: ${why}`).join('; ')
-      : 'all members answer';
-    this.#doors.loop.push({ kind: 'condition', name: 'member', bad, detail });
   }
 
   async #askReady(): Promise<void> {
