@@ -33,6 +33,16 @@ export function pluginTables(plugins: Plugins): string {
     '## Alerts',
     'In `alerts.NAME`: where alarms go.',
     ...section(plugins.alerts, (type, example) => ({ alerts: { noc: { type, ...example } } })),
+    '## Switchover',
+    'In `groups.NAME.steps`: what moves with a group. The type is the key; beside it stand `name`, `timeout` and `tries`.',
+    ...section(plugins.switchover, (type, example) => ({ steps: [{ [type]: example }] })),
+    '## Replication',
+    'In `groups.NAME.replication`: how data gets to the other nodes. The type is the key; beside it stand `name`, ' +
+      '`every`, `timeout`, `warn`, `fail` and `prove`.',
+    ...section(plugins.replication, (type, example) => ({ replication: [{ [type]: example }] })),
+    '## Cluster',
+    'In `cluster`, as its `engine`: where nodes agree. The options stand beside the keys of the cluster.',
+    ...section(plugins.cluster, (engine, example) => ({ cluster: { engine, ...example } })),
   ];
   return `${parts.join('\n\n')}\n`;
 }

@@ -247,7 +247,8 @@ export const opt = {
       .regex(/^\.?\//, 'expected an absolute path, or one from the folder of this file such as ./x')
       .describe(about),
   flag: (about: string) => z.boolean().describe(about),
-  /** The name of a service of the same configuration: one that is not there is refused. In the options of a channel. */
+  /** The name of a service of the same configuration: one that is not there is refused. In the options
+   *  of a channel or a step. */
   service: (about: string) => z.string().min(1).max(64).meta({ service: true }).describe(about),
   /** argv, never a shell string. The first word is an absolute path, a program in the fixed PATH, or `node`: the one
    *  that runs this daemon. Words that begin with ./ are made absolute as in `path`. */

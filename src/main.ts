@@ -165,8 +165,11 @@ guest(
   end(await (await import('./commands/manage.ts')).run({ ...options, verb }, io)),
 );
 
-client('explain', 'what was seen, which rule decided, what was refused, what comes next')
-  .argument('<service|incident>')
+client(
+  'explain',
+  'what was seen, which rule decided, what was refused, what comes next; of a group: can we lose its node?',
+)
+  .argument('<service|group|incident>')
   .action(async (name: string, options) =>
     end(await (await import('./commands/explain.ts')).run({ ...options, name }, io)),
   );
@@ -236,14 +239,50 @@ sure(under(silence, 'end', 'end a silence now; what is still active is told'))
   .argument('<id>')
   .action(async (id: string, options) => end(await (await telling()).endSilence(id, options, io)));
 
-verb('ack', 'take an alarm on: no more reminders, and nobody else is called')
-  .argument('<alarm|service|incident>')
+verb('ack', 'take an alarm on: no more reminders, and nobody else is called; group/NAME: its failover was seen')
+  .argument('<alarm|service|incident|group/NAME>')
   .option('--comment <text>', 'what is being done')
-  .action(async (what: string, options) => end(await (await telling()).acknowledge(what, options, io)));
+  .action(async (what: string, options) => {
+    const { ackedGroup, acknowledgeGroup } = await import('./commands/groups.ts');
+    const group = ackedGroup(what);
+    if (group !== null) end(await acknowledgeGroup(group, options, io));
+    else end(await (await telling()).acknowledge(what, options, io));
+  });
+
+const person = (): typeof askPerson | null => (process.stderr.isTTY && process.stdin.isTTY === true ? askPerson : null);
+/** A verb that moves a group. */
+const mover = (name: 'switchover' | 'failover', about: string): Command =>
+  verb(name, about)
+    .argument('<group>')
+    .option('--to <node>', 'this node; else the best that is ready')
+    .option('--at <time>', 'not now: at 03:30, or an RFC 3339 time; the cluster keeps it')
+    .option('--cancel', 'forget the move that waits for its time')
+    .option('--yes', 'do it without asking')
+    .option('--comment <text>', 'why')
+    .option('--timeout <duration>', 'how long to wait for its end; it goes on all the same', '10m')
+    .option('--force-failed', 'also to a node that could not bring it up of late')
+    .option('--force-capacity', 'also to a node that carries enough already')
+    .action(async (group: string, options) => {
+      const { forced, move } = await import('./commands/groups.ts');
+      end(await move(name, group, { ...options, force: forced(options) }, io, person()));
+    });
+mover('switchover', 'move a group to another node, in order: nothing is lost');
+mover('failover', 'take a group over from a node that is silent, or move it at once')
+  .option('--force-data-loss', 'also with a copy that is behind: what did not arrive is lost')
+  .option('--force-block', 'also soon after another failover that nobody acknowledged')
+  .option('--force-site', 'also to another site while this one lives');
+verb('confirm', 'yes to the failover that a person is asked about')
+  .argument('<group>')
+  .option('--no', 'it stays down')
+  .action(async (group: string, options: { output: 'table' | 'json'; no?: boolean }) =>
+    end(await (await import('./commands/groups.ts')).confirm(group, options, io)),
+  );
 
 const maintenance = program
   .command('maintenance')
-  .description('leave services alone while somebody works on them: no repairs, no alerts');
+  .description(
+    'leave services alone while somebody works on them, or keep groups away from a whole node: NODE --on|--off',
+  );
 sure(under(maintenance, 'start', 'begin work on these services (* for any letters)'))
   .argument('<name>')
   .argument('<services...>')
@@ -258,6 +297,24 @@ under(maintenance, 'list', 'what is under way, until when and by whom').action(a
 sure(under(maintenance, 'end', 'end it now; its services are looked at anew'))
   .argument('<name>')
   .action(async (name: string, options) => end(await (await telling()).endWork(name, options, io)));
+
+// The options are its own: those of `maintenance` itself would take them from `start`, `list` and `end`.
+sure(
+  maintenance
+    .command('node', { isDefault: true })
+    .description('no group comes to this node (also without the word `node`)')
+    .addOption(output())
+    .option('--socket <path>', 'control socket of the daemon'),
+)
+  .argument('<node>')
+  .option('--on', 'no group comes to it')
+  .option('--off', 'they may again')
+  .option('--move', 'bring away the groups that it has')
+  .option('--yes', 'move them without asking')
+  .option('--comment <text>', 'what is done')
+  .action(async (node: string, options) =>
+    end(await (await import('./commands/node-maintenance.ts')).nodeMaintenance(node, options, io, person())),
+  );
 
 program
   .command('sandbox')

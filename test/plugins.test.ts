@@ -12,6 +12,9 @@ const all = await plugins();
 /** Goes out through the library that it wraps, not through a port: here to a port where nobody listens. */
 const OWN_WAY: Readonly<Record<string, object>> = { 'mail-roundtrip': { submit: { host: '127.0.0.1', port: 1 } } };
 
+/** Needs nobody to agree with, and so no door either: nothing can be said about it with broken ones. */
+const ALONE = 'standalone';
+
 const subjects: readonly Subject[] = KINDS.flatMap((kind) =>
   [...(all[kind] as ReadonlyMap<string, Subject['plugin']>)].map(([name, plugin]) => {
     const ownWay = OWN_WAY[name];
@@ -31,7 +34,9 @@ const held = await Promise.all(subjects.map(async (subject) => ({ subject, rules
 const isOwn = ({ rule }: Held): boolean => rule !== 'nothing is left behind';
 for (const { subject, rules } of held)
   test(`${subject.kind} ${subject.name} keeps the contract`, () => {
-    const faults = rules.filter(isOwn).filter((one) => one.fault !== undefined || one.open !== undefined);
+    const faults = rules
+      .filter(isOwn)
+      .filter((one) => one.fault !== undefined || (one.open !== undefined && subject.name !== ALONE));
     assert.equal(
       faults.map(({ rule, fault, open }) => `${rule}: ${fault ?? open}`),
       [],

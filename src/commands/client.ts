@@ -73,8 +73,16 @@ export async function body<T>(answer: Promise<Answer>): Promise<T> {
   const { status, body: got } = await answer;
   if (status >= 200 && status < 300) return got as T;
   const error = (got as { error?: unknown })?.error;
-  throw new ClientError(
-    status === 400 || status === 404 || status === 413 ? EXIT.usage : EXIT.failed,
-    typeof error === 'string' ? error : `the daemon says ${status}`,
-  );
+  throw new ClientError(exitOf({ status, body: got }), typeof error === 'string' ? error : `the daemon says ${status}`);
+}
+
+const CODES: Readonly<Record<string, number>> = {
+  ...{ 'no-quorum': EXIT.noQuorum, unsafe: EXIT.unsafe, busy: EXIT.tryAgain },
+};
+
+/** The exit code of an answer that is not good: by its own word, else by its status. */
+export function exitOf({ status, body: got }: Answer): number {
+  const code = (got as { code?: unknown })?.code;
+  const named = typeof code === 'string' && Object.hasOwn(CODES, code) ? CODES[code] : undefined;
+  return named ?? (status === 400 || status === 404 || status === 413 ? EXIT.usage : EXIT.failed);
 }

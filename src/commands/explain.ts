@@ -1,9 +1,12 @@
-// `watchkeeper explain SERVICE|INCIDENT`: what was seen, which rule decided, what was refused and why, what comes next.
+// `watchkeeper explain SERVICE|GROUP|INCIDENT`: what was seen, which rule decided, what was refused and why, what comes
+// next.
 import { clean } from '../core/clean.ts';
 import type { Explained } from '../core/explain.ts';
 import type { CheckResult } from '../core/types.ts';
 import type { Told } from '../daemon/loop.ts';
+import type { GroupExplained } from '../daemon/show-groups.ts';
 import { ask, body, socketOf } from './client.ts';
+import { showGroup } from './explain-group.ts';
 import { HEALTH_EXIT, type Io } from './io.ts';
 import { paint } from './status.ts';
 
@@ -28,10 +31,11 @@ export interface Answer extends Explained {
 
 export async function run({ name, output, socket }: ExplainOptions, io: Io): Promise<number> {
   const path = `/api/v1/explain/${encodeURIComponent(name)}`;
-  const answer = await body<Answer>(ask(socketOf(io, socket), 'GET', path));
+  const answer = await body<Answer | GroupExplained>(ask(socketOf(io, socket), 'GET', path));
   if (output === 'json') io.out(`${JSON.stringify(answer, null, 2)}\n`);
+  else if ('lose' in answer) showGroup(answer, io);
   else show(answer, io);
-  return HEALTH_EXIT[answer.health] ?? 3;
+  return HEALTH_EXIT['lose' in answer ? answer.shown.health : answer.health] ?? 3;
 }
 
 function show(answer: Answer, io: Io): void {

@@ -17,6 +17,8 @@ export const EXIT = {
   tryAgain: 75,
   notAllowed: 77,
   badConfiguration: 78,
+  noQuorum: 106,
+  unsafe: 107,
   timedOut: 124,
 } as const;
 

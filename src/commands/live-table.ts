@@ -3,6 +3,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { clean } from '../core/clean.ts';
 import type { Outcome, Phase } from '../core/types.ts';
+import { groupNow, groupProgress, type GroupView } from './live-groups.ts';
 
 /** The newest verdict of one depth. */
 export interface DepthView {
@@ -35,6 +36,7 @@ export interface StatusView {
   /** RFC 3339, UTC. */
   readonly time: string;
   readonly services: readonly ServiceView[];
+  readonly groups?: readonly GroupView[];
   readonly alarms: readonly AlarmView[];
 }
 
@@ -156,6 +158,19 @@ function notes(service: ServiceView, look: Look): string[] {
   return lines.map((line) => paint(fit(line, look.width), 'grey', look));
 }
 
+const GROUP_COLOURS = { ok: 'green', degraded: 'yellow', failing: 'red' } as const;
+
+/** Who has a group, what this node is for it, who could take it, and what is under way. */
+function groupLine(group: GroupView, look: Look): string {
+  const colour = GROUP_COLOURS[group.health];
+  const ready = group.nodes.filter((one) => one.ready && !one.owner).map(({ node }) => node);
+  const owner = group.owner === null ? `nobody has it (${group.state})` : `on ${group.owner}`;
+  const spare = ready.length === 0 ? 'no standby is ready' : `ready: ${ready.join(', ')}`;
+  const now = group.health === 'ok' && groupProgress(group) === null ? '' : `; ${groupNow(group)}`;
+  const text = `${MARKS[colour]} group ${group.name} ${owner}; ${group.role} here; ${spare}${now}`;
+  return paint(fit(text, look.width), colour, look);
+}
+
 /** The whole table, lines ended by \n, none wider than `width`. The same status always gives the same text. */
 export function renderTable(status: StatusView, look: Look): string {
   const rows = [TITLES as readonly string[], ...status.services.map(cells)];
@@ -170,10 +185,11 @@ export function renderTable(status: StatusView, look: Look): string {
     const shown = fit(`${MARKS[colour]} ${line(cells(service))}`, look.width);
     return [paint(shown, colour, look), ...notes(service, look)];
   });
+  const groups = (status.groups ?? []).map((group) => groupLine(group, look));
   const general = status.alarms.filter((alarm) => alarm.service === null);
   const alarms = general.map((alarm) => paint(fit(`! ${alarm.severity}: ${alarm.summary}`, look.width), 'red', look));
   const head = paint(fit(`  ${line(TITLES)}`, look.width), 'grey', look);
-  return `${[headline(status, look), head, ...body, ...alarms].join('\n')}\n`;
+  return `${[headline(status, look), head, ...body, ...groups, ...alarms].join('\n')}\n`;
 }
 
 /** What is worth a line when there is no terminal: everything but times that pass. */
@@ -239,8 +255,16 @@ function onTerminal(screen: Screen, colour: boolean): LiveTable {
 
 function onPipe(screen: Screen): LiveTable {
   const known = new Map<string, string>();
+  const showGroup = (group: GroupView, time: string): void => {
+    const owner = group.owner === null ? `nobody has it (${group.state})` : `on ${group.owner}`;
+    const text = `group ${group.name} ${owner}, ${group.role} here: ${groupProgress(group) ?? group.why.text}`;
+    if (known.get(`group/${group.name}`) === text) return;
+    known.set(`group/${group.name}`, text);
+    screen.write(`${clean(`${time} ${text}`, 1024)}\n`);
+  };
   return {
     show(status) {
+      for (const group of status.groups ?? []) showGroup(group, status.time);
       for (const service of status.services) {
         const now = gist(service);
         if (known.get(service.name) === now) continue;

@@ -6,7 +6,7 @@ import { resolve, sep } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadWithOwn } from '../config/load.ts';
 import { formatProblem, suggest } from '../config/problems.ts';
-import { API } from '../contract/definition.ts';
+import { API, DEFINED_BY } from '../contract/definition.ts';
 import { isPlugin, loadFile } from '../contract/own.ts';
 import { type Held, holdToContract } from '../contract/trial.ts';
 import { clean } from '../core/clean.ts';
@@ -17,10 +17,11 @@ import { templates } from './plugin-templates.ts';
 import { paint } from './status.ts';
 
 const DEFAULT_FILE = '/etc/watchkeeper/watchkeeper.yaml';
-const USAGE = `usage: watchkeeper plugin test FILE [--kind checks|recovery|alerts] [-o table|json]
-       watchkeeper plugin new  check|recovery|alert NAME
+const USAGE = `usage: watchkeeper plugin test FILE [--kind KIND] [-o table|json]
+       watchkeeper plugin new  check|recovery|alert|step|replication|coordinator NAME
        watchkeeper plugin list [--config FILE] [-o table|json]
-The kind of FILE is the folder that it lies in; without one of that name, what its definition looks like.
+The kind of FILE is the folder that it lies in (checks, recovery, alerts, switchover, replication, cluster); without one
+of that name, what its definition looks like.
 `;
 const VERBS = ['test', 'new', 'list'] as const;
 const FILE_MAX = 4 * 1024 * 1024;
@@ -73,8 +74,10 @@ function kindOf(path: string, text: string, wanted: string | undefined): PluginK
   if (wanted !== undefined) return KINDS.find((kind) => kind === wanted);
   const folder = KINDS.find((kind) => path.split(sep).at(-2) === kind);
   if (folder) return folder;
-  if (/\bdefineRecovery\b|\binspect\b/.test(text)) return 'recovery';
-  return /\bdefineAlert\b|\bsend\b/.test(text) ? 'alerts' : 'checks';
+  const defined = KINDS.find((kind) => new RegExp(`\\b${DEFINED_BY[kind]}\\b`).test(text));
+  if (defined) return defined;
+  if (/\binspect\b/.test(text)) return 'recovery';
+  return /\bsend\b/.test(text) ? 'alerts' : 'checks';
 }
 
 async function test(file: string, { io, json, kind: wanted }: Call): Promise<number> {
@@ -120,18 +123,21 @@ function show(held: readonly Held[], what: string, io: Io): void {
 
 // -------------------------------------------------------------------------------------------------------------- new
 
-const WORDS: Readonly<Record<string, PluginKind>> = { check: 'checks', recovery: 'recovery', alert: 'alerts' };
+const WORDS: Readonly<Record<string, PluginKind>> = {
+  ...{ check: 'checks', recovery: 'recovery', alert: 'alerts' },
+  ...{ step: 'switchover', replication: 'replication', coordinator: 'cluster' },
+};
 
 function write(word: string, name: string, io: Io): number {
   const kind = WORDS[word];
-  if (!kind) return usage(io, `plugin new ${word}: check, recovery or alert`);
+  if (!kind) return usage(io, `plugin new ${word}: ${Object.keys(WORDS).join(', ')}`);
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) || name.length > 60)
     return usage(io, `plugin new: ${clean(name, 60)}: small letters, digits and dashes, such as my-${word}`);
   if (pluginNames(kind).includes(name))
     return usage(io, `plugin new: the name ${name} is taken: a plugin of that name ships with the program`);
   const file = `${name}.js`;
   try {
-    writeFileSync(file, templates[kind]?.(name) ?? '', { flag: 'wx', mode: 0o644 });
+    writeFileSync(file, templates[kind](name), { flag: 'wx', mode: 0o644 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     io.err(`watchkeeper: ${file}: ${code === 'EEXIST' ? 'it is there already, and is left as it is' : code}\n`);
@@ -181,5 +187,5 @@ async function list({ io, json, config }: Call): Promise<number> {
 
 function lineOf({ kind, type, about, origin }: Row, width: number): string {
   const from = origin === 'shipped' ? '' : `  (${clean(origin, 200)})`;
-  return `${kind.padEnd(9)} ${clean(type, 60).padEnd(16)} ${clean(about, Math.max(40, width - 27))}${from}`;
+  return `${kind.padEnd(11)} ${clean(type, 60).padEnd(16)} ${clean(about, Math.max(40, width - 29))}${from}`;
 }

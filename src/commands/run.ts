@@ -1,5 +1,6 @@
 // `watchkeeper run`: the daemon itself, from the file to the last signal. Exit codes: 0 stopped as asked, 75 another
 // daemon runs, 77 a folder is not ours, 78 bad configuration.
+import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -110,6 +111,7 @@ async function serve(
     version: self.version,
     configuration: options.config,
     pid: self.pid,
+    instance: randomUUID(),
     onBeat: watchdog(notify),
     ...(live ? { onTold: (told) => told.forEach((one) => live.say(sentence(one.time, one.service, one.text))) } : {}),
   });

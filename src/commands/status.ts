@@ -5,6 +5,7 @@ import { clean } from '../core/clean.ts';
 import type { Status } from '../daemon/status.ts';
 import { ask, body, socketOf } from './client.ts';
 import { HEALTH_EXIT, type Io } from './io.ts';
+import { groupNow } from './live-groups.ts';
 
 export interface StatusOptions {
   readonly output: 'table' | 'json';
@@ -22,7 +23,8 @@ export async function run(options: StatusOptions, io: Io): Promise<number> {
   const status = await body<Status>(ask(socketOf(io, options.socket), 'GET', '/api/v1/status'));
   if (options.output === 'json') io.out(`${JSON.stringify(status, null, 2)}\n`);
   else show(status, io);
-  const worst = Math.max(0, ...status.services.map((one) => WORST.indexOf(one.health)));
+  const all = [...status.services, ...status.groups];
+  const worst = Math.max(0, ...all.map((one) => WORST.indexOf(one.health)));
   return HEALTH_EXIT[WORST[worst] ?? 'unknown'] ?? 3;
 }
 
@@ -55,6 +57,7 @@ function show(status: Status, io: Io): void {
     ]);
   }
   io.out(`${table.toString()}\n`);
+  showGroups(status, io);
   for (const alarm of status.alarms)
     io.out(`${paint(io, 'red', alarm.severity)} since ${alarm.raised}: ${clean(alarm.summary, 300)}\n`);
   const { daemon } = status;
@@ -65,6 +68,39 @@ function show(status: Status, io: Io): void {
     daemon.durable ? '' : 'journal not written',
   ];
   for (const doubt of doubts) if (doubt !== '') io.out(`${paint(io, 'yellow', doubt)}\n`);
+}
+
+const tableOf = (head: readonly string[]): InstanceType<typeof Table> =>
+  new Table({ head: [...head], style: { head: [], border: [] }, ...plainBorders });
+
+/** Groups and nodes; nothing where this node stands alone. */
+function showGroups({ groups, nodes, coordinator, time }: Status, io: Io): void {
+  if (groups.length > 0) {
+    const table = tableOf(['group', 'health', 'owner', 'here', 'for', 'ready standbys', 'now']);
+    for (const one of groups) {
+      const ready = one.nodes.filter((row) => row.ready && !row.owner).map(({ node }) => clean(node, 60));
+      const health = paint(io, COLOUR[one.health], one.health);
+      const now = clean(groupNow(one), Math.max(20, io.width - 75));
+      const owner = one.owner === null ? `nobody (${one.state})` : clean(one.owner, 60);
+      table.push([
+        ...[clean(one.name, 60), health, owner, one.role, ago(one.since, time)],
+        ...[ready.length === 0 ? 'none' : ready.join(' '), now],
+      ]);
+    }
+    io.out(`${table.toString()}\n`);
+  }
+  if (nodes.length === 0) return;
+  const table = tableOf(['node', 'heard', 'version', 'carries', 'maintenance']);
+  for (const one of nodes) {
+    const heard = one.own ? 'this node' : one.ageMs === null ? 'never' : `${Math.round(one.ageMs / 1000)} s ago`;
+    const carries = one.groups.filter(({ role }) => role === 'active').map(({ group }) => clean(group, 60));
+    const work = one.maintenance ? clean(`${one.maintenance.by}: ${one.maintenance.comment}`, 60) : '';
+    table.push([clean(one.node, 60), heard, clean(one.version ?? '-', 30), carries.join(' '), work]);
+  }
+  io.out(`${table.toString()}\n`);
+  const { members } = coordinator;
+  for (const { name, endpoint, detail } of members.filter(({ ok }) => !ok))
+    io.out(`${paint(io, 'yellow', 'member')} ${clean(name || endpoint, 60)} does not answer: ${clean(detail, 200)}\n`);
 }
 
 /** Columns without lines: what greps and small terminals like. */

@@ -5,7 +5,7 @@ import type { Depth, LogSign, Rung, ServicePolicy } from '../core/types.ts';
 import { defaultCures } from '../core/ladder.ts';
 import type { z } from '../define.ts';
 import type { OwnFault } from '../contract/own.ts';
-import type { Plugins } from '../registry.ts';
+import type { PluginKind, Plugins } from '../registry.ts';
 import { explain, problemAt } from './issues.ts';
 import { quote, suggest } from './problems.ts';
 import { channelKeys, checkKeys, type RungInput, type ServiceInput, service as serviceSchema } from './schema.ts';
@@ -28,8 +28,11 @@ export interface Built {
   readonly input: ServiceInput;
 }
 
-type Kind = 'checks' | 'recovery' | 'alerts';
-const WHAT: Readonly<Record<Kind, string>> = { checks: 'check', recovery: 'manager', alerts: 'channel' };
+type Kind = PluginKind;
+const WHAT: Readonly<Record<Kind, string>> = {
+  ...{ checks: 'check', recovery: 'manager', alerts: 'channel' },
+  ...{ switchover: 'step', replication: 'source', cluster: 'coordinator' },
+};
 
 const strict = new WeakMap<z.ZodObject, z.ZodObject>();
 
@@ -40,20 +43,39 @@ export function strictOf(schema: z.ZodObject): z.ZodObject {
   return known;
 }
 
-/** Options of a plugin, judged by its schema. Undefined: problems were noted. */
-function optionsOf(
-  building: Building,
-  path: Path,
-  kind: Kind,
-  own: readonly string[],
-): { readonly type: string; readonly options: unknown } | undefined {
-  const tree = at(building.tree, path) as Tree;
-  const type = textAt(tree, 'type');
+/** Options of a plugin that is named by the key `type` beside them. Undefined: problems were noted. */
+function optionsOf(building: Building, path: Path, kind: Kind, own: readonly string[]): Judged | undefined {
+  const type = textAt(at(building.tree, path), 'type');
   if (type === undefined) return undefined; // noted by the schema of the service, or by the kit
+  const place = placeAt(building.tree, [...path, 'type']).value;
+  return judgeOptions(building, { kind, type, place, path, own });
+}
+
+interface Judged {
+  readonly type: string;
+  readonly options: unknown;
+}
+
+interface Named {
+  readonly kind: Kind;
+  readonly type: string;
+  /** Where the type stands. */
+  readonly place: Place;
+  /** Where its options stand, among keys that are not the plugin's own. */
+  readonly path: Path;
+  readonly own: readonly string[];
+  /** What stands there unless it is written, of what the plugin knows. */
+  readonly more?: Readonly<Record<string, unknown>>;
+  /** Nobody wrote options: what stands at the path is something else. */
+  readonly empty?: boolean;
+}
+
+/** Options of a plugin, judged by its schema. Undefined: problems were noted. */
+export function judgeOptions(building: Building, named: Named): Judged | undefined {
+  const { kind, type, place, path, own, more = {}, empty = false } = named;
   const plugins: ReadonlyMap<string, { readonly options: z.ZodObject }> = building.plugins[kind];
   const plugin = plugins.get(type);
   if (!plugin) {
-    const place = placeAt(building.tree, [...path, 'type']).value;
     const where = pathText(building.tree, path);
     const bad = building.bad?.get(`${kind}/${type}`);
     const none = `${where}: there is no ${WHAT[kind]} of type ${quote(type)}`;
@@ -64,8 +86,15 @@ function optionsOf(
     );
     return undefined;
   }
-  const plain = plainOf(tree) as Record<string, unknown>;
-  for (const key of own) delete plain[key];
+  const tree = empty ? undefined : at(building.tree, path);
+  // `- service:` without anything below it is a step with no options.
+  const plain = (tree && plainOf(tree)) ?? {};
+  if (typeof plain === 'object' && !Array.isArray(plain)) {
+    const values = plain as Record<string, unknown>;
+    for (const key of own) delete values[key];
+    for (const [key, value] of Object.entries(more))
+      if (values[key] === undefined && Object.hasOwn(plugin.options.shape, key)) values[key] = value;
+  }
   const schema = strictOf(plugin.options);
   const fallback = placeAt(building.tree, path).key;
   const judged = guarded(building, fallback, type, () => schema.safeParse(plain));

@@ -2,7 +2,7 @@
 // it; `config diff` prints it.
 import { leaves, valueText } from './show.ts';
 import type { Tree } from './tree.ts';
-import type { ChannelConfig, CheckConfig, Config, ServiceConfig } from './types.ts';
+import type { ChannelConfig, CheckConfig, ClusterConfig, Config, GroupConfig, ServiceConfig } from './types.ts';
 
 export interface Parts {
   readonly starts: readonly string[];
@@ -24,10 +24,13 @@ export interface Changes {
   readonly services: Parts;
   readonly serviceChanges: readonly ServiceChange[];
   readonly channels: Parts;
+  readonly groups: Parts;
+  /** Times, nodes and paths of the cluster. What a running daemon cannot change of it is in `restart`. */
+  readonly cluster: boolean;
   /** Rules of the whole node: observe, repairs, tilt. */
   readonly node: boolean;
   /** What a running daemon cannot change: it needs a restart. */
-  readonly restart: readonly ('node' | 'state-dir' | 'run-dir' | 'sandbox')[];
+  readonly restart: readonly ('node' | 'state-dir' | 'run-dir' | 'sandbox' | 'cluster')[];
   readonly none: boolean;
 }
 
@@ -48,9 +51,15 @@ const mapOf = <T>(record: Readonly<Record<string, T>>): ReadonlyMap<string, T> =
 const checksOf = (service: ServiceConfig): ReadonlyMap<string, CheckConfig> =>
   new Map(service.checks.map((check) => [check.name, check]));
 
+/** What the right to be active hangs on, and what is open for as long as the daemon runs: the coordinator, the name
+ *  below which all records are, where this daemon listens. */
+const anchorOf = (cluster: ClusterConfig | undefined) =>
+  cluster ? [cluster.name, cluster.engine, cluster.options, cluster.peers, cluster.member] : null;
+
 export function diff(old: Config, next: Config): Changes {
   const services = compare(mapOf(old.services), mapOf(next.services));
   const channels = compare<ChannelConfig>(mapOf(old.alerts), mapOf(next.alerts));
+  const groups = compare<GroupConfig>(mapOf(old.groups ?? {}), mapOf(next.groups ?? {}));
   const serviceChanges = services.changes.map((name): ServiceChange => {
     const before = old.services[name] as ServiceConfig;
     const after = next.services[name] as ServiceConfig;
@@ -71,11 +80,13 @@ export function diff(old: Config, next: Config): Changes {
       ['state-dir', old.stateDir, next.stateDir],
       ['run-dir', old.runDir, next.runDir],
       ['sandbox', old.sandbox, next.sandbox],
+      ['cluster', JSON.stringify(anchorOf(old.cluster)), JSON.stringify(anchorOf(next.cluster))],
     ] as const
   ).flatMap(([key, before, after]) => (before === after ? [] : [key]));
+  const cluster = !same(old.cluster, next.cluster);
   const moved = (parts: Parts): number => parts.starts.length + parts.stops.length + parts.changes.length;
-  const none = moved(services) + moved(channels) + restart.length === 0 && !node;
-  return { services, serviceChanges, channels, node, restart, none };
+  const none = moved(services) + moved(channels) + moved(groups) + restart.length === 0 && !node && !cluster;
+  return { services, serviceChanges, channels, groups, cluster, node, restart, none };
 }
 
 /** One line for each value that differs, then what that means for the running daemon. */
@@ -89,6 +100,10 @@ export function diffText(changes: Changes, old: Tree, next: Tree): string {
   for (const name of channels.starts) lines.push(`channel ${name}: is new`);
   for (const name of channels.stops) lines.push(`channel ${name}: is dropped`);
   for (const name of channels.changes) lines.push(`channel ${name}: changes`);
+  for (const name of changes.groups.starts) lines.push(`group ${name}: is new`);
+  for (const name of changes.groups.stops) lines.push(`group ${name}: is moved no more; what is in place stays`);
+  for (const name of changes.groups.changes) lines.push(`group ${name}: changes`);
+  if (changes.cluster && !changes.restart.includes('cluster')) lines.push('cluster: its nodes or times change');
   if (changes.node) lines.push('node: its rules change');
   for (const key of changes.restart) lines.push(`${key}: cannot change while the daemon runs; restart it`);
   const stay = services.stays.length;

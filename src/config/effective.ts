@@ -2,12 +2,13 @@
 // marked as one. Only `config show` and `config diff` look at it; nothing runs by it.
 import type { Plugins } from '../registry.ts';
 import { strictOf } from './build.ts';
+import { DEFAULT, clusterTree, groupTree } from './effective-groups.ts';
 import { durationText, fill, reflect } from './reflect.ts';
 import { root as rootSchema } from './schema.ts';
 import { durationMs } from '../define.ts';
-import { entriesOf, get, itemsOf, type MapTree, mapOf, type Place, textAt, type Tree, withKeys } from './tree.ts';
+import { entriesOf, get, itemsOf, type MapTree, mapOf, textAt, type Tree, withKeys } from './tree.ts';
 
-export const DEFAULT: Place = { file: '', line: 0, column: 0, from: 'default' };
+export { DEFAULT };
 
 interface Sources {
   readonly plugins: Plugins;
@@ -24,7 +25,13 @@ export function effectiveTree(tree: Tree, { plugins, hostname }: Sources): Tree 
     const plugin = plugins.alerts.get(textAt(entry.value, 'type') ?? '');
     return [name, { key: entry.key, value: pluginTree(entry.value, plugin?.options) }] as const;
   });
+  const groups = [...entriesOf(get(filled, 'groups'))].map(
+    ([name, entry]) => [name, { key: entry.key, value: groupTree(entry.value as MapTree, plugins) }] as const,
+  );
+  const cluster = get(filled, 'cluster');
   return withKeys(filled, {
+    ...(cluster?.kind === 'map' ? { cluster: clusterTree(cluster, plugins) } : {}),
+    groups: mapOf(get(filled, 'groups')?.place ?? DEFAULT, groups),
     services: mapOf(get(filled, 'services')?.place ?? DEFAULT, services),
     alerts: mapOf(get(filled, 'alerts')?.place ?? DEFAULT, alerts),
   });

@@ -6,6 +6,8 @@ import type { Plugins } from '../registry.ts';
 import { agentOf } from './agent-schema.ts';
 import { type Building, type Built, buildChannel, buildService } from './build.ts';
 import { effectiveTree } from './effective.ts';
+import { buildClustering, type Clustering, clusteringOf } from './clustering.ts';
+import { checkClustering } from './cluster-rules.ts';
 import { explain, problemAt } from './issues.ts';
 import { applyKit, type Kits, openKits, shippedKits } from './kits.ts';
 import { mergeFiles } from './merge.ts';
@@ -38,6 +40,8 @@ export interface LoadOptions {
 const head = rootSchema.extend({
   services: z.record(nameSchema('The name of a service'), z.unknown()).describe('What is kept working'),
   alerts: z.record(nameSchema('The name of a channel'), z.unknown()).default({}),
+  cluster: z.unknown().optional(),
+  groups: z.record(nameSchema('The name of a group'), z.unknown()).default({}),
 });
 type Head = z.output<typeof head>;
 
@@ -108,9 +112,11 @@ function judge(
   const channels = [...entriesOf(get(tree, 'alerts'))].map(
     ([name, entry]) => [name, channelOf(building, name, entry.value)] as const,
   );
+  const clustering = buildClustering(building, judged.success ? judged.data : null, options.hostname);
   checkDepends(building, dependsOf(tree));
   checkNamedServices(building, names);
   for (const one of built) if (one && !unfit.has(one.config.name)) checkService(building, one);
+  checkClustering(building, clustering, built);
   const telling: Telling = {
     ...{ tree, plugins: options.plugins, problems, services: names },
     channels: Object.fromEntries(channels.flatMap(([name, channel]) => (channel ? [[name, channel]] : []))),
@@ -121,8 +127,9 @@ function judge(
   problems.push(...unusedKits(building, used));
   if (hasErrors(problems) || !judged.success) return { problems: sortProblems(problems) };
   const complete = built.filter((one): one is Built => one !== undefined);
+  const all = [...sources, ...(found?.own.files ?? [])];
   return {
-    config: assemble(judged.data, complete, telling, [...sources, ...(found?.own.files ?? [])], options),
+    config: assemble(judged.data, complete, telling, clusteringOf(clustering), all, options),
     plugins: options.plugins,
     origins: new Map(found?.own.plugins.map((one) => [`${one.kind}/${one.name}`, one.origin])),
     warnings: sortProblems(problems),
@@ -196,6 +203,7 @@ function assemble(
   root: Head,
   built: readonly Built[],
   telling: Telling,
+  clustering: Clustering,
   sources: readonly Pick<Source, 'path' | 'sha256'>[],
   options: LoadOptions,
 ): Config {
@@ -217,8 +225,10 @@ function assemble(
         limitMs: root.tilt.limit,
       },
       routing: routingOf(telling, root),
+      ...clustering.policy,
     },
     alerts: telling.channels,
+    ...clustering.config,
     quietHours: Object.fromEntries(
       Object.entries(root['quiet-hours']).map(([name, { at, for: forMs, zone = null }]) => [name, { at, forMs, zone }]),
     ),

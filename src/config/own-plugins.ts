@@ -41,23 +41,43 @@ export async function withOwnPlugins(tree: Tree, main: string, options: Options)
   return { plugins: beside(options.plugins, own.plugins), own };
 }
 
-/** The paths at which plugins of a kind are named. */
-function* named(tree: Tree, kind: PluginKind): Generator<Path> {
-  if (kind === 'alerts') for (const [name] of entriesOf(get(tree, 'alerts'))) yield ['alerts', name];
-  else
+interface Use {
+  readonly path: Path;
+  /** Where its type stands: a text, or a key. */
+  readonly type: string | undefined;
+  readonly place: Place;
+}
+
+/** By the key `type` (of a cluster: `engine`). */
+function* byKey(tree: Tree, path: Path, key = 'type'): Generator<Use> {
+  const found = get(at(tree, path), key);
+  if (found?.kind === 'leaf' && typeof found.value === 'string') yield { path, type: found.value, place: found.place };
+}
+
+/** Where plugins of a kind are named. */
+function* named(tree: Tree, kind: PluginKind): Generator<Use> {
+  if (kind === 'alerts') for (const [name] of entriesOf(get(tree, 'alerts'))) yield* byKey(tree, ['alerts', name]);
+  else if (kind === 'cluster') yield* byKey(tree, ['cluster'], 'engine');
+  else if (kind === 'checks' || kind === 'recovery')
     for (const [name, entry] of entriesOf(get(tree, 'services'))) {
-      if (kind === 'recovery') yield ['services', name, 'manager'];
-      else for (const index of itemsOf(get(entry.value, 'checks')).keys()) yield ['services', name, 'checks', index];
+      if (kind === 'recovery') yield* byKey(tree, ['services', name, 'manager']);
+      else
+        for (const index of itemsOf(get(entry.value, 'checks')).keys())
+          yield* byKey(tree, ['services', name, 'checks', index]);
+    }
+  else
+    for (const [name, entry] of entriesOf(get(tree, 'groups'))) {
+      const list = kind === 'switchover' ? 'steps' : 'replication';
+      for (const [index, item] of itemsOf(get(entry.value, list)).entries())
+        for (const [type, { key }] of entriesOf(item))
+          yield { path: ['groups', name, list, index, type], type, place: key };
     }
 }
 
 function placeOf(fault: OwnFault, tree: Tree): { readonly where: string; readonly place: Place } {
   if (fault.kind !== undefined)
-    for (const path of named(tree, fault.kind)) {
-      const type = get(at(tree, path), 'type');
-      if (type?.kind === 'leaf' && type.value === fault.name)
-        return { where: `${pathText(tree, path)}: `, place: type.place };
-    }
+    for (const { path, type, place } of named(tree, fault.kind))
+      if (type === fault.name) return { where: `${pathText(tree, path)}: `, place };
   const key = get(tree, 'plugins');
   const packages = itemsOf(get(key, 'packages'));
   const item = packages.find((one) => one.kind === 'leaf' && one.value === fault.package);

@@ -2,6 +2,7 @@
 // place, and the JSON Schema, `config show` and the documentation are made from it. Options of plugins are not here.
 import { CAUSES, opt, z } from '../define.ts';
 import { agent } from './agent-schema.ts';
+import { clusterRoot } from './cluster-schema.ts';
 import { name, span, spanOrNever, whole } from './schema-types.ts';
 import { calendarEntry, limit, tellingKeys } from './telling-schema.ts';
 
@@ -239,6 +240,7 @@ export const root = z.strictObject({
   alerts: z.record(name('The name of a channel'), channel).describe('Where alarms go').default({}),
   ...tellingKeys,
   agent: agent.optional(),
+  ...clusterRoot,
   repairs: repairs.prefault({}),
   tilt: tilt.prefault({}),
   history: history.prefault({}),
@@ -249,7 +251,7 @@ export const root = z.strictObject({
 });
 
 /** Keys of the agreed design that this version does not know how to obey. Refused, never ignored. */
-export const laterKeys: ReadonlySet<string> = new Set(['cluster', 'groups', 'api', 'reports']);
+export const laterKeys: ReadonlySet<string> = new Set(['api', 'reports']);
 
 export { name };
 

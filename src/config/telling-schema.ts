@@ -36,7 +36,7 @@ const zone = z
   .refine(knownZone, 'expected a time zone such as Europe/London')
   .describe('The time zone of the calendar entry; default: that of the machine');
 
-const windowKeys = {
+export const windowKeys = {
   at: calendarEntry('When it begins: crontab(5), with optional seconds in front'),
   for: span('How long it lasts', '1m', '7d'),
   zone: zone.optional(),

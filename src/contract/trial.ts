@@ -1,41 +1,15 @@
 // The contract that every plugin keeps, whatever it is about, tried on doors that are broken: the same code tests the
 // shipped ones and `watchkeeper plugin test` people's own. Judges nothing that a plugin says of a service.
 import { runChecks } from '../daemon/run-check.ts';
-import type {
-  Alert,
-  AlertChannel,
-  AlertContext,
-  Check,
-  Coordinator,
-  Depth,
-  Ports,
-  Recovery,
-  Replication,
-  Shape,
-  SwitchStep,
-} from '../define.ts';
+import type { Alert, AlertChannel, AlertContext, Check, Depth, Ports, Recovery, Shape } from '../define.ts';
 import { z } from '../define.ts';
-import type { PluginKind } from '../registry.ts';
+import { ABORT_MS, type Held, OWN_WAY, optionsOf, STILL, type Subject, valueOf, withSignal } from './attempt.ts';
 import { silentPorts, throwingPorts, watched } from './broken-ports.ts';
+import { coordinating, replicating, stepping } from './trial-cluster.ts';
 
-/** What holds says nothing; `fault` says what does not; `open` could not be tried. */
-export interface Held {
-  readonly rule: string;
-  readonly fault?: string;
-  readonly open?: string;
-}
-
-export interface Subject {
-  readonly kind: PluginKind;
-  readonly name: string;
-  readonly plugin: Check | Recovery | AlertChannel | SwitchStep | Replication | Coordinator;
-  /** Goes out through the library that it wraps, not through a port: options that lead to where nobody listens. */
-  readonly ownWay?: object;
-}
+export type { Held, Subject } from './attempt.ts';
 
 const OUTCOMES = ['pass', 'degraded', 'fail', 'unknown'];
-const ABORT_MS = 300;
-const GRACE_MS = 500;
 
 // ------------------------------------------------------------------------------------------------- how it is written
 
@@ -75,31 +49,6 @@ function exampleFault(options: Shape, example: unknown): string | null {
 
 // --------------------------------------------------------------------------------------------------- what it does
 
-type Settled = { readonly value: unknown } | { readonly error: unknown } | 'still running';
-
-/** Runs until the signal and a grace after it. */
-async function withSignal(work: (signal: AbortSignal) => Promise<unknown>): Promise<Settled> {
-  const stop = new AbortController();
-  const timers = [setTimeout(() => stop.abort(new Error('timeout')), ABORT_MS)];
-  const late = new Promise<Settled>((resolve) => {
-    timers.push(setTimeout(() => resolve('still running'), ABORT_MS + GRACE_MS));
-  });
-  const run = (async () => work(stop.signal))().then(
-    (value) => ({ value }),
-    (error: unknown) => ({ error }),
-  );
-  const settled = await Promise.race([run, late]);
-  for (const timer of timers) clearTimeout(timer);
-  return settled;
-}
-
-const valueOf = <T>(settled: Settled): T | undefined =>
-  settled === 'still running' ? undefined : ((settled as { value?: T }).value ?? undefined);
-const STILL = 'it does not obey its signal';
-const OWN_WAY = 'it goes out by no port of its context, so nothing can be said';
-
-const optionsOf = ({ plugin, ownWay }: Subject): never =>
-  plugin.options.parse({ ...(plugin.example as object), ...ownWay }) as never;
 const depthsOf = (plugin: Check): readonly Depth[] => (plugin.depth === 'both' ? ['quick', 'deep'] : [plugin.depth]);
 
 /** As the daemon asks: one check through the runner. */
@@ -237,7 +186,9 @@ async function behaviour(subject: Subject): Promise<readonly Held[]> {
     ]);
     return (await Promise.all(held)).flat();
   }
-  if (kind !== 'recovery') return [];
+  if (kind === 'switchover') return stepping(subject);
+  if (kind === 'replication') return replicating(subject);
+  if (kind === 'cluster') return coordinating(subject);
   const deeds = DEEDS.filter((name) => (plugin as Recovery)[name] !== undefined);
   return Promise.all([throwingPorts, silentPorts].flatMap((make) => deeds.map((name) => deed(subject, name, make))));
 }

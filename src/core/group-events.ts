@@ -13,7 +13,7 @@ export type GroupEvent =
   /** Who owns it, as the coordinator says: told at first sight and when more than a renewal changed. */
   | (OfGroup & { readonly kind: 'group-owner'; readonly record: OwnerRecord | null })
   /** Nobody has it, or whoever has it was silent for T. */
-  | (OfGroup & { readonly kind: 'group-vacant'; readonly silentMs: number })
+  | (OfGroup & { readonly kind: 'group-vacant'; readonly silentMs: number; readonly own?: true })
   | (GroupReply & {
       readonly kind: 'group-surveyed';
       readonly survey: Survey;

@@ -57,6 +57,8 @@ const CONDITIONS: Readonly<Record<ConditionName, EventName>> = {
   outbox: 'outbox-trouble',
   channel: 'channel-trouble',
   agent: 'agent-trouble',
+  coordinator: 'coordinator-trouble',
+  member: 'member-down',
 };
 
 /** While these are bad, budgets are stricter: what was done before may have been forgotten, or will be. */

@@ -100,7 +100,8 @@ export type OwnEffect =
   | { readonly kind: 'renewed' }
   | { readonly kind: 'released'; readonly epoch: number }
   | { readonly kind: 'lost'; readonly epoch: number; readonly reason: 'silence' | 'taken' }
-  | { readonly kind: 'vacant'; readonly silentMs: number }
+  /** `own`: our right of a life before, under this very kernel: nobody else is passed over by taking it again. */
+  | { readonly kind: 'vacant'; readonly silentMs: number; readonly own?: true }
   /** Who owns it, with the epoch filled in; told when more than a renewal changed, or when a vacant one lives again. */
   | { readonly kind: 'owner'; readonly record: OwnerRecord | null };
 

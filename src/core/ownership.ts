@@ -43,6 +43,14 @@ export function nextAt(timing: Timing, o: Ownership): number {
 
 const lastSent = (o: Ownership): number => o.sent.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
 
+/** Our own right of a life before, under this very kernel. */
+const isOwn = ({ seen, node, boot }: Ownership): boolean =>
+  seen?.record?.state === 'held' && seen.record.node === node && seen.record.boot === boot;
+
+/** Taken over from somebody, and never in service since. */
+const isUnused = ({ seen }: Ownership): boolean =>
+  seen?.record?.taken === 'failover' && seen.record.data?.epoch !== seen.record.epoch;
+
 /** From when on the group may be taken by this node. */
 function vacantAt(timing: Timing, o: Ownership): number {
   if (o.hold || !o.seen) return Number.POSITIVE_INFINITY;
@@ -52,9 +60,7 @@ function vacantAt(timing: Timing, o: Ownership): number {
   // Our own of a life before under this very kernel. Or a try of ours that was given up as unanswered and came to be
   // written late, after we promised its owner to leave it to him: the promise stands. What a life before promised is not
   // known: what it took over and never used is not taken up at once.
-  const mine = record?.state === 'held' && record.node === o.node && record.boot === o.boot;
-  const unused = mine && record.taken === 'failover' && record.data?.epoch !== record.epoch;
-  if (mine && (!unused || ours(o, record))) return Math.max(at, o.promisedUntil);
+  if (isOwn(o) && (!isUnused(o) || ours(o, o.seen.record))) return Math.max(at, o.promisedUntil);
   // A record that is gone says nothing about whoever held it: it may not have heard of it yet.
   return Math.max(at, o.startedAt, o.promisedUntil - timing.silenceMs) + timing.silenceMs;
 }
@@ -96,7 +102,8 @@ function decideOwn(timing: Timing, o: Ownership, event: OwnEvent): OwnMove {
 
 const epochOf = (order: number, record: OwnerRecord): number => (record.epoch === 0 ? order : record.epoch);
 
-const ours = (o: Ownership, record: OwnerRecord): boolean => record.node === o.node && record.instance === o.instance;
+const ours = (o: Ownership, record: OwnerRecord | null): boolean =>
+  record !== null && record.node === o.node && record.instance === o.instance;
 
 function saw(timing: Timing, o: Ownership, order: number, record: OwnerRecord | null, at: number): OwnMove {
   if (o.seen && order <= o.seen.order) return [o, []];
@@ -266,7 +273,10 @@ function lose(o: Ownership, reason: 'silence' | 'taken'): OwnMove {
 function tick(timing: Timing, o: Ownership, at: number): OwnMove {
   if (!o.hold) {
     if (!o.seen || o.vacant === o.seen.order || o.writing || at < vacantAt(timing, o)) return [o, []];
-    return [{ ...o, vacant: o.seen.order }, [{ kind: 'vacant', silentMs: Math.round(at - o.seen.at) }]];
+    return [
+      { ...o, vacant: o.seen.order },
+      [{ kind: 'vacant', silentMs: Math.round(at - o.seen.at), ...(isOwn(o) && !isUnused(o) ? { own: true } : {}) }],
+    ];
   }
   if (at >= deadlineOf(timing, o)) return lose(o, 'silence');
   let next = o;

@@ -16,7 +16,7 @@ import {
   WITHDRAWN,
 } from './group-work.ts';
 import { acted, begin, troubleOf } from './saga.ts';
-import { consider, considerRequest, onSurvey } from './takeover.ts';
+import { consider, considerRequest, onSurvey, takeAgain } from './takeover.ts';
 
 export function decideGroup(g: GroupWork, event: GroupEvent): void {
   if ('turn' in event && event.turn !== g.state.turn && event.kind !== 'group-took') return;
@@ -25,7 +25,7 @@ export function decideGroup(g: GroupWork, event: GroupEvent): void {
       return onOwner(g, event.record);
     case 'group-vacant':
       set(g, { known: true, vacantSince: g.state.vacantSince ?? g.at });
-      return consider(g);
+      return event.own ? takeAgain(g) : consider(g);
     case 'group-surveyed':
       onSurvey(g, event.survey, event.hours);
       // Ours of before, and somebody else is to have it now: what is left here goes, so that it can.

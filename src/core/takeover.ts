@@ -13,6 +13,13 @@ export function consider(g: GroupWork): void {
   survey(g, 'vacant');
 }
 
+/** Our own right of before this daemon's start: everything is where it was, and nobody is asked. */
+export function takeAgain(g: GroupWork): void {
+  if (g.state.role !== 'standby' || g.state.saga) return;
+  because(g, 'take-again', 'it was active here, and still is by the record');
+  g.effects.push({ kind: 'group-take', group: g.name, turn: g.state.turn, failed: g.state.owner?.failed ?? [] });
+}
+
 /** A move was asked for, and this node does not have the group: it may be the one that takes it. */
 export function considerRequest(g: GroupWork): void {
   if (g.state.vacantSince !== null) consider(g);

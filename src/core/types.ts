@@ -281,7 +281,9 @@ export type ConditionName =
   | 'plugin'
   | 'outbox'
   | 'channel'
-  | 'agent';
+  | 'agent'
+  | 'coordinator'
+  | 'member';
 
 export interface RepairResult {
   readonly ok: boolean;

@@ -67,6 +67,11 @@ export class Calendar {
     if (until > Date.now()) onOpen(until);
   }
 
+  /** Are we within such hours now? Null: at any time. */
+  isOpen(hours: Hours | null): boolean {
+    return hours === null || begunAt(hours, new Date()) + hours.forMs > Date.now();
+  }
+
   /** Takes out the jobs whose names begin like this, but for those that are kept. */
   keep(prefix: string, names: readonly string[]): void {
     for (const [name, job] of this.#jobs)

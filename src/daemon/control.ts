@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { explain, nextOf } from '../core/explain.ts';
 import { clean } from '../core/clean.ts';
 import { BODY_BYTES, problem, who, withBody } from './control-answers.ts';
+import { explainGroup, groupRoutes } from './control-groups.ts';
 import { tellingRoutes } from './control-telling.ts';
 import type { Daemon } from './daemon.ts';
 import type { Incoming } from './loop.ts';
@@ -44,10 +45,9 @@ export function controlApp(doors: ControlDoors): Hono {
   app.onError((error, c) => problem(c, 503, error.message));
   app.get('/api/v1/status', (c) => c.json(daemon.status()));
   app.get('/api/v1/explain/:name', (c) => {
-    const shown = explainNamed(daemon, c.req.param('name'), doors.wall());
-    return shown
-      ? c.json(shown)
-      : problem(c, 404, `no service, and no incident that is remembered: "${c.req.param('name')}"`);
+    const name = c.req.param('name');
+    const shown = explainNamed(daemon, name, doors.wall()) ?? explainGroup(daemon, name, doors.wall());
+    return shown ? c.json(shown) : problem(c, 404, `no service, group, or incident that is remembered: "${name}"`);
   });
   app.get('/api/v1/history', async (c) => {
     if (!doors.history) return problem(c, 503, 'there is no history database');
@@ -78,6 +78,7 @@ export function controlApp(doors: ControlDoors): Hono {
     withBody(reloadBody, (c, { dryRun }) => reload(c, doors, dryRun)),
   );
   tellingRoutes(app, daemon, doors.wall);
+  groupRoutes(app, daemon, doors.wall);
   return app;
 }
 

@@ -12,6 +12,7 @@ import { knownOf } from './agent-known.ts';
 import { Almanac } from './almanac.ts';
 import { backgroundOf, testAlert } from './background.ts';
 import { Calendar } from './calendar.ts';
+import { Cluster } from './cluster.ts';
 import type { OutboxState } from './journal-format.ts';
 import { Journal, type Limits, LIMITS, recover, type Recovered } from './journal.ts';
 import { LoopLag } from './lag.ts';
@@ -22,8 +23,10 @@ import type { Ran } from './run-check.ts';
 import { type Beats, Schedule } from './schedule.ts';
 import { type WatchedSecrets, watchSecrets } from './secrets.ts';
 import { Services } from './services.ts';
-import { type DaemonFacts, type Status, statusOf } from './status.ts';
+import { type DaemonFacts, healthNow, type Status, statusOf } from './status.ts';
+import { stepServices } from './step-services.ts';
 import { openTimeline, type Timeline } from './timeline.ts';
+import { Wakes } from './wakes.ts';
 
 /** Where results and decisions go for charts and reports. The daemon works on without it. */
 export interface Recorder {
@@ -41,6 +44,8 @@ export interface DaemonDoors {
   readonly version: string;
   readonly configuration: string;
   readonly pid: number;
+  /** Random, new with every start: two lives of one node are two owners. Absent: the pid. */
+  readonly instance?: string;
   readonly limits?: Limits;
   /** Called with every decision, for the live table. */
   readonly onTold?: (told: readonly Told[]) => void;
@@ -48,8 +53,11 @@ export interface DaemonDoors {
   readonly onBeat?: () => void;
 }
 
+const CLUSTER = ['coordinator', 'member'] as const;
 const STALL_MS = 5000;
 const TICK_MS = 1000;
+/** The one alarm clock of telling, beside those of services: no service has such a name. */
+const BELL = '/';
 
 export class Daemon {
   readonly #doors: DaemonDoors;
@@ -58,7 +66,7 @@ export class Daemon {
   readonly #journal: Journal;
   readonly #outbox: Outbox;
   readonly #schedule: Schedule;
-  readonly #wakes = new Map<string, () => void>();
+  readonly #wakes: Wakes;
   readonly #calendar: Calendar;
   readonly #secrets: WatchedSecrets;
   #lag: LoopLag | null = null;
@@ -66,11 +74,11 @@ export class Daemon {
   #startedAt = 0;
   #trust: () => void = () => undefined;
   #ticking: (() => void) | null = null;
-  #bell: () => void = () => undefined;
   readonly #almanac: Almanac;
   readonly #agent: SubAgent;
   readonly loop: Loop;
   readonly services: Services;
+  readonly cluster: Cluster;
 
   constructor(config: Config, doors: DaemonDoors) {
     const { ports, store } = doors;
@@ -127,10 +135,24 @@ export class Daemon {
       now: () => this.loop.now(),
       push: (event) => this.loop.push(event),
     });
+    this.#wakes = new Wakes(ports.clock, () => this.loop.now());
+    this.cluster = this.#makeCluster(config, guarded);
     this.#agent = new SubAgent({
       ...{ ports, version: doors.version, known: () => knownOf(this) },
       onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'agent', bad, detail }),
       onAgain: () => this.#retell(),
+    });
+  }
+
+  #makeCluster(config: Config, ports: Ports): Cluster {
+    const { plugins, store, version, configuration, instance, pid } = this.#doors;
+    return new Cluster(config, plugins, {
+      ...{ ports, loop: this.loop, stateDir: store.dir, version, configuration, instance: instance ?? `${pid}` },
+      services: stepServices(this.services, ports, () => this.loop.policy),
+      healthOf: (names) => healthNow(this.loop, this.services, names),
+      hoursOpen: (group) => this.#calendar.isOpen(this.#config.groups?.[group]?.switchbackHours ?? null),
+      ways: () => null,
+      copies: () => null,
     });
   }
 
@@ -159,13 +181,23 @@ export class Daemon {
     this.loop.push({ kind: 'booted', fresh });
     this.#outbox.poke();
     this.#trustAgain();
+    await this.cluster.start();
   }
 
   /** What the daemon of the life before had trouble with, this one has not seen: it ends, and is raised again if it
    *  goes on. Nobody else would ever end it. */
   #forgetTroubles(): void {
     const detail = 'the daemon was started anew';
-    for (const name of ['configuration', 'history', 'secrets', 'plugin', 'outbox', 'channel', 'agent'] as const)
+    for (const name of [
+      'configuration',
+      'history',
+      'secrets',
+      'plugin',
+      'outbox',
+      'channel',
+      'agent',
+      ...CLUSTER,
+    ] as const)
       this.loop.push({ kind: 'condition', name, bad: false, detail });
     if (this.#journal.durable) this.loop.push({ kind: 'condition', name: 'journal', bad: false, detail });
   }
@@ -215,11 +247,7 @@ export class Daemon {
       Object.values(config.services).map((one) => [one.name, { quickMs: one.quick.everyMs, deepMs: one.deep.everyMs }]),
     );
     this.#schedule.configure(beats);
-    for (const [service, cancel] of this.#wakes)
-      if (!(service in config.services)) {
-        cancel();
-        this.#wakes.delete(service);
-      }
+    this.#wakes.keep((name) => name === BELL || name in config.services);
     const keepMs = config.historyMs;
     const purge = async (): Promise<void> => this.#doors.recorder?.purge(this.#doors.ports.clock.wall() - keepMs);
     this.#calendar.set('purge', config.purgeAt, purge);
@@ -230,6 +258,7 @@ export class Daemon {
   /** A new configuration that was loaded whole, with its plugins. Counters, incidents, budgets and alarms stay. */
   reload(config: Config, plugins?: Plugins): void {
     this.#adopt(config, plugins);
+    this.cluster.configure(config, plugins ?? this.#doors.plugins);
     this.loop.push({ kind: 'configured', policy: config.policy });
     this.loop.push({ kind: 'condition', name: 'configuration', bad: false, detail: 'the configuration is good' });
   }
@@ -247,51 +276,32 @@ export class Daemon {
       case 'repair':
         void this.services.repair(effect);
         return;
-      case 'wake':
-        this.#wake(effect);
+      case 'wake': {
+        const { service, at, epoch } = effect;
+        this.#wakes.set(service, at, () => this.loop.push({ kind: 'woke', service, epoch }));
         return;
+      }
       case 'ring':
-        this.#ring(effect.at);
+        this.#wakes.set(BELL, effect.at, () => this.loop.push({ kind: 'rang' }));
         return;
       case 'stop':
         void this.services.stop(effect.service);
         return;
       case 'switchover': {
         const { service, epoch } = effect;
-        // `standalone`: there is no other node. The event and the alarm are there for one that knows of one.
-        this.loop.push({ kind: 'switched', service, epoch, ok: false, detail: 'this node stands alone' });
+        const detail = this.cluster.wantsAway(service, effect.incident);
+        if (detail !== null) this.loop.push({ kind: 'switched', service, epoch, ok: false, detail });
+        return;
       }
+      default:
+        this.cluster.perform(effect);
     }
-  }
-
-  /** One alarm clock a service: a newer one takes the place of the older. */
-  #wake({ service, at, epoch }: Extract<Effect, { kind: 'wake' }>): void {
-    this.#wakes.get(service)?.();
-    const ring = (): void => this.loop.push({ kind: 'woke', service, epoch });
-    // Timers hold 24.8 days at most; a longer sleep is slept in parts.
-    const delay = Math.max(0, at - this.loop.now());
-    const part = Math.min(delay, 86_400_000);
-    const { clock } = this.#doors.ports;
-    this.#wakes.set(
-      service,
-      clock.after(part, part < delay ? () => this.#wake({ kind: 'wake', service, at, epoch }) : ring),
-    );
   }
 
   /** The machine's SNMP daemon began anew: its managers may have forgotten what our traps said. */
   #retell(): void {
     const channels = Object.entries(this.#config.alerts).flatMap(([name, { type }]) => (type === 'snmp' ? [name] : []));
     if (channels.length > 0) this.loop.push({ kind: 'retell', channels, reason: 'the SNMP daemon was started anew' });
-  }
-
-  /** The one alarm clock of telling. */
-  #ring(at: number): void {
-    this.#bell();
-    const { clock } = this.#doors.ports;
-    const delay = Math.max(0, at - this.loop.now());
-    const part = Math.min(delay, 86_400_000);
-    const ring = (): void => this.loop.push({ kind: 'rang' });
-    this.#bell = clock.after(part, part < delay ? () => this.#ring(at) : ring);
   }
 
   #beat(): void {
@@ -356,7 +366,7 @@ export class Daemon {
       loopLagMs: this.#lag?.read() ?? { p50: 0, p99: 0, max: 0 },
       dropped: this.loop.dropped,
     };
-    return statusOf(this.#config, this.loop, this.services, this.#doors.ports.clock.wall(), facts);
+    return statusOf(this, this.#doors.ports.clock.wall(), facts);
   }
 
   /** SIGTERM: services stay as they are; what is decided is written; alerts get a moment to leave. */
@@ -365,11 +375,10 @@ export class Daemon {
     this.#almanac.close();
     await this.#agent.close();
     this.#calendar.close();
-    this.#bell();
     this.#ticking?.();
     this.#trust();
-    for (const cancel of this.#wakes.values()) cancel();
-    this.#wakes.clear();
+    this.#wakes.close();
+    await this.cluster.close();
     // What was decided already is begun, and then ended properly.
     await this.loop.written;
     this.loop.push({ kind: 'stopping' });

@@ -232,6 +232,16 @@ export class Services {
     return runChecks(service, running.checks, depth, timeoutMs, this.#doors.ports, signal, true);
   }
 
+  /** For the steps of a group: the service's manager, with a start and an end that are not told as somebody else's. */
+  hands(service: string): { readonly manager: Managed | null; readonly repairMs: number; quiet(): void } | null {
+    const running = this.#running.get(service);
+    if (!running) return null;
+    const quiet = (): void => {
+      running.ownStartUntil = this.#doors.ports.clock.monotonic() + OWN_START_MS;
+    };
+    return { manager: running.manager, repairMs: running.config.policy.repairMs, quiet };
+  }
+
   async repair(effect: Extract<Effect, { kind: 'repair' }>): Promise<void> {
     const running = this.#running.get(effect.service);
     if (!running || this.#closing) return;

@@ -3,8 +3,10 @@ import { catalogue, type EventName } from '../core/catalogue.ts';
 import { nextOf } from '../core/explain.ts';
 import type { Cause, Depth, Outcome, ServiceState } from '../core/types.ts';
 import type { Config } from '../config/types.ts';
+import type { Cluster } from './cluster.ts';
 import type { Loop } from './loop.ts';
 import type { Measured, Services } from './services.ts';
+import { clusterShown } from './show-groups.ts';
 
 export const SCHEMA_VERSION = 1;
 
@@ -49,7 +51,26 @@ export function healthOf(s: ServiceState, unknowns: number, last: Measured | nul
   return 'failing';
 }
 
-export function statusOf(config: Config, loop: Loop, services: Services, wallNow: number, facts: DaemonFacts) {
+const WORST: readonly Health[] = ['ok', 'degraded', 'unknown', 'failing'];
+
+/** How these services are together: as the worst of them. */
+export function healthNow(loop: Loop, services: Services, names: readonly string[]): Health {
+  const each = names.map((name) => {
+    const state = loop.node.services[name];
+    const last = services.last(name);
+    return state ? healthOf(state, loop.policy.services[name]?.unknowns ?? 3, last.quick ?? last.deep) : 'unknown';
+  });
+  return each.reduce<Health>((worst, one) => (WORST.indexOf(one) > WORST.indexOf(worst) ? one : worst), 'ok');
+}
+
+export interface Seen {
+  readonly config: Config;
+  readonly loop: Loop;
+  readonly services: Services;
+  readonly cluster: Cluster;
+}
+
+export function statusOf({ config, loop, services, cluster }: Seen, wallNow: number, facts: DaemonFacts) {
   const shown = (measured: Measured | null): ShownCheck | null =>
     measured && {
       outcome: measured.ran.verdict.outcome,
@@ -83,7 +104,7 @@ export function statusOf(config: Config, loop: Loop, services: Services, wallNow
         next: { ...next, at: next.at === null ? null : wallOf(loop, wallNow, next.at) },
       };
     }),
-    groups: [],
+    ...clusterShown({ cluster, loop, wallNow }),
     alarms: Object.values(node.alarms).map((alarm) => ({
       ...alarm,
       raised: wallOf(loop, wallNow, alarm.raisedAt),

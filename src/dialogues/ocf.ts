@@ -31,7 +31,7 @@ export interface Agent {
   readonly root: string;
 }
 
-export type Action = 'start' | 'stop' | 'monitor' | 'validate-all' | 'reload';
+export type Action = 'start' | 'stop' | 'monitor' | 'validate-all' | 'reload' | 'promote' | 'demote';
 
 export interface Call {
   readonly argv: readonly string[];

@@ -1,10 +1,13 @@
 // All doors to the outside in one type. Each has its interface and its real side in its own file, and a fake in
 // test/support. A plugin gets this object in its context; nothing else of the outside.
+import type { Addresses } from './addresses.ts';
 import type { Clock } from './clock.ts';
 import type { Dns } from './dns.ts';
 import type { Exec } from './exec.ts';
 import type { Files } from './files.ts';
+import type { Frames } from './frames.ts';
 import type { Http } from './http.ts';
+import type { HttpSessions } from './http-session.ts';
 import type { Log } from './log.ts';
 import type { Net } from './net.ts';
 import type { Proc } from './proc.ts';
@@ -17,11 +20,14 @@ import type { Udp } from './udp.ts';
 import type { Units } from './units.ts';
 
 export interface Ports {
+  readonly addresses: Addresses;
   readonly clock: Clock;
   readonly dns: Dns;
   readonly exec: Exec;
   readonly files: Files;
+  readonly frames: Frames;
   readonly http: Http;
+  readonly httpSession: HttpSessions;
   readonly log: Log;
   readonly net: Net;
   readonly proc: Proc;

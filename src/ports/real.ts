@@ -1,10 +1,13 @@
 // The real doors, all of them. Made once, in `run`.
 import type { Writable } from 'node:stream';
+import { openAddresses } from './addresses.ts';
 import { clock } from './clock.ts';
 import { dns } from './dns.ts';
 import { exec } from './exec.ts';
 import { files } from './files.ts';
+import { frames } from './frames.ts';
 import { http } from './http.ts';
+import { httpSession } from './http-session.ts';
 import type { Log } from './log.ts';
 import { net } from './net.ts';
 import type { Ports } from './ports.ts';
@@ -26,11 +29,14 @@ export interface RealOptions {
 }
 
 export const realPorts = ({ env, pid, underSystemd, out, log }: RealOptions): Ports => ({
+  addresses: openAddresses(),
   clock,
   dns,
   exec,
   files,
+  frames: frames(),
   http,
+  httpSession,
   log,
   net,
   proc,

@@ -27,7 +27,11 @@ async function call(...words: readonly string[]): Promise<{ code: number; out: s
   return { code, ...said };
 }
 
-for (const [word, kind] of Object.entries({ check: 'checks', recovery: 'recovery', alert: 'alerts' }))
+const KINDS = {
+  ...{ check: 'checks', recovery: 'recovery', alert: 'alerts' },
+  ...{ step: 'switchover', replication: 'replication', coordinator: 'cluster' },
+};
+for (const [word, kind] of Object.entries(KINDS))
   test(`new ${word}: what is written keeps the contract, and is never written over`, async () => {
     const { code, out } = await call('new', word, `my-${word}`);
     assert.is(code, 0);
@@ -110,6 +114,43 @@ for (const [what, [text, said]] of Object.entries(broken))
     assert.is(code, 1, out);
     assert.match(out, said);
     assert.match(out, /checks bad: \d+ of \d+ do not hold/);
+  });
+
+const step = (probe: string, undo: string): string => `
+import { defineStep, z } from 'watchkeeper/define';
+export const api = 1;
+export default defineStep({
+  about: 'Moves a thing that there is only one of.',
+  options: z.strictObject({}),
+  example: {},
+  scope: 'node',
+  async probe({ ports, signal }) { ${probe} },
+  async do({ ports, signal }) { return { ok: (await ports.exec.run(['true'], { timeoutMs: 100, signal })).code === 0, detail: 'x' }; },
+  async undo({ ports, signal }) { ${undo} },
+});
+`;
+const TRY = "try { await ports.exec.run(['true'], { timeoutMs: 100, signal }); } catch {}";
+const brokenSteps: Readonly<Record<string, readonly [string, RegExp]>> = {
+  'says gone where nobody answered': [
+    step("throw new Error('x');", `${TRY} return { ok: true, detail: 'gone' };`),
+    /! undo by force: with silent ports it ends, and is not ok: it says ok though nothing answered/,
+  ],
+  'says undone where nobody answered': [
+    step(`${TRY} return { state: 'undone', detail: 'x' };`, "throw new Error('x');"),
+    /! probe: with ports that throw it ends, and is neither done nor undone: it says undone/,
+  ],
+  'does not end': [
+    step("throw new Error('x');", 'await new Promise(() => setTimeout(() => {}, 2000));'),
+    /! undo: with silent ports it ends, and is not ok: it does not obey its signal/,
+  ],
+};
+for (const [what, [text, said]] of Object.entries(brokenSteps))
+  test(`test: a step that ${what} does not hold`, async () => {
+    writeFileSync('bad-step.js', text);
+    const { code, out } = await call('test', 'bad-step.js');
+    assert.is(code, 1, out);
+    assert.match(out, said);
+    assert.match(out, /switchover bad-step: \d+ of \d+ do not hold/);
   });
 
 test('test: what goes out by a way of its own is left open, and said', async () => {

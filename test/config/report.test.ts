@@ -138,8 +138,8 @@ kits:
     checks: [{ type: tcp, port: $back }, { type: tcp, port: $bakc }]
     quick: { every: 5 }
 `,
-  'later-versions': `cluster: { engine: etcd }
-groups: { mail: { services: [a] } }
+  'later-versions': `api: { port: 8443 }
+reports: [weekly]
 ${services('')}`,
   secrets: `services:
   a:

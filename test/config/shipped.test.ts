@@ -6,6 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
 import { generated } from '../../scripts/generated.ts';
+import { clusterKeys } from '../../src/config/cluster-schema.ts';
 import { jsonSchema } from '../../src/config/json-schema.ts';
 import { shippedKits } from '../../src/config/kits.ts';
 import { load } from '../../src/config/load.ts';
@@ -15,11 +16,12 @@ import type { Good } from '../../src/config/types.ts';
 import { CAUSES, type z } from '../../src/define.ts';
 import { files } from '../../src/ports/files.ts';
 import { plugins } from '../../src/registry.ts';
+import { withStandIns } from '../support/cluster-plugins.ts';
 import { configFolder, good } from '../support/config-folder.ts';
 import { misfits } from '../support/json-schema.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-const real = await plugins();
+const real = withStandIns(await plugins());
 const read = (path: string): Good =>
   good(load(join(root, path), { files, plugins: real, hostname: 'n1', uid: process.getuid?.() ?? null, modes: false }));
 const yamlFiles = (folder: string): readonly string[] =>
@@ -141,6 +143,9 @@ for (const path of yamlFiles('config/kits'))
 test('no option of a plugin has a name that the list of checks uses itself', () => {
   for (const [type, plugin] of real.checks)
     for (const key of Object.keys(checkKeys))
+      assert.not.ok(Object.hasOwn(plugin.options.shape, key), `${type}: ${key}`);
+  for (const [type, plugin] of real.cluster)
+    for (const key of Object.keys(clusterKeys))
       assert.not.ok(Object.hasOwn(plugin.options.shape, key), `${type}: ${key}`);
   for (const kind of ['recovery', 'alerts'] as const)
     for (const [type, plugin] of real[kind]) assert.not.ok(Object.hasOwn(plugin.options.shape, 'type'), type);

@@ -25,6 +25,9 @@ wanted=(
   rsyslog-gnutls rsyslog-openssl snmptt nagios4-core icinga2-bin php-cli
   # A cluster.
   corosync pacemaker pacemaker-cli-utils crmsh
+  etcd-server etcd-client iputils-arping knot
+  # Agents of clusters, and what theirs need.
+  fence-agents pacemaker-resource-agents kmod
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
@@ -35,6 +38,7 @@ units=(
   roundcube-gc.timer roundcube-cleandb.timer
   snmptt nagios4 icinga2
   corosync corosync-notifyd pacemaker pacemaker_remote crm_mon
+  etcd knot
 )
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get

@@ -225,7 +225,12 @@ export class Daemon {
         this.steps.undoAll(group);
         return this.feed({ kind: 'group-lost', group, epoch: effect.epoch, reason: effect.reason });
       case 'vacant':
-        return this.feed({ kind: 'group-vacant', group, silentMs: effect.silentMs });
+        return this.feed({
+          kind: 'group-vacant',
+          group,
+          silentMs: effect.silentMs,
+          ...(effect.own ? { own: true } : {}),
+        });
       case 'owner':
         return this.feed({ kind: 'group-owner', group, record: effect.record });
     }

@@ -24,7 +24,7 @@ export interface Thing {
 const named = z.object({ thing: z.string() });
 
 export class FakeMachine {
-  readonly clock = new VirtualClock();
+  readonly clock: VirtualClock;
   readonly things = new Map<string, Thing>();
   readonly sent: Alert[] = [];
   channelBroken = false;
@@ -33,7 +33,8 @@ export class FakeMachine {
   readonly plugins: Plugins;
   readonly ports: Ports;
 
-  constructor(names: readonly string[]) {
+  constructor(names: readonly string[], clock = new VirtualClock()) {
+    this.clock = clock;
     for (const name of names)
       this.things.set(name, {
         truth: 'fine',

@@ -82,7 +82,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 /** Programs of their own, run in a child or a thread: what they touch, they touch for others. */
 export const PROGRAMS = ['src/host/disk-probe.ts', 'src/daemon/history-worker.ts'];
 
-const CONTROL = ['control', 'control-answers', 'control-telling'].map((name) => `src/daemon/${name}.ts`);
+const CONTROL = ['control', 'control-answers', 'control-groups', 'control-telling'].map(
+  (name) => `src/daemon/${name}.ts`,
+);
 
 /** Where each package may be imported: files, or folders ending in `/`. Nothing else may know it. */
 export const HOMES: Readonly<Record<string, readonly string[]>> = {
@@ -93,10 +95,10 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   hono: [...CONTROL, 'src/api/'],
   'hoodiecrow-imap': ['src/sandbox/hoodiecrow.ts'],
   imapflow: ['src/sandbox/web.ts'],
-  koffi: ['src/ports/libc.ts', 'src/ports/proc-exit.ts', 'src/ports/win32.ts'],
+  koffi: ['src/ports/frames.ts', 'src/ports/libc.ts', 'src/ports/proc-exit.ts', 'src/ports/win32.ts'],
   libsql: ['src/ports/history-store.ts'],
   // A client library that speaks its own protocol does so on a connection that ports/net.ts lends: one check its home.
-  ldapts: ['src/checks/ldap.ts'],
+  ldapts: ['src/checks/ldap.ts', 'src/dialogues/ldap-client.ts', 'src/switchover/directory.ts'],
   mysql2: ['src/checks/mariadb.ts'],
   'net-snmp': ['src/dialogues/snmp.ts'],
   'cron-parser': ['src/daemon/calendar.ts'],
@@ -105,6 +107,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   pg: ['src/checks/postgresql.ts'],
   'smtp-server': ['src/sandbox/'],
   systeminformation: ['src/ports/sysinfo.ts'],
+  undici: ['src/ports/http-session.ts'],
   winston: ['src/ports/log.ts', 'src/alerts/event-log.ts'],
   'winston-transport': ['src/ports/log.ts', 'src/alerts/event-log.ts'],
   yaml: ['src/config/'],

@@ -1,0 +1,164 @@
+// A directory that is changed, or asked, outside of checks: one bound connection for many operations, each of which ends
+// with the signal, and with what the net says.
+import { Client, Control, type Change } from 'ldapts';
+import type { Ports } from '../define.ts';
+import { NetError } from '../ports/net.ts';
+import { isLoopback, tlsOptions } from './endpoint.ts';
+import { askStartTls } from './ldap.ts';
+import { plain } from './quote.ts';
+
+export interface DirectoryPlace {
+  readonly url: string;
+  readonly tls: 'off' | 'required';
+  readonly verify: boolean;
+  readonly ca?: string | undefined;
+  readonly bind?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+export interface OpenDirectory {
+  readonly client: Client;
+  /** One operation; throws what the server answered, NetError for the rest. */
+  call<T>(work: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** What an answer of 500,000 entries may take. */
+const MAX_BYTES = 256 * 1024 * 1024;
+const ANSWER_MS = 15_000;
+
+export const codeOf = (error: unknown): number | null => {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'number' ? code : null;
+};
+export const saidBy = (error: unknown): string => plain((error as Error).message, 300);
+
+/** Throws NetError, an answer of the server, or an Error with the reason why nothing was tried. */
+export async function openDirectory(ports: Ports, signal: AbortSignal, where: DirectoryPlace): Promise<OpenDirectory> {
+  const { protocol, hostname, port } = new URL(where.url);
+  const implicit = protocol === 'ldaps:';
+  const at = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (implicit ? 636 : 389) };
+  const tls = tlsOptions(ports, { tls: 'required', verify: where.verify, ca: where.ca }, at);
+  const limits = { signal, timeoutMs: ANSWER_MS, maxBytes: MAX_BYTES };
+  const dialogue = await ports.net.open({ ...at, ...limits, ...(implicit ? { tls } : {}) });
+  try {
+    if (!implicit && where.tls === 'required') {
+      const go = await askStartTls(dialogue);
+      if (go.code !== 0) throw new Error(`StartTLS: code ${go.code} ${go.text}`);
+      await dialogue.startTls(tls);
+    }
+    if (where.password !== undefined && dialogue.certificate === null && !isLoopback(at))
+      throw new Error('no password is sent over a connection without TLS');
+    const word = where.password === undefined ? undefined : ports.secrets.read(where.password);
+    // An empty password is no login but an anonymous one (RFC 4513 section 5.1.2).
+    if (word === '') throw new Error('the password is empty');
+    const loan = dialogue.lend({ first: /^0/ });
+    const client = new Client({
+      ...{ url: 'ldap://127.0.0.1', strictDN: false, timeout: ANSWER_MS },
+      createConnection: (() => loan.socket) as never,
+    });
+    const call = <T>(work: () => Promise<T>): Promise<T> =>
+      new Promise<T>((resolve, reject) => {
+        const over = (): void => end(() => reject(new NetError('timeout', 'no answer came in time')));
+        const end = (act: () => void): void => {
+          signal.removeEventListener('abort', over);
+          act();
+        };
+        if (signal.aborted) return over();
+        signal.addEventListener('abort', over, { once: true });
+        work().then(
+          (answer) => end(() => resolve(answer)),
+          (error: unknown) =>
+            end(() =>
+              reject(codeOf(error) === null ? (loan.fault() ?? new NetError('garbled', saidBy(error))) : error),
+            ),
+        );
+      });
+    const close = async (): Promise<void> => {
+      await client.unbind().catch(() => undefined);
+      dialogue.close();
+    };
+    if (where.bind !== undefined && word !== undefined) await call(() => client.bind(where.bind ?? '', word));
+    return { client, call, close };
+  } catch (error) {
+    dialogue.close();
+    throw error;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------ transactions, RFC 5805
+
+export const TRANSACTION = '1.3.6.1.1.21.1';
+
+/** That a change is part of the transaction of this connection: OpenLDAP's has an empty name. */
+class InTransaction extends Control {
+  constructor() {
+    super('1.3.6.1.1.21.2', { critical: true });
+  }
+  override write(writer: Parameters<Control['write']>[0]): void {
+    writer.startSequence();
+    writer.writeString(this.type);
+    writer.writeBoolean(true);
+    writer.writeString('');
+    writer.endSequence();
+  }
+}
+
+/** How many operations are under way on one connection; more bring nothing. */
+const IN_FLIGHT = 64;
+
+/** Works on all of them, some at a time. Ends early by a throw. */
+async function each<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  const from = all.values();
+  let broken = false;
+  const lane = async (): Promise<void> => {
+    for (const one of from) {
+      if (broken) return;
+      await work(one).catch((error: unknown) => {
+        broken = true;
+        throw error;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(IN_FLIGHT, all.length) }, lane));
+}
+
+/** One change of each entry, one by one. `told` hears the end of each: null is well. */
+export const changeEach = (
+  on: OpenDirectory,
+  entries: readonly string[],
+  changes: Change[],
+  told: (dn: string, error: unknown) => void,
+): Promise<void> =>
+  each(entries, async (dn) => {
+    try {
+      await on.call(() => on.client.modify(dn, changes));
+      told(dn, null);
+    } catch (error) {
+      if (codeOf(error) === null) throw error;
+      told(dn, error);
+    }
+  });
+
+/** All or nothing. Throws what the server says if it is nothing. `still` is asked before it counts. */
+export async function changeAll(
+  on: OpenDirectory,
+  entries: readonly string[],
+  changes: Change[],
+  still: () => boolean,
+): Promise<boolean> {
+  await on.call(() => on.client.exop(TRANSACTION));
+  const end = (commit: boolean) => () =>
+    // SEQUENCE { commit BOOLEAN DEFAULT TRUE, identifier OCTET STRING }
+    on.client.exop('1.3.6.1.1.21.3', Buffer.from(commit ? [0x30, 2, 4, 0] : [0x30, 5, 1, 1, 0, 4, 0]));
+  try {
+    const control = new InTransaction();
+    await each(entries, (dn) => on.call(() => on.client.modify(dn, changes, control)));
+  } catch (error) {
+    await on.call(end(false)).catch(() => undefined);
+    throw error;
+  }
+  const commit = still();
+  await on.call(end(commit));
+  return commit;
+}

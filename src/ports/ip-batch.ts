@@ -1,0 +1,111 @@
+// One long-lived child of ip(8) in its batch mode: a command is at work 0.6 ms after it is written, and no process has to
+// be started between a decision and its effect. One command at a time; a child that does not answer is killed and
+// replaced, and what it was told counts as not done.
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { program } from './program.ts';
+
+const ANSWER_MS = 1000;
+const OUTPUT_MAX = 1024 * 1024;
+/** Asked after every command: its answer says that the one before has been carried out. */
+const FENCE = 'link show dev lo';
+const ANSWERED = /(^|\n)1: lo[:@]/;
+
+export interface IpAnswer {
+  readonly out: string;
+  readonly err: string;
+}
+
+interface Job {
+  readonly line: string;
+  resolve(answer: IpAnswer | null): void;
+}
+
+export class IpBatch {
+  readonly #argv: readonly string[];
+  readonly #queue: Job[] = [];
+  #child: ChildProcessWithoutNullStreams | null = null;
+  #busy: Job | null = null;
+  #out = '';
+  #err = '';
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(argv: readonly string[]) {
+    this.#argv = argv;
+  }
+
+  /** Null: it did not answer, and what it was told counts as not done. */
+  ask(line: string): Promise<IpAnswer | null> {
+    return new Promise((resolve) => {
+      this.#queue.push({ line, resolve });
+      this.#next();
+    });
+  }
+
+  #next(): void {
+    const job = this.#busy ? undefined : this.#queue.shift();
+    if (!job) return;
+    this.#busy = job;
+    this.#child ??= this.#start();
+    if (!this.#child) return this.#finish(null);
+    this.#out = '';
+    this.#err = '';
+    this.#timer = setTimeout(() => this.#drop(), ANSWER_MS);
+    this.#child.stdin.write(`${job.line}\n${FENCE}\n`);
+  }
+
+  #finish(answer: IpAnswer | null): void {
+    const job = this.#busy;
+    this.#busy = null;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    job?.resolve(answer);
+    this.#next();
+  }
+
+  #drop(): void {
+    this.#child?.kill('SIGKILL');
+    this.#child = null;
+    if (this.#busy) this.#finish(null);
+  }
+
+  #heard(text: string): void {
+    this.#out += text;
+    if (this.#out.length > OUTPUT_MAX || this.#err.length > OUTPUT_MAX) return this.#drop();
+    const job = this.#busy;
+    if (!job || !ANSWERED.test(this.#out)) return;
+    // A complaint that was written before comes by another pipe: it is read before this turn ends.
+    setImmediate(() => {
+      if (this.#busy === job) this.#finish({ out: this.#out, err: this.#err });
+    });
+  }
+
+  #start(): ChildProcessWithoutNullStreams | null {
+    const [, ...rest] = this.#argv;
+    try {
+      const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C' };
+      const made = spawn(program(this.#argv), [...rest, '-force', '-oneline', '-batch', '-'], { env, stdio: 'pipe' });
+      const ended = (): void => {
+        if (made !== this.#child) return;
+        this.#child = null;
+        if (this.#busy) this.#finish(null);
+      };
+      made.stdout.setEncoding('latin1').on('data', (text: string) => made === this.#child && this.#heard(text));
+      made.stderr.setEncoding('latin1').on('data', (text: string) => {
+        if (made === this.#child) this.#err += text;
+      });
+      made.on('error', ended).on('exit', ended);
+      made.stdin.on('error', () => undefined);
+      // It is no reason to go on: it ends with its standard input.
+      made.unref();
+      for (const pipe of [made.stdin, made.stdout, made.stderr]) (pipe as unknown as { unref(): void }).unref();
+      return made;
+    } catch {
+      return null;
+    }
+  }
+
+  close(): void {
+    for (const job of this.#queue.splice(0)) job.resolve(null);
+    this.#drop();
+  }
+}

@@ -1,0 +1,235 @@
+// A floating address that the kernel takes away by itself: it is added with a lifetime that ends before anybody else
+// may have it, and extended only while the right lasts. A daemon that is stopped, hung or killed loses it all the same.
+import { safeLifetime, stillFits } from '../core/lifetime.ts';
+import { type ActionResult, defineStep, opt, type StepContext, z } from '../define.ts';
+import {
+  advertised,
+  advertisement,
+  ARP,
+  arpAnnouncements,
+  arpClaim,
+  arpProbe,
+  IPV6,
+  ipv6Bytes,
+  solicitation,
+} from '../dialogues/neighbour.ts';
+import type { NodeAddress } from '../ports/addresses.ts';
+
+const IPV4 = /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}\/([1-9]|[12]\d|3[0-2])$/;
+const IPV6_CIDR = /^[0-9a-fA-F:]{2,39}\/(\d{1,2}|1[01]\d|12[0-8])$/;
+
+const options = z.strictObject({
+  ip: z
+    .string()
+    .refine(
+      (text) => IPV4.test(text) || (IPV6_CIDR.test(text) && text.includes(':')),
+      'expected an address with its prefix, such as 10.0.0.5/24',
+    )
+    .describe('The address with its prefix: 10.0.0.5/24 or 2001:db8::5/64'),
+  interfaces: z
+    .array(z.string().regex(/^[A-Za-z0-9_.@:-]{1,15}$/, 'expected the name of an interface'))
+    .min(1)
+    .max(8)
+    .describe('Where it may be, the most wanted first; the first with carrier has it, and it moves when that is lost'),
+  probe: opt
+    .duration('How long another holder has to answer before the address is added; 0ms: nobody is asked')
+    .prefault('60ms'),
+  lifetime: z
+    .enum(['auto', 'off'])
+    .describe('`off`: the kernel keeps it for ever: only where a fence is sure')
+    .default('auto'),
+  announce: z
+    .strictObject({
+      count: opt.count('How often neighbours are told when it has appeared').default(5),
+      every: opt.duration('The pause between').prefault('200ms'),
+      refresh: opt.duration('Told again so often while it is here').prefault('30s'),
+    })
+    .describe('Gratuitous ARP, or unsolicited neighbour advertisements')
+    .prefault({}),
+});
+type Options = z.output<typeof options>;
+type Context = StepContext<Options>;
+
+interface Memory {
+  device: string;
+  toldAt: number;
+}
+
+const memoryOf = ({ memory }: Context): Memory => {
+  const held = memory.get('address') as Memory | undefined;
+  if (held) return held;
+  const made: Memory = { device: '', toldAt: Number.NEGATIVE_INFINITY };
+  memory.set('address', made);
+  return made;
+};
+
+const parts = ({ ip }: Options): { readonly address: string; readonly prefix: number; readonly six: boolean } => {
+  const [address = '', prefix = ''] = ip.split('/');
+  return { address, prefix: Number(prefix), six: address.includes(':') };
+};
+
+const same = (a: string, b: string): boolean =>
+  a === b || (a.includes(':') && b.includes(':') && ipv6Bytes(a).equals(ipv6Bytes(b)));
+
+const ours = (all: readonly NodeAddress[], { options: wanted }: Context): readonly NodeAddress[] =>
+  all.filter(({ ip }) => same(ip, parts(wanted).address));
+
+/** Other addresses with an end make the kernel later: it looks once a second for all of them. */
+const othersEnd = (all: readonly NodeAddress[], { options: wanted }: Context): boolean =>
+  all.some(({ ip, validS }) => validS !== null && !same(ip, parts(wanted).address));
+
+const usable = ({ options: { interfaces }, ports }: Context): string | null =>
+  interfaces.find((device) => ports.addresses.carrier(device) === 'up') ?? null;
+
+/** Sets the lifetime, and looked at again: what does not end in time any more is taken away at once. */
+async function put(context: Context, device: string, others: boolean): Promise<ActionResult> {
+  const { options: wanted, ports, lease } = context;
+  const { address, prefix } = parts(wanted);
+  const { clock, addresses } = ports;
+  const seconds = wanted.lifetime === 'off' ? null : safeLifetime(clock.monotonic(), lease.untilMs(), others);
+  if (seconds === null && (wanted.lifetime === 'auto' || lease.untilMs() <= clock.monotonic()))
+    return { ok: false, detail: 'the right ends too soon for a lifetime of one second' };
+  const fault = await addresses.put(device, address, prefix, seconds);
+  const fits = seconds === null || stillFits(clock.monotonic(), seconds, lease.untilMs(), others);
+  if (fault === null && fits && lease.untilMs() > clock.monotonic())
+    return { ok: true, detail: `${wanted.ip} is on ${device}${seconds === null ? '' : ` for ${seconds} s`}` };
+  await addresses.remove(device, address, prefix);
+  return { ok: false, detail: fault ?? 'the command came too late: it was taken away again' };
+}
+
+// -------------------------------------------------------------------------------------------------------- neighbours
+
+function tell({ options: wanted, ports }: Context, device: string): void {
+  const { address, six } = parts(wanted);
+  const mac = ports.frames.mac(device);
+  if (!mac) return;
+  const all = six ? [advertisement(mac, address)] : arpAnnouncements(mac, address);
+  for (const frame of all) ports.frames.send(device, frame);
+}
+
+/** The first word goes out at once, the others behind it; a later appearance begins anew. */
+function announce(context: Context, device: string): void {
+  const { options: wanted, ports } = context;
+  const memory = memoryOf(context);
+  const began = ports.clock.monotonic();
+  memory.toldAt = began;
+  const again = (left: number): void => {
+    if (memory.toldAt !== began || memory.device !== device || left <= 0) return;
+    tell(context, device);
+    ports.clock.after(wanted.announce.every, () => again(left - 1));
+  };
+  again(Math.max(1, wanted.announce.count));
+}
+
+/** Asks whether anybody else has it. Null: nobody answered. */
+async function holder(context: Context, device: string): Promise<string | null> {
+  const { options: wanted, ports, signal } = context;
+  const { address, six } = parts(wanted);
+  const mac = ports.frames.mac(device);
+  const listening = mac && ports.frames.listen(device, six ? IPV6 : ARP);
+  if (!mac || !listening) return null;
+  const own = Buffer.from(mac).toString('hex');
+  try {
+    const question = six ? solicitation(mac, address) : arpProbe(mac, address);
+    const until = ports.clock.monotonic() + wanted.probe;
+    ports.frames.send(device, question);
+    let asked = 1;
+    while (ports.clock.monotonic() < until && !signal.aborted) {
+      await ports.clock.sleep(5);
+      for (const frame of listening.take()) {
+        const who = six ? advertised(frame, address) : arpClaim(frame, address);
+        if (who !== null && who !== own) return who.replace(/(..)(?!$)/g, '$1:');
+      }
+      // A lost question would look like nobody.
+      if (asked === 1 && ports.clock.monotonic() > until - wanted.probe / 2) {
+        ports.frames.send(device, question);
+        asked++;
+      }
+    }
+    return null;
+  } finally {
+    listening.close();
+  }
+}
+
+// --------------------------------------------------------------------------------------------------------------- acts
+
+/** Gives up with the signal: the child that is asked may not answer. */
+function within<T>({ signal }: Context, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const over = (): void => reject(new Error('no answer in time'));
+    if (signal.aborted) over();
+    signal.addEventListener('abort', over, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', over));
+  });
+}
+
+async function bring(context: Context): Promise<ActionResult> {
+  const { options: wanted, ports, planned } = context;
+  const device = usable(context);
+  if (device === null) return { ok: false, detail: `none of ${wanted.interfaces.join(', ')} has carrier` };
+  if (!planned && wanted.probe > 0) {
+    const who = await holder(context, device);
+    if (who !== null) return { ok: false, detail: `${wanted.ip} is answered for by ${who} on ${device}` };
+  }
+  const all = await ports.addresses.list();
+  for (const one of ours(all, context))
+    if (one.device !== device) await ports.addresses.remove(one.device, one.ip, one.prefix);
+  const result = await put(context, device, othersEnd(all, context));
+  if (!result.ok) return result;
+  memoryOf(context).device = device;
+  announce(context, device);
+  return result;
+}
+
+async function hold(context: Context): Promise<ActionResult> {
+  const { options: wanted, ports } = context;
+  const memory = memoryOf(context);
+  const all = await ports.addresses.list();
+  const here = ours(all, context);
+  const held = here.find((one) => ports.addresses.carrier(one.device) === 'up');
+  // The link went down under it: another interface of this node comes before another node.
+  const where = held?.device ?? usable(context) ?? here[0]?.device ?? null;
+  if (where === null) return { ok: false, detail: `none of ${wanted.interfaces.join(', ')} has carrier` };
+  for (const one of here) if (one.device !== where) await ports.addresses.remove(one.device, one.ip, one.prefix);
+  const result = await put(context, where, othersEnd(all, context));
+  if (!result.ok) return result;
+  const moved = memory.device !== where || !here.some((one) => one.device === where);
+  memory.device = where;
+  if (moved || ports.clock.monotonic() - memory.toldAt >= wanted.announce.refresh) announce(context, where);
+  return moved ? { ok: true, detail: `${wanted.ip} is on ${where} now` } : result;
+}
+
+async function away(context: Context): Promise<ActionResult> {
+  const { ports, options: wanted } = context;
+  memoryOf(context).device = '';
+  for (const one of ours(await ports.addresses.list(), context))
+    await ports.addresses.remove(one.device, one.ip, one.prefix);
+  const left = ours(await ports.addresses.list(), context);
+  return left.length === 0
+    ? { ok: true, detail: `${wanted.ip} is not here` }
+    : { ok: false, detail: `${wanted.ip} is on ${left.map(({ device }) => device).join(', ')} still` };
+}
+
+export default defineStep({
+  about: 'A floating address, IPv4 or IPv6, that the kernel takes away by itself when the right to it ends.',
+  options,
+  example: { ip: '10.0.0.5/24', interfaces: ['eth0', 'eth1'] },
+  scope: 'node',
+  pivot: true,
+  timeoutMs: 10_000,
+  async probe(context) {
+    const here = ours(await within(context, context.ports.addresses.list()), context);
+    const [one] = here;
+    return one ? { state: 'done', detail: `it is on ${one.device}` } : { state: 'undone', detail: 'it is not here' };
+  },
+  do: (context) => within(context, bring(context)),
+  undo: (context) => within(context, away(context)),
+  hold: (context) => within(context, hold(context)),
+  async ready(context) {
+    const device = usable(context);
+    if (device === null) return { ok: false, detail: `none of ${context.options.interfaces.join(', ')} has carrier` };
+    await within(context, context.ports.addresses.list());
+    return { ok: true, detail: `it would be on ${device}` };
+  },
+});

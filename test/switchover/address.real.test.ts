@@ -1,0 +1,199 @@
+// The floating address between two real network namespaces and a client, as neighbours see it.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import address from '../../src/switchover/address.ts';
+
+const test = suite('switchover/address');
+const id = `wka${process.pid}`;
+const agent = fileURLToPath(new URL('../support/address-agent.js', import.meta.url));
+const ip = (...words: string[]): string =>
+  execFileSync('ip', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+const ns = (name: string): string => `${id}-${name}`;
+
+/** One node: its namespace, and the step at work in it. */
+class Agent {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(name: string) {
+    this.#child = spawn('ip', ['netns', 'exec', ns(name), process.execPath, agent], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.#lines = createInterface({ input: this.#child.stdout ?? process.stdin })[Symbol.asyncIterator]();
+  }
+
+  async ask(
+    op: string,
+    forMs: number,
+    options: object = {},
+    planned = false,
+  ): Promise<{ ok?: boolean; state?: string; detail: string }> {
+    const order = { op, forMs, planned, options: { ip: '10.77.0.5/24', interfaces: ['eth0', 'eth1'], ...options } };
+    this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
+    const { value } = (await this.#lines.next()) as { value: string };
+    return JSON.parse(value) as { detail: string };
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  close(): void {
+    this.#child.kill('SIGCONT');
+    this.#child.kill('SIGKILL');
+  }
+}
+
+const shown = (name: string): string => ip('-n', ns(name), '-o', 'addr', 'show');
+const has = (name: string, what = '10.77.0.5'): boolean => shown(name).includes(` ${what}/`);
+const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+/** Either interface: both are on one switch, and both answer. */
+const macs = (name: string): RegExp => {
+  const one = (device: string): string =>
+    ip('netns', 'exec', ns(name), 'cat', `/sys/class/net/${device}/address`).trim();
+  return new RegExp(`${one('eth0')}|${one('eth1')}`);
+};
+const neighbour = (what: string): string => ip('-n', ns('client'), 'neigh', 'show', what);
+
+const agents: Agent[] = [];
+const make = (name: string): Agent => {
+  const made = new Agent(name);
+  agents.push(made);
+  return made;
+};
+
+test.before(() => {
+  ip('netns', 'add', ns('sw'));
+  ip('-n', ns('sw'), 'link', 'add', 'br0', 'type', 'bridge', 'forward_delay', '0', 'stp_state', '0');
+  ip('-n', ns('sw'), 'link', 'set', 'br0', 'up');
+  for (const [index, name] of ['n1', 'n2', 'client'].entries()) {
+    ip('netns', 'add', ns(name));
+    ip('-n', ns(name), 'link', 'set', 'lo', 'up');
+    for (const device of ['eth0', 'eth1']) {
+      const port = `${name}-${device}`;
+      ip('-n', ns('sw'), 'link', 'add', port, 'type', 'veth', 'peer', 'name', device, 'netns', ns(name));
+      ip('-n', ns('sw'), 'link', 'set', port, 'master', 'br0', 'up');
+      ip('-n', ns(name), 'link', 'set', device, 'up');
+    }
+    ip('-n', ns(name), 'addr', 'add', `10.77.0.${11 + index}/24`, 'dev', 'eth0');
+    ip('-n', ns(name), 'addr', 'add', `fd77::${11 + index}/64`, 'dev', 'eth0', 'nodad');
+  }
+});
+test.after.each(() => {
+  for (const one of agents.splice(0)) one.close();
+  for (const name of ['n1', 'n2'])
+    for (const device of ['eth0', 'eth1']) {
+      for (const what of ['10.77.0.5/24', 'fd77::5/64'])
+        try {
+          ip('-n', ns(name), 'addr', 'del', what, 'dev', device);
+        } catch {
+          // It was not there.
+        }
+      ip('-n', ns('sw'), 'link', 'set', `${name}-${device}`, 'up');
+    }
+});
+test.after(() => {
+  for (const name of ['n1', 'n2', 'client', 'sw'])
+    try {
+      ip('netns', 'del', ns(name));
+    } catch {
+      // It was not made.
+    }
+});
+
+test('it comes with an end, and the kernel takes it away when nobody extends it', async () => {
+  const n1 = make('n1');
+  assert.equal(await n1.ask('probe', 3000), { state: 'undone', detail: 'it is not here' });
+  const done = await n1.ask('do', 3000);
+  assert.ok(done.ok, done.detail);
+  assert.match(shown('n1'), /10\.77\.0\.5\/24 .*valid_lft [12]sec/);
+  const began = performance.now();
+  n1.signal('SIGSTOP');
+  for (let n = 0; n < 600 && has('n1'); n++) await wait(10);
+  const ms = performance.now() - began;
+  assert.not(has('n1'));
+  assert.ok(ms < 3000, `${Math.round(ms)} ms`);
+});
+
+test('it is extended while the right lasts, and never beyond', async () => {
+  const n1 = make('n1');
+  await n1.ask('do', 3000);
+  for (let n = 0; n < 15; n++) {
+    await wait(200);
+    const held = await n1.ask('hold', 3000);
+    assert.ok(held.ok, held.detail);
+  }
+  assert.ok(has('n1'));
+  const late = await n1.ask('hold', 900);
+  assert.is(late.ok, false);
+  assert.match(late.detail, /ends too soon/);
+  await wait(3000);
+  assert.not(has('n1'), 'it ends with what was set before');
+});
+
+test('somebody who has it already is seen, and nothing is added', async () => {
+  ip('-n', ns('n2'), 'addr', 'add', '10.77.0.5/24', 'dev', 'eth0');
+  const n1 = make('n1');
+  const done = await n1.ask('do', 5000, { probe: '300ms' });
+  assert.is(done.ok, false);
+  assert.match(done.detail, macs('n2'));
+  assert.not(has('n1'));
+});
+
+test('IPv6: a holder is seen; alone it comes usable at once', async () => {
+  const six = { ip: 'fd77::5/64', probe: '300ms' };
+  ip('-n', ns('n2'), 'addr', 'add', 'fd77::5/64', 'dev', 'eth0', 'nodad');
+  await wait(100);
+  const n1 = make('n1');
+  const refused = await n1.ask('do', 5000, six);
+  assert.is(refused.ok, false, refused.detail);
+  assert.match(refused.detail, macs('n2'));
+  ip('-n', ns('n2'), 'addr', 'del', 'fd77::5/64', 'dev', 'eth0');
+  const done = await n1.ask('do', 5000, six);
+  assert.ok(done.ok, done.detail);
+  assert.not(/fd77::5\/64 .*tentative/.test(shown('n1')));
+  execFileSync('ip', ['netns', 'exec', ns('client'), 'ping', '-6', '-c', '1', '-W', '2', 'fd77::5'], {
+    stdio: 'ignore',
+  });
+  const gone = await n1.ask('undo', 5000, six);
+  assert.ok(gone.ok, gone.detail);
+  assert.not(has('n1', 'fd77::5'));
+});
+
+test('neighbours learn at once who has it now', async () => {
+  const [n1, n2] = [make('n1'), make('n2')];
+  await n1.ask('do', 5000);
+  execFileSync('ip', ['netns', 'exec', ns('client'), 'ping', '-c', '1', '-W', '2', '10.77.0.5'], { stdio: 'ignore' });
+  assert.match(neighbour('10.77.0.5'), macs('n1'));
+  await n1.ask('undo', 5000);
+  await n2.ask('do', 5000, {}, true);
+  for (let n = 0; n < 200 && !macs('n2').test(neighbour('10.77.0.5')); n++) await wait(10);
+  assert.match(neighbour('10.77.0.5'), macs('n2'));
+});
+
+test('a link that goes down: another interface of the node has it', async () => {
+  const n1 = make('n1');
+  await n1.ask('do', 5000);
+  assert.match(shown('n1'), /eth0 .*10\.77\.0\.5/);
+  ip('-n', ns('sw'), 'link', 'set', 'n1-eth0', 'down');
+  await wait(100);
+  const held = await n1.ask('hold', 5000);
+  assert.ok(held.ok, held.detail);
+  assert.match(shown('n1'), /eth1 .*10\.77\.0\.5/);
+  assert.not(/eth0 .*10\.77\.0\.5/.test(shown('n1')));
+  assert.ok((await n1.ask('undo', 5000)).ok);
+});
+
+test('without a right nothing is added; what cannot be an address is refused', async () => {
+  const n1 = make('n1');
+  const done = await n1.ask('do', 1000);
+  assert.is(done.ok, false);
+  assert.not(has('n1'));
+  for (const bad of ['10.0.0.5', '10.0.0.500/24', 'x/24', '::/0; reboot', '10.0.0.5/0'])
+    assert.not(address.options.safeParse({ ip: bad, interfaces: ['eth0'] }).success, bad);
+});
+
+test.run();
