@@ -58,8 +58,8 @@ function vacantAt(timing: Timing, o: Ownership): number {
   // Handed over: nobody else can hold anything by it.
   if (record?.state === 'released' && (record.to === null || record.to === o.node)) return at;
   // Our own of a life before under this very kernel. Or a try of ours that was given up as unanswered and came to be
-  // written late, after we promised its owner to leave it to him: the promise stands. What a life before promised is not
-  // known: what it took over and never used is not taken up at once.
+  // written late, after we promised its owner to leave it to him: the promise stands. What a life before promised is
+  // not known: what it took over and never used is not taken up at once.
   if (isOwn(o) && (!isUnused(o) || ours(o, o.seen.record))) return Math.max(at, o.promisedUntil);
   // A record that is gone says nothing about whoever held it: it may not have heard of it yet.
   return Math.max(at, o.startedAt, o.promisedUntil - timing.silenceMs) + timing.silenceMs;
