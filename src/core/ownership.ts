@@ -43,15 +43,13 @@ export function nextAt(timing: Timing, o: Ownership): number {
 
 const lastSent = (o: Ownership): number => o.sent.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
 
-/** Our own right of a life before under this very kernel, or a try of ours that was given up as unanswered and came to
- *  be written late. What a life before promised is not known: what it took over and never used is not taken up at
- *  once. */
-function isOwn({ seen, node, boot, instance }: Ownership): boolean {
-  const record = seen?.record;
-  if (record?.state !== 'held' || record.node !== node || record.boot !== boot) return false;
-  const unused = record.taken === 'failover' && record.data?.epoch !== record.epoch;
-  return !unused || record.instance === instance;
-}
+/** Our own right of a life before, under this very kernel. */
+const isOwn = ({ seen, node, boot }: Ownership): boolean =>
+  seen?.record?.state === 'held' && seen.record.node === node && seen.record.boot === boot;
+
+/** Taken over from somebody, and never in service since. */
+const isUnused = ({ seen }: Ownership): boolean =>
+  seen?.record?.taken === 'failover' && seen.record.data?.epoch !== seen.record.epoch;
 
 /** From when on the group may be taken by this node. */
 function vacantAt(timing: Timing, o: Ownership): number {
@@ -59,8 +57,10 @@ function vacantAt(timing: Timing, o: Ownership): number {
   const { record, at } = o.seen;
   // Handed over: nobody else can hold anything by it.
   if (record?.state === 'released' && (record.to === null || record.to === o.node)) return at;
-  // A promise to leave it to another stands all the same.
-  if (isOwn(o)) return Math.max(at, o.promisedUntil);
+  // Our own of a life before under this very kernel. Or a try of ours that was given up as unanswered and came to be
+  // written late, after we promised its owner to leave it to him: the promise stands. What a life before promised is
+  // not known: what it took over and never used is not taken up at once.
+  if (isOwn(o) && (!isUnused(o) || ours(o, o.seen.record))) return Math.max(at, o.promisedUntil);
   // A record that is gone says nothing about whoever held it: it may not have heard of it yet.
   return Math.max(at, o.startedAt, o.promisedUntil - timing.silenceMs) + timing.silenceMs;
 }
@@ -102,7 +102,8 @@ function decideOwn(timing: Timing, o: Ownership, event: OwnEvent): OwnMove {
 
 const epochOf = (order: number, record: OwnerRecord): number => (record.epoch === 0 ? order : record.epoch);
 
-const ours = (o: Ownership, record: OwnerRecord): boolean => record.node === o.node && record.instance === o.instance;
+const ours = (o: Ownership, record: OwnerRecord | null): boolean =>
+  record !== null && record.node === o.node && record.instance === o.instance;
 
 function saw(timing: Timing, o: Ownership, order: number, record: OwnerRecord | null, at: number): OwnMove {
   if (o.seen && order <= o.seen.order) return [o, []];
@@ -274,7 +275,7 @@ function tick(timing: Timing, o: Ownership, at: number): OwnMove {
     if (!o.seen || o.vacant === o.seen.order || o.writing || at < vacantAt(timing, o)) return [o, []];
     return [
       { ...o, vacant: o.seen.order },
-      [{ kind: 'vacant', silentMs: Math.round(at - o.seen.at), ...(isOwn(o) ? { own: true } : {}) }],
+      [{ kind: 'vacant', silentMs: Math.round(at - o.seen.at), ...(isOwn(o) && !isUnused(o) ? { own: true } : {}) }],
     ];
   }
   if (at >= deadlineOf(timing, o)) return lose(o, 'silence');

@@ -51,7 +51,7 @@ export const clusterMutations: readonly Mutation[] = [
     'undefined',
   ),
   of('ownership', 'takes a life before for this one', ' && record.instance === o.instance', ''),
-  of('ownership', 'takes an address of a boot before for its own', ' && record.boot === o.boot;', ';'),
+  of('ownership', 'takes an address of a boot before for its own', ' && seen.record.boot === boot', ''),
   of(
     'ownership',
     'does not hear that somebody else has it',
@@ -208,5 +208,5 @@ export const clusterMutations: readonly Mutation[] = [
     "return left && scope === 'node' ? 'doubt' : 'out'",
     "return 'out'",
   ),
-  of('ownership', 'forgets what a life before promised', 'mine && (!unused || ours(o, record))', 'mine'),
+  of('ownership', 'forgets what a life before promised', '(!isUnused(o) || ours(o, o.seen.record))', 'true'),
 ];
