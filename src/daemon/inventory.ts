@@ -1,5 +1,5 @@
-// Gathers what this node says of its own installation: versions, digests of the configuration of mail, numbers of users.
-// Looks only; what is not installed is left out.
+// Gathers what this node says of its own installation: versions, digests of the configuration of mail, numbers of
+// users. Looks only; what is not installed is left out.
 import { createHash } from 'node:crypto';
 import type { Config } from '../config/types.ts';
 import { boundInventory, type Inventory } from '../core/inventory.ts';
