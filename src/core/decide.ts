@@ -73,6 +73,13 @@ function judge(policy: Policy, node: NodeState, event: Event): Decision {
     case 'copy':
       onCopy(work, event);
       break;
+    case 'drilled':
+      say(work, 'drilled', event.text);
+      tell(work, null, null, {
+        ...{ event: 'drill-ended', summary: event.text, key: `group/${event.name}` },
+        action: event.ok ? 'none' : 'look why: a failover would have met the same',
+      });
+      break;
     case 'tick':
       break;
     default:

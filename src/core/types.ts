@@ -258,6 +258,8 @@ export type Event =
   | (At & { readonly kind: 'configured'; readonly policy: Policy })
   | (At & { readonly kind: 'stalled'; readonly ms: number })
   | (At & { readonly kind: 'stepped'; readonly ms: number })
+  /** A drill of the group of this name ended. */
+  | (At & { readonly kind: 'drilled'; readonly name: string; readonly ok: boolean; readonly text: string })
   | (At & { readonly kind: 'tick' })
   | (Word & { readonly kind: 'silenced'; readonly id: string; readonly match: Match })
   | (At & { readonly kind: 'unsilenced'; readonly id: string; readonly by: string })

@@ -2,7 +2,7 @@
 // other nodes. Decides nothing: what it hears becomes events, and what is decided is performed here.
 import { candidatesOf, type GroupFacts, type NodeFacts } from '../core/facts.ts';
 import type { GroupEffect } from '../core/group-events.ts';
-import type { Candidate, GroupPolicy, MoveRequest, Survey } from '../core/group-types.ts';
+import type { Candidate, GroupPolicy, Survey } from '../core/group-types.ts';
 import type { Inventory } from '../core/inventory.ts';
 import type { ClusterConfig, Config } from '../config/types.ts';
 import {
@@ -16,7 +16,7 @@ import {
 } from '../define.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Plugins } from '../registry.ts';
-import { type ClusterView, emptyView, KEYS, type Word } from './cluster-view.ts';
+import { type ClusterView, emptyView, freshen, KEYS, type Word } from './cluster-view.ts';
 import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
 import { lookAtMembers, troubles } from './coordinator-health.ts';
 import { CopyWatch } from './copies.ts';
@@ -25,7 +25,7 @@ import { type Guard, ownerKey } from './guard.ts';
 import { gatherInventory, INVENTORY_MS } from './inventory.ts';
 import type { Incoming, Loop } from './loop.ts';
 import { RecordFeed } from './record-feed.ts';
-import { TEND_MS, tending } from './requests.ts';
+import { answerRequest, TEND_MS, tending, wish } from './requests.ts';
 
 /** The ways to the other nodes, besides the coordinator. */
 export interface Ways {
@@ -33,6 +33,8 @@ export interface Ways {
   answering(): readonly string[];
   /** All of these promise to leave the group to us. */
   promise(group: string, epoch: number, nodes: readonly string[], signal: AbortSignal): Promise<boolean>;
+  /** Asks one of them; null: no answer. */
+  ask(node: string, body: object, signal: AbortSignal): Promise<unknown>;
 }
 
 export interface ClusterDoors {
@@ -218,39 +220,37 @@ export class Cluster {
   }
 
   perform(effect: GroupEffect): void {
-    if (effect.kind === 'group-survey') {
-      const { group, turn } = effect;
-      const hours = this.#doors.hoursOpen(group);
-      this.#doors.loop.push({ kind: 'group-surveyed', group, turn, survey: this.survey(group), hours });
-    } else if (effect.kind === 'group-answer') void this.#answer(effect);
+    if (effect.kind === 'group-survey') void this.#survey(effect.group, effect.turn);
+    else if (effect.kind === 'group-answer')
+      void answerRequest({ cluster: this, loop: this.#doors.loop, clock: this.#doors.ports.clock }, effect);
     else this.#groups.get(effect.group)?.perform(effect);
   }
 
-  async #answer({ group, id, ok, text }: Extract<GroupEffect, { kind: 'group-answer' }>): Promise<void> {
-    const { loop } = this.#doors;
-    const service = /^service (.+)$/.exec(id)?.[1];
-    if (service !== undefined) {
-      const state = loop.node.services[service];
-      if (state?.phase === 'switching' && !ok)
-        loop.push({ kind: 'switched', service, epoch: state.epoch, ok: false, detail: text });
-      return;
-    }
-    const answer = { id, ok, text: text.slice(0, 2000), node: this.#config.node };
-    await this.put(KEYS.answer(group), answer).catch(() => undefined);
-    if (this.view.requests.get(group)?.id === id) await this.put(KEYS.request(group), null).catch(() => undefined);
+  /** A service of this node is at the end of its ladder. Null: its group is asked to move. */
+  wantsAway(service: string, incident: string | null): string | null {
+    if (!this.#config.cluster) return 'this node stands alone';
+    const request = wish(this.#config, service, incident);
+    if (request === null) return 'it is in no group, so there is nothing to move';
+    this.#doors.loop.push({ kind: 'group-requested', ...request });
+    return null;
   }
 
-  /** A service of this node is at the end of its ladder. Null: it is in a group that is asked. */
-  wantsAway(service: string, incident: string | null): string | null {
-    const group = Object.values(this.#config.groups ?? {}).find(({ policy }) => policy.services.includes(service));
-    if (!this.#config.cluster) return 'this node stands alone';
-    if (!group) return 'it is in no group, so there is nothing to move';
-    const request: MoveRequest = {
-      ...{ id: `service ${service}`, verb: 'failover', to: null, by: `service ${service}`, force: [] },
-      comment: incident ?? '',
-    };
-    this.#doors.loop.push({ kind: 'group-requested', group: group.name, request });
-    return null;
+  /** A look around; of an owner that fell silent and still answers over a path it is asked how it is now, because what it
+   *  said at the coordinator is of before. */
+  async #survey(group: string, turn: number): Promise<void> {
+    const { loop, ports, hoursOpen } = this.#doors;
+    const ways = this.#doors.ways();
+    const owner = this.#groups.get(group)?.guard.owner?.node ?? null;
+    const other = owner !== null && owner !== this.#config.node;
+    if (other && loop.node.groups?.[group]?.vacantSince !== null && ways?.answering().includes(owner))
+      await freshen(ways, this.view, owner, ports.clock);
+    loop.push({ kind: 'group-surveyed', group, turn, survey: this.survey(group), hours: hoursOpen(group) });
+  }
+
+  /** What another node asks over a path. */
+  answerTo(body: unknown): object {
+    const { what } = (body ?? {}) as { readonly what?: unknown };
+    return what === 'facts' ? this.facts() : { error: 'not understood' };
   }
 
   survey(group: string): Survey {

@@ -18,6 +18,7 @@ import { Journal, type Limits, LIMITS, recover, type Recovered } from './journal
 import { LoopLag } from './lag.ts';
 import { type Incoming, Loop, type Told } from './loop.ts';
 import { emptyOutbox, foldOutbox } from './backlog.ts';
+import { scheduleDrills } from './drill.ts';
 import { Outbox, type Tested } from './outbox.ts';
 import type { Ran } from './run-check.ts';
 import { type Beats, Schedule } from './schedule.ts';
@@ -155,6 +156,10 @@ export class Daemon {
     });
   }
 
+  get clock(): Ports['clock'] {
+    return this.#doors.ports.clock;
+  }
+
   get config(): Config {
     return this.#config;
   }
@@ -251,6 +256,7 @@ export class Daemon {
     const purge = async (): Promise<void> => this.#doors.recorder?.purge(this.#doors.ports.clock.wall() - keepMs);
     this.#calendar.set('purge', config.purgeAt, purge);
     this.#almanac.configure(config);
+    scheduleDrills(this.#calendar, config, this);
     this.#agent.configure(config.agent ?? null);
   }
 

@@ -51,9 +51,7 @@ export interface PathsDoors {
 }
 
 /** What came of asking a node. */
-export type Asking =
-  | { readonly ok: true; readonly body: unknown }
-  | { readonly ok: false; readonly why: string };
+export type Asking = { readonly ok: true; readonly body: unknown } | { readonly ok: false; readonly why: string };
 
 const ASK_MS = 5000;
 const TELL_MS = 60_000;
