@@ -85,6 +85,7 @@ function candidateOf(sight: Sight, node: string): Candidate {
   const { settled, unready, health, replication, dataEpoch, dirty, failedMsAgo } = facts ?? NOTHING;
   return {
     ...{ node, ageMs, settled, unready, health, replication, dataEpoch, dirty },
+    holding: facts !== undefined && CARRIES.has(facts.role),
     reachable: known !== undefined && lives(sight, node, known),
     maintenance: maintenance.has(node) || (known?.facts.maintenance ?? false),
     load: known ? loadOf(known.facts, group) : 0,

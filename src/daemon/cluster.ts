@@ -267,7 +267,8 @@ export class Cluster {
       answering: answering && [...answering, this.#config.node],
       ...{ owner: held.guard.owner, ownerAt: held.guard.seenAt, maintenance: new Set(this.view.maintenance.keys()) },
     });
-    return { candidates, answering: answering ?? [] };
+    // Without paths, who was heard at the coordinator of late answers as well as can be known.
+    return { candidates, answering: answering ?? candidates.filter((one) => one.reachable).map(({ node }) => node) };
   }
 
   // ------------------------------------------------------------------------------------------------- what is published

@@ -42,7 +42,7 @@ export function checkTake(take: Take): void {
     const old = event.survey.candidates.find(({ node }) => node === owner.node);
     if (!fence) {
       assert.is.not(owner.state, 'stuck', 'I-14: what could not be stopped is not started elsewhere');
-      const left = old?.dirty && event.survey.answering.includes(owner.node);
+      const left = owner.state === 'held' && old?.dirty && event.survey.answering.includes(owner.node);
       assert.not(left, 'I-14: who answers is waited for until nothing of it is left there');
     }
     const newest = cluster.store.get(ownerKey(event.group)).revision === daemon.right(event.group).seen?.order;

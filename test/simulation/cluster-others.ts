@@ -25,6 +25,7 @@ export function factsOf(daemon: Daemon, group: string): Facts {
     load: load.length,
     // Also while it is active: whoever asks wants to know whether anything is in place there.
     dirty: state?.dirty ?? true,
+    holding: (state?.role ?? 'standby') !== 'standby',
     failedMsAgo: failedAt === null ? null : daemon.at - failedAt,
   };
 }
