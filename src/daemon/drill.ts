@@ -128,8 +128,11 @@ async function calm(doors: Doors, group: string, { from, to }: Drill): Promise<b
   while (clock.monotonic() < until) {
     const shown = shownNow(doors, group);
     const home = shown?.nodes.find(({ node }) => node === from);
+    const there = shown?.nodes.find(({ node }) => node === to);
     const steady = shown?.owner === to && shown.health === 'ok' && !shown.request;
-    if (steady && home?.ready && !home.saga) return true;
+    // Its last steps may come after clients have reached it.
+    const arrived = there?.role === 'active' && !there.saga;
+    if (steady && arrived && home?.ready && !home.saga) return true;
     await clock.sleep(LOOK_MS);
   }
   return false;
