@@ -258,6 +258,14 @@ export type Event =
   | (At & { readonly kind: 'configured'; readonly policy: Policy })
   | (At & { readonly kind: 'stalled'; readonly ms: number })
   | (At & { readonly kind: 'stepped'; readonly ms: number })
+  /** A comm path to another node works from now on, or does not. */
+  | (At & {
+      readonly kind: 'path';
+      readonly peer: string;
+      readonly address: string;
+      readonly up: boolean;
+      readonly detail: string;
+    })
   | (At & { readonly kind: 'tick' })
   | (Word & { readonly kind: 'silenced'; readonly id: string; readonly match: Match })
   | (At & { readonly kind: 'unsilenced'; readonly id: string; readonly by: string })

@@ -13,6 +13,7 @@ import { Almanac } from './almanac.ts';
 import { backgroundOf, testAlert } from './background.ts';
 import { Calendar } from './calendar.ts';
 import { Cluster } from './cluster.ts';
+import { Comm } from './comm.ts';
 import type { OutboxState } from './journal-format.ts';
 import { Journal, type Limits, LIMITS, recover, type Recovered } from './journal.ts';
 import { LoopLag } from './lag.ts';
@@ -79,6 +80,7 @@ export class Daemon {
   readonly loop: Loop;
   readonly services: Services;
   readonly cluster: Cluster;
+  readonly comm: Comm;
 
   constructor(config: Config, doors: DaemonDoors) {
     const { ports, store } = doors;
@@ -137,6 +139,7 @@ export class Daemon {
     });
     this.#wakes = new Wakes(ports.clock, () => this.loop.now());
     this.cluster = this.#makeCluster(config, guarded);
+    this.comm = new Comm({ ports, loop: this.loop, cluster: () => this.cluster });
     this.#agent = new SubAgent({
       ...{ ports, version: doors.version, known: () => knownOf(this) },
       onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'agent', bad, detail }),
@@ -151,7 +154,7 @@ export class Daemon {
       services: stepServices(this.services, ports, () => this.loop.policy),
       healthOf: (names) => healthNow(this.loop, this.services, names),
       hoursOpen: (group) => this.#calendar.isOpen(this.#config.groups?.[group]?.switchbackHours ?? null),
-      ways: () => null,
+      ways: () => this.comm.paths,
       copies: () => null,
     });
   }
@@ -181,6 +184,7 @@ export class Daemon {
     this.loop.push({ kind: 'booted', fresh });
     this.#outbox.poke();
     this.#trustAgain();
+    this.comm.configure(this.#config);
     await this.cluster.start();
   }
 
@@ -260,6 +264,7 @@ export class Daemon {
     this.#adopt(config, plugins);
     this.cluster.configure(config, plugins ?? this.#doors.plugins);
     this.loop.push({ kind: 'configured', policy: config.policy });
+    this.comm.configure(config);
     this.loop.push({ kind: 'condition', name: 'configuration', bad: false, detail: 'the configuration is good' });
   }
 
@@ -379,6 +384,7 @@ export class Daemon {
     this.#trust();
     this.#wakes.close();
     await this.cluster.close();
+    this.comm.close();
     // What was decided already is begun, and then ended properly.
     await this.loop.written;
     this.loop.push({ kind: 'stopping' });
