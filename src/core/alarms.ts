@@ -154,7 +154,19 @@ export function condition(
   detail: string,
   at: number,
 ): readonly [Alarms, readonly Notice[]] {
-  const key = `node/${policy.node}/${event}`;
+  return conditionAt(`node/${policy.node}/${event}`, policy, alarms, event, bad, detail, at);
+}
+
+/** The same under a key of its own: a path, another node. */
+export function conditionAt(
+  key: string,
+  policy: Policy,
+  alarms: Alarms,
+  event: EventName,
+  bad: boolean,
+  detail: string,
+  at: number,
+): readonly [Alarms, readonly Notice[]] {
   const held = alarms[key];
   if (bad === (held !== undefined)) return [alarms, []];
   const wanted: Wanted = { key, event, service: null, incident: null, summary: detail, cause: null };

@@ -8,6 +8,7 @@ import { standingOn, standsOn } from './graph.ts';
 import { span } from './move.ts';
 import { booted, configured, onCondition, onCopy } from './node-events.ts';
 import { nothingTold, tellAll } from './notices.ts';
+import { configurePaths, onPath } from './path-alarms.ts';
 import { doubted, settled, stalled } from './tilt.ts';
 import type { Decision, Event, NodeState, Policy, ServiceState } from './types.ts';
 import { type Heard, heard, leaveMaintenance } from './word-events.ts';
@@ -37,6 +38,7 @@ function judge(policy: Policy, node: NodeState, event: Event): Decision {
     case 'configured':
       configured(work, event.policy);
       configureGroups(work, event.policy);
+      configurePaths(work, event.policy);
       return finish({ ...work, policy: event.policy }, node, 'all');
     case 'booted':
       booted(work, event);
@@ -79,6 +81,9 @@ function judge(policy: Policy, node: NodeState, event: Event): Decision {
         ...{ event: 'drill-ended', summary: event.text, key: `group/${event.name}` },
         action: event.ok ? 'none' : 'look why: a failover would have met the same',
       });
+      break;
+    case 'path':
+      onPath(work, event);
       break;
     case 'tick':
       break;

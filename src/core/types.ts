@@ -260,6 +260,14 @@ export type Event =
   | (At & { readonly kind: 'stepped'; readonly ms: number })
   /** A drill of the group of this name ended. */
   | (At & { readonly kind: 'drilled'; readonly name: string; readonly ok: boolean; readonly text: string })
+  /** A comm path to another node works from now on, or does not. */
+  | (At & {
+      readonly kind: 'path';
+      readonly peer: string;
+      readonly address: string;
+      readonly up: boolean;
+      readonly detail: string;
+    })
   | (At & { readonly kind: 'tick' })
   | (Word & { readonly kind: 'silenced'; readonly id: string; readonly match: Match })
   | (At & { readonly kind: 'unsilenced'; readonly id: string; readonly by: string })

@@ -198,7 +198,7 @@ export function forget(view: ClusterView, keys: ReadonlySet<string>): readonly E
 const FRESH_MS = 300;
 
 interface Asked {
-  ask(node: string, body: object, signal: AbortSignal): Promise<unknown>;
+  ask(node: string, body: object, signal: AbortSignal): Promise<{ readonly ok: boolean; readonly body?: unknown }>;
 }
 
 /** A node's word about itself, straight from it: what it wrote at the coordinator may be of before. */
@@ -207,5 +207,5 @@ export async function freshen(ways: Asked, view: ClusterView, node: string, cloc
   const cancel = clock.after(FRESH_MS, () => stop.abort(new Error('no answer')));
   const answer = await ways.ask(node, { what: 'facts' }, stop.signal).catch(() => null);
   cancel();
-  if (answer !== null) hearNode(view, node, JSON.stringify(answer), clock.monotonic());
+  if (answer?.ok) hearNode(view, node, JSON.stringify(answer.body), clock.monotonic());
 }

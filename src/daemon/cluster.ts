@@ -24,6 +24,7 @@ import { EtcdMember } from './etcd-member.ts';
 import { type Guard, ownerKey } from './guard.ts';
 import { gatherInventory, INVENTORY_MS } from './inventory.ts';
 import type { Incoming, Loop } from './loop.ts';
+import type { Asking } from './paths.ts';
 import { RecordFeed } from './record-feed.ts';
 import { answerRequest, TEND_MS, tending, wish } from './requests.ts';
 
@@ -33,8 +34,8 @@ export interface Ways {
   answering(): readonly string[];
   /** All of these promise to leave the group to us. */
   promise(group: string, epoch: number, nodes: readonly string[], signal: AbortSignal): Promise<boolean>;
-  /** Asks one of them; null: no answer. */
-  ask(node: string, body: object, signal: AbortSignal): Promise<unknown>;
+  /** Asks one of them. */
+  ask(node: string, body: object, signal: AbortSignal): Promise<Asking>;
 }
 
 export interface ClusterDoors {

@@ -205,7 +205,7 @@ export class Path {
     pending?.answer(message.answered);
   }
 
-  // ------------------------------------------------------------------------------------------------------ what is asked
+  // ----------------------------------------------------------------------------------------------------- what is asked
 
   /** Asks once a connection is there; again on the next one if it was lost meanwhile. Returns how to stop it. */
   ask(id: string, text: string, answer: (answered: Answered) => void): () => void {

@@ -251,7 +251,7 @@ export class Paths {
     return [...new Set(heard.map(({ way }) => way.node))];
   }
 
-  // ------------------------------------------------------------------------------------------------------ what is asked
+  // ----------------------------------------------------------------------------------------------------- what is asked
 
   /** On all paths to the node side by side; the first answer counts. Null: there was none in time. */
   #request(node: string, asked: Asked, signal: AbortSignal): Promise<Answered | null> {

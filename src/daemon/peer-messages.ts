@@ -1,5 +1,5 @@
-// What daemons say to each other over a comm path: one JSON object a line. Read by hand, because whoever sends it may be
-// another version, or somebody who stole a certificate. Unknown fields are passed over, unknown kinds get an answer.
+// What daemons say to each other over a comm path: one JSON object a line. Read by hand, because whoever sends it may
+// be another version, or somebody who stole a certificate. Unknown fields are passed over, unknown kinds get an answer.
 
 export const VERSION = 1;
 /** Of what is asked or answered by others than us, as JSON: below what one line may hold. */

@@ -1,5 +1,5 @@
-// Lasting connections between daemons: TLS 1.3, a certificate on both sides, one message a line. Addresses only, so that
-// no name is ever looked up. Whom a certificate is for is said; whether that one may come in is for the caller to judge.
+// Lasting connections between daemons: TLS 1.3, a certificate on both sides, one message a line. Addresses only, so
+// that no name is ever looked up. Whom a certificate is for is said; whether that one may come in, the caller judges.
 import { constants } from 'node:crypto';
 import { createServer, isIP, type Socket } from 'node:net';
 import {
