@@ -1,7 +1,7 @@
 // Drills on two whole daemons: that of the calendar, and what speaks against one.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Calendar } from '../../src/daemon/calendar.ts';
+import type { Calendar } from '../../src/daemon/calendar.ts';
 import { KEYS, readDrills } from '../../src/daemon/cluster-view.ts';
 import type { Daemon } from '../../src/daemon/daemon.ts';
 import { drillFaults, plannedDrill, scheduleDrills } from '../../src/daemon/drill.ts';

@@ -129,7 +129,7 @@ const WRONG: Readonly<Record<string, Made>> = {
   'dns.two': { texts: { '/etc/resolv.conf': 'nameserver 10.0.0.53\n' } },
   'dns.moving': { texts: { '/etc/resolv.conf': 'nameserver 10.0.0.100\nnameserver 10.0.0.53\n' } },
   'ports.peers': { runs: { ss: 'LISTEN 0 9 *:9468 *:* users:(("nginx",pid=1,fd=2))\n' } },
-  'ports.distinct': { config: (config) => clustered({ peers: { ...config.cluster!.peers, port: 2379 } })(config) },
+  'ports.distinct': { config: clustered({ peers: { port: 2379, everyMs: 1000, timeoutMs: 1000, tls: null } }) },
   'ports.firewall': {
     runs: { nft: 'chain input { type filter hook input priority 0; policy drop; tcp dport 22 accept }' },
   },
