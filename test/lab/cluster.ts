@@ -183,19 +183,20 @@ export class LabCluster {
     return JSON.stringify((await askJson<Status>(this.node(name), ['status'])).alarms);
   }
 
-  /** What a node says of its group since the daemon started, as people read it. */
-  async explained(name: NodeName): Promise<string> {
-    const got = await ask(this.node(name), ['explain', 'group/mail']);
-    return got.code === 0 ? got.stdout : (await ask(this.node(name), ['explain', 'mail'])).stdout + got.stderr;
+  /** The newest sentences about the group on a node, with their rules. */
+  async story(name: NodeName): Promise<string> {
+    const got = await ask(this.node(name), ['explain', 'mail', '-o', 'json']);
+    if (got.code !== 0) return `${name}: ${got.stderr || got.stdout}`;
+    const { story } = JSON.parse(got.stdout) as { story: readonly { rule: string; text: string }[] };
+    return story.map(({ rule, text }) => `  [${rule}] ${text}`).join('\n');
   }
 
-  /** Everything that the daemons of this node ever wrote down of the group: rule and sentence. */
-  async story(name: NodeName): Promise<readonly string[]> {
-    const { story } = await askJson<{ story: readonly { rule: string; text: string }[] }>(this.node(name), [
-      'explain',
-      'mail',
-    ]);
-    return story.map(({ rule, text }) => `[${rule}] ${text}`);
+  /** What both say, for a failed test. */
+  async stories(): Promise<string> {
+    const told = NODES.map(
+      async (name) => `${name}:\n${await this.story(name).catch((error: Error) => error.message)}`,
+    );
+    return (await Promise.all(told)).join('\n');
   }
 
   /** Waits until the group is in service on `name`; `spare`: and the other node could take it. */
@@ -213,13 +214,18 @@ export class LabCluster {
     }
   }
 
-  /** Who has it by the record, asked of every node that answers. */
-  async owner(): Promise<NodeName | null> {
-    for (const name of NODES) {
-      const got = await this.group(name).catch(() => null);
-      if (got?.owner) return got.owner as NodeName;
-    }
-    return null;
+  /** What both said when they were last asked whether all is well. */
+  seen: readonly (GroupStatus | null)[] = [];
+
+  /** Who has it, when both nodes say the same, it is in service there and the other one is ready; else null. */
+  async calmOn(): Promise<NodeName | null> {
+    this.seen = await Promise.all(NODES.map((name) => this.group(name).catch(() => null)));
+    const [first, second] = this.seen;
+    const owner = NODES.find((name) => name === first?.owner);
+    if (!owner || !first || first.owner !== second?.owner) return null;
+    const holder = owner === 'n1' ? first : second;
+    const ready = holder.nodes.every(({ node, ready: may }) => node === owner || may);
+    return holder.role === 'active' && ready ? owner : null;
   }
 
   // ------------------------------------------------------------------------------------------------------- etcd
@@ -261,11 +267,11 @@ export class LabCluster {
   // ------------------------------------------------------------------------------------------------------ faults
 
   /** Signals the daemon itself, not what systemd started for it. */
-  signalDaemon(name: NodeName, what: NodeJS.Signals): void {
+  signalDaemon(name: NodeName, what: NodeJS.Signals, needed = true): void {
     const all = this.node(name)
       .processes()
       .filter(({ command }) => /watchkeeper\S* run$/.test(command));
-    if (all.length !== 1) throw new Error(`${all.length} daemons on ${name}`);
+    if (needed && all.length !== 1) throw new Error(`${all.length} daemons on ${name}`);
     signal(all, what);
   }
 
@@ -294,6 +300,18 @@ export class LabCluster {
   /** Boots it as a machine whose power is back: everything that is enabled starts. */
   async powerOn(name: MemberName): Promise<void> {
     await this.#boot(name);
+  }
+
+  /** After a test that failed: everything is plugged in, thawed and on. */
+  async restore(): Promise<void> {
+    await this.heal();
+    for (const name of MEMBERS) {
+      const node = this.node(name);
+      node.freeze(false);
+      await node.network(true);
+      if (node.first === null) await this.powerOn(name);
+    }
+    for (const name of NODES) this.signalDaemon(name, 'SIGCONT', false);
   }
 
   close(): void {
