@@ -58,6 +58,7 @@ function show(status: Status, io: Io): void {
   }
   io.out(`${table.toString()}\n`);
   showGroups(status, io);
+  showPaths(status, io);
   for (const alarm of status.alarms)
     io.out(`${paint(io, 'red', alarm.severity)} since ${alarm.raised}: ${clean(alarm.summary, 300)}\n`);
   const { daemon } = status;
@@ -101,6 +102,20 @@ function showGroups({ groups, nodes, coordinator, time }: Status, io: Io): void 
   const { members } = coordinator;
   for (const { name, endpoint, detail } of members.filter(({ ok }) => !ok))
     io.out(`${paint(io, 'yellow', 'member')} ${clean(name || endpoint, 60)} does not answer: ${clean(detail, 200)}\n`);
+}
+
+/** One line for each other node: how its paths are. */
+function showPaths({ paths }: Status, io: Io): void {
+  for (const node of new Set(paths.map((one) => one.node))) {
+    const each = paths
+      .filter((one) => one.node === node)
+      .map(({ to, state, rttMs, inUse, detail }) => {
+        const how = state === 'operational' ? `${rttMs} ms${inUse ? ', in use' : ''}` : `${state}, ${detail}`;
+        const text = clean(`${to} (${how})`, 200);
+        return state === 'failed' ? paint(io, 'yellow', text) : text;
+      });
+    io.out(`paths to ${clean(node, 60)}: ${each.join('  ')}\n`);
+  }
 }
 
 /** Columns without lines: what greps and small terminals like. */

@@ -154,11 +154,38 @@ export function condition(
   detail: string,
   at: number,
 ): readonly [Alarms, readonly Notice[]] {
-  const key = `node/${policy.node}/${event}`;
+  return conditionAt(`node/${policy.node}/${event}`, policy, alarms, event, bad, detail, at);
+}
+
+/** The same under a key of its own: a path, another node. */
+export function conditionAt(
+  key: string,
+  policy: Policy,
+  alarms: Alarms,
+  event: EventName,
+  bad: boolean,
+  detail: string,
+  at: number,
+): readonly [Alarms, readonly Notice[]] {
   const held = alarms[key];
   if (bad === (held !== undefined)) return [alarms, []];
   const wanted: Wanted = { key, event, service: null, incident: null, summary: detail, cause: null };
   return difference(alarms, held ? [held] : [], bad ? [wanted] : [], at, policy);
+}
+
+/** An alarm with a key of its own that comes as another event when it gets worse. Null: it ends. */
+export function keyed(
+  policy: Policy,
+  alarms: Alarms,
+  key: string,
+  event: EventName | null,
+  summary: string,
+  at: number,
+): readonly [Alarms, readonly Notice[]] {
+  const held = alarms[key];
+  if ((held?.event ?? null) === event) return [alarms, []];
+  const nobody = { service: null, incident: null, cause: null } as const;
+  return difference(alarms, held ? [held] : [], event === null ? [] : [{ key, event, summary, ...nobody }], at, policy);
 }
 
 /** The node has another name: alarms of conditions end under the old key and begin under the new one. */

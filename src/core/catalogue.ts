@@ -305,6 +305,20 @@ export const catalogue = {
     '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a87',
     'The copy of a group on this node would not do for a failover',
   ),
+  'path-down': kind(
+    88,
+    'alarm',
+    'minor',
+    '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a88',
+    'A comm path to another node does not answer',
+  ),
+  'node-unreachable': kind(
+    89,
+    'alarm',
+    'major',
+    '6f1c7f1e5b0f4f6b9f0a7b6d1f3c0a89',
+    'Another node answers on none of its comm paths',
+  ),
   failover: kind(
     90,
     'once',

@@ -6,8 +6,9 @@ import type { GroupEvent } from './group-events.ts';
 import { bootGroups, configureGroups, onGroup } from './groups.ts';
 import { standingOn, standsOn } from './graph.ts';
 import { span } from './move.ts';
-import { booted, configured, onCondition } from './node-events.ts';
+import { booted, configured, onCondition, onCopy } from './node-events.ts';
 import { nothingTold, tellAll } from './notices.ts';
+import { configurePaths, onPath } from './path-alarms.ts';
 import { doubted, settled, stalled } from './tilt.ts';
 import type { Decision, Event, NodeState, Policy, ServiceState } from './types.ts';
 import { type Heard, heard, leaveMaintenance } from './word-events.ts';
@@ -37,6 +38,7 @@ function judge(policy: Policy, node: NodeState, event: Event): Decision {
     case 'configured':
       configured(work, event.policy);
       configureGroups(work, event.policy);
+      configurePaths(work, event.policy);
       return finish({ ...work, policy: event.policy }, node, 'all');
     case 'booted':
       booted(work, event);
@@ -69,6 +71,19 @@ function judge(policy: Policy, node: NodeState, event: Event): Decision {
       break;
     case 'condition':
       onCondition(work, event);
+      break;
+    case 'copy':
+      onCopy(work, event);
+      break;
+    case 'drilled':
+      say(work, 'drilled', event.text);
+      tell(work, null, null, {
+        ...{ event: 'drill-ended', summary: event.text, key: `group/${event.name}` },
+        action: event.ok ? 'none' : 'look why: a failover would have met the same',
+      });
+      break;
+    case 'path':
+      onPath(work, event);
       break;
     case 'tick':
       break;

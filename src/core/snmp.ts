@@ -112,14 +112,19 @@ export function trapNumber({ event, kind }: Pick<Notice, 'event' | 'kind'>): num
 }
 
 /** LifeKeeper's own traps, for a NOC that has rules for them: the numbers of those that say what an event of ours says.
- *  110 to 112, 120 to 122, 140 and 141 are about other nodes: they belong to events that this catalogue lacks. */
+ *  111 and 112, 121 and 122 come with lists of what came back and what did not: no event of ours says as much. */
 export const lifekeeperTraps: Readonly<Partial<Record<EventName, number>>> = {
   'daemon-started': 100,
   'daemon-stopping': 101,
   'recovery-started': 130,
   'recovery-failed': 131,
   'recovery-succeeded': 132,
+  switchover: 110,
+  'node-unreachable': 120,
+  'path-down': 141,
 };
+/** And those that say that it is over. */
+export const lifekeeperClears: Readonly<Partial<Record<EventName, number>>> = { 'path-down': 140 };
 export const LIFEKEEPER_BASE = '1.3.6.1.4.1.7359.1';
 /** Below its base: message, resource, resources that came back, resources that did not. The last two go with the
  *  numbers about other nodes. */

@@ -13,11 +13,13 @@ import { Almanac } from './almanac.ts';
 import { backgroundOf, testAlert } from './background.ts';
 import { Calendar } from './calendar.ts';
 import { Cluster } from './cluster.ts';
+import { Comm } from './comm.ts';
 import type { OutboxState } from './journal-format.ts';
 import { Journal, type Limits, LIMITS, recover, type Recovered } from './journal.ts';
 import { LoopLag } from './lag.ts';
 import { type Incoming, Loop, type Told } from './loop.ts';
 import { emptyOutbox, foldOutbox } from './backlog.ts';
+import { scheduleDrills } from './drill.ts';
 import { Outbox, type Tested } from './outbox.ts';
 import type { Ran } from './run-check.ts';
 import { type Beats, Schedule } from './schedule.ts';
@@ -25,7 +27,7 @@ import { type WatchedSecrets, watchSecrets } from './secrets.ts';
 import { Services } from './services.ts';
 import { type DaemonFacts, healthNow, type Status, statusOf } from './status.ts';
 import { stepServices } from './step-services.ts';
-import { openTimeline, type Timeline } from './timeline.ts';
+import { openTimeline, type Timeline, wallSteps } from './timeline.ts';
 import { Wakes } from './wakes.ts';
 
 /** Where results and decisions go for charts and reports. The daemon works on without it. */
@@ -72,6 +74,7 @@ export class Daemon {
   #lag: LoopLag | null = null;
   #config: Config;
   #startedAt = 0;
+  readonly #wallStep: () => number;
   #trust: () => void = () => undefined;
   #ticking: (() => void) | null = null;
   readonly #almanac: Almanac;
@@ -79,6 +82,7 @@ export class Daemon {
   readonly loop: Loop;
   readonly services: Services;
   readonly cluster: Cluster;
+  readonly comm: Comm;
 
   constructor(config: Config, doors: DaemonDoors) {
     const { ports, store } = doors;
@@ -135,8 +139,10 @@ export class Daemon {
       now: () => this.loop.now(),
       push: (event) => this.loop.push(event),
     });
+    this.#wallStep = wallSteps(ports.clock);
     this.#wakes = new Wakes(ports.clock, () => this.loop.now());
     this.cluster = this.#makeCluster(config, guarded);
+    this.comm = new Comm({ ports, loop: this.loop, cluster: () => this.cluster });
     this.#agent = new SubAgent({
       ...{ ports, version: doors.version, known: () => knownOf(this) },
       onTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'agent', bad, detail }),
@@ -151,9 +157,12 @@ export class Daemon {
       services: stepServices(this.services, ports, () => this.loop.policy),
       healthOf: (names) => healthNow(this.loop, this.services, names),
       hoursOpen: (group) => this.#calendar.isOpen(this.#config.groups?.[group]?.switchbackHours ?? null),
-      ways: () => null,
-      copies: () => null,
+      ways: () => this.comm.paths,
     });
+  }
+
+  get clock(): Ports['clock'] {
+    return this.#doors.ports.clock;
   }
 
   get config(): Config {
@@ -181,6 +190,7 @@ export class Daemon {
     this.loop.push({ kind: 'booted', fresh });
     this.#outbox.poke();
     this.#trustAgain();
+    this.comm.configure(this.#config);
     await this.cluster.start();
   }
 
@@ -252,6 +262,7 @@ export class Daemon {
     const purge = async (): Promise<void> => this.#doors.recorder?.purge(this.#doors.ports.clock.wall() - keepMs);
     this.#calendar.set('purge', config.purgeAt, purge);
     this.#almanac.configure(config);
+    scheduleDrills(this.#calendar, config, this);
     this.#agent.configure(config.agent ?? null);
   }
 
@@ -260,6 +271,7 @@ export class Daemon {
     this.#adopt(config, plugins);
     this.cluster.configure(config, plugins ?? this.#doors.plugins);
     this.loop.push({ kind: 'configured', policy: config.policy });
+    this.comm.configure(config);
     this.loop.push({ kind: 'condition', name: 'configuration', bad: false, detail: 'the configuration is good' });
   }
 
@@ -313,16 +325,8 @@ export class Daemon {
         this.loop.push({ kind: 'tick' });
       });
     }
-    this.#watchWall();
-  }
-
-  /** Wall clock against monotonic: a step is told, and nothing hangs on it. */
-  #wallAhead: number | null = null;
-  #watchWall(): void {
-    const { clock } = this.#doors.ports;
-    const ahead = clock.wall() - clock.monotonic();
-    const step = this.#wallAhead === null ? 0 : ahead - this.#wallAhead;
-    this.#wallAhead = ahead;
+    const step = this.#wallStep();
+    // Told, and nothing hangs on it.
     if (Math.abs(step) > 5000) this.loop.push({ kind: 'stepped', ms: Math.round(step) });
   }
 
@@ -379,6 +383,7 @@ export class Daemon {
     this.#trust();
     this.#wakes.close();
     await this.cluster.close();
+    this.comm.close();
     // What was decided already is begun, and then ended properly.
     await this.loop.written;
     this.loop.push({ kind: 'stopping' });

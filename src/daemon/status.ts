@@ -4,6 +4,7 @@ import { nextOf } from '../core/explain.ts';
 import type { Cause, Depth, Outcome, ServiceState } from '../core/types.ts';
 import type { Config } from '../config/types.ts';
 import type { Cluster } from './cluster.ts';
+import type { Comm } from './comm.ts';
 import type { Loop } from './loop.ts';
 import type { Measured, Services } from './services.ts';
 import { clusterShown } from './show-groups.ts';
@@ -68,9 +69,10 @@ export interface Seen {
   readonly loop: Loop;
   readonly services: Services;
   readonly cluster: Cluster;
+  readonly comm: Comm;
 }
 
-export function statusOf({ config, loop, services, cluster }: Seen, wallNow: number, facts: DaemonFacts) {
+export function statusOf({ config, loop, services, cluster, comm }: Seen, wallNow: number, facts: DaemonFacts) {
   const shown = (measured: Measured | null): ShownCheck | null =>
     measured && {
       outcome: measured.ran.verdict.outcome,
@@ -105,6 +107,7 @@ export function statusOf({ config, loop, services, cluster }: Seen, wallNow: num
       };
     }),
     ...clusterShown({ cluster, loop, wallNow }),
+    paths: comm.shown(wallNow),
     alarms: Object.values(node.alarms).map((alarm) => ({
       ...alarm,
       raised: wallOf(loop, wallNow, alarm.raisedAt),

@@ -8,6 +8,7 @@ import {
   heartbeatObjects,
   LIFEKEEPER_BASE,
   LIFEKEEPER_OBJECT,
+  lifekeeperClears,
   lifekeeperTraps,
   type TrapObject,
   trapNumber,
@@ -123,7 +124,8 @@ function varbindsOf(told: Told, base: string): readonly Varbind[] {
 
 /** The trap that LifeKeeper would send, where it has one for this: message, and the resource. */
 function lifekeeperTrap({ alert: { notice }, node }: Told): Trap | null {
-  const number = Object.entries(lifekeeperTraps).find(([event]) => event === notice.event)?.[1];
+  const numbers = notice.kind === 'clear' ? lifekeeperClears : lifekeeperTraps;
+  const number = Object.entries(numbers).find(([event]) => event === notice.event)?.[1];
   if (number === undefined) return null;
   const object = (arc: number, value: string): Varbind => ({
     ...{ oid: `${LIFEKEEPER_BASE}.${arc}`, type: TYPE.octets },

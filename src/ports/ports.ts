@@ -10,6 +10,7 @@ import type { Http } from './http.ts';
 import type { HttpSessions } from './http-session.ts';
 import type { Log } from './log.ts';
 import type { Net } from './net.ts';
+import type { Peers } from './peers.ts';
 import type { Proc } from './proc.ts';
 import type { Scm } from './scm.ts';
 import type { Secrets } from './secrets.ts';
@@ -30,6 +31,7 @@ export interface Ports {
   readonly httpSession: HttpSessions;
   readonly log: Log;
   readonly net: Net;
+  readonly peers: Peers;
   readonly proc: Proc;
   /** Windows only: elsewhere every answer is that it is not here. */
   readonly scm: Scm;

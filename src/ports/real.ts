@@ -11,6 +11,7 @@ import { httpSession } from './http-session.ts';
 import type { Log } from './log.ts';
 import { net } from './net.ts';
 import type { Ports } from './ports.ts';
+import { peers } from './peers.ts';
 import { proc } from './proc.ts';
 import { scm } from './scm.ts';
 import { secretsFrom } from './secrets.ts';
@@ -39,6 +40,7 @@ export const realPorts = ({ env, pid, underSystemd, out, log }: RealOptions): Po
   httpSession,
   log,
   net,
+  peers,
   proc,
   scm,
   secrets: secretsFrom(env),
