@@ -152,9 +152,9 @@ function asked(g: GroupWork, ask: GroupWork['state']['ask']): Wait | null {
     : { rule: 'unanswered', text: 'nobody answered, and it stays down then', ms: 60_000 };
 }
 
-/** Something is in place elsewhere still: at whoever had it last and could not stop it or has not yet, or at a node that
- *  had it before, whatever the record says now (somebody may have taken it away). Only a fence opens this, and only
- *  that of the owner. */
+/** Something is in place elsewhere still: at whoever had it last and could not stop it or has not yet, or at a node
+ *  that had it before, whatever the record says now (somebody may have taken it away). Only a fence opens this, and
+ *  only that of the owner. */
 function stuckFault(g: GroupWork, seen: Survey): Wait | null {
   const { owner } = g.state;
   const held = seen.candidates.find(

@@ -236,8 +236,8 @@ export class Cluster {
     return null;
   }
 
-  /** A look around; of an owner that fell silent and still answers over a path it is asked how it is now, because what it
-   *  said at the coordinator is of before. */
+  /** A look around; an owner that fell silent and still answers over a path is asked how it is now: what it said at the
+   *  coordinator is of before. */
   async #survey(group: string, turn: number): Promise<void> {
     const { loop, ports, hoursOpen } = this.#doors;
     const ways = this.#doors.ways();
