@@ -81,21 +81,49 @@ const othersEnd = (all: readonly NodeAddress[], { options: wanted }: Context): b
 const usable = ({ options: { interfaces }, ports }: Context): string | null =>
   interfaces.find((device) => ports.addresses.carrier(device) === 'up') ?? null;
 
-/** Sets the lifetime, and looked at again: what does not end in time any more is taken away at once. */
-async function put(context: Context, device: string, others: boolean): Promise<ActionResult & { late?: true }> {
-  const { options: wanted, ports, lease } = context;
+/** One command, and no longer than somebody waits for it. It may be carried out all the same: commands are carried out one
+ *  after the other, so that whatever is asked for later finds it done; and after the signal nothing new is begun. */
+function ask<T>({ signal }: Context, command: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const over = (): void => reject(new Error('it was given up before there was an answer'));
+    if (signal.aborted) return over();
+    signal.addEventListener('abort', over, { once: true });
+    command()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', over));
+  });
+}
+
+const listed = (context: Context): Promise<readonly NodeAddress[]> =>
+  ask(context, () => context.ports.addresses.list());
+
+/** Takes it away from everywhere but `but`, and says what is left after all. */
+async function clear(context: Context, but: string | null): Promise<readonly NodeAddress[]> {
+  const { addresses } = context.ports;
+  const elsewhere = (all: readonly NodeAddress[]): readonly NodeAddress[] =>
+    ours(all, context).filter(({ device }) => device !== but);
+  for (const one of elsewhere(await listed(context)))
+    await ask(context, () => addresses.remove(one.device, one.ip, one.prefix));
+  return elsewhere(await listed(context));
+}
+
+/** Sets the lifetime, and looks again: what does not end in time any more is taken away at once. */
+async function put(context: Context, device: string, others: boolean): Promise<ActionResult & { late?: boolean }> {
+  const { options: wanted, ports, lease, signal } = context;
   const { address, prefix } = parts(wanted);
   const { clock, addresses } = ports;
   const seconds = wanted.lifetime === 'off' ? null : safeLifetime(clock.monotonic(), lease.untilMs(), others);
   if (seconds === null && (wanted.lifetime === 'auto' || lease.untilMs() <= clock.monotonic()))
     return { ok: false, detail: 'the right ends too soon for a lifetime of one second', late: true };
-  const fault = await addresses.put(device, address, prefix, seconds);
+  const fault = await ask(context, () => addresses.put(device, address, prefix, seconds));
   const fits = seconds === null || stillFits(clock.monotonic(), seconds, lease.untilMs(), others);
-  if (fault === null && fits && lease.untilMs() > clock.monotonic())
+  if (fault === null && fits && !signal.aborted && lease.untilMs() > clock.monotonic())
     return { ok: true, detail: `${wanted.ip} is on ${device}${seconds === null ? '' : ` for ${seconds} s`}` };
-  await addresses.remove(device, address, prefix);
-  if (fault !== null) return { ok: false, detail: fault };
-  return { ok: false, detail: 'the command came too late: it was taken away again', late: true };
+  // A command that was not answered may have been carried out all the same.
+  const left = await clear(context, null);
+  const why = fault ?? (signal.aborted ? 'it was given up meanwhile' : 'the command came too late');
+  const late = fault === null && !signal.aborted && left.length === 0;
+  return { ok: false, detail: left.length === 0 ? `${why}: it is not here` : `${why}, and it is here still`, late };
 }
 
 const RENEWED_MS = 10;
@@ -139,18 +167,19 @@ function announce(context: Context, device: string): void {
   again(Math.max(1, wanted.announce.count));
 }
 
-/** Asks whether anybody else has it. Null: nobody answered. */
+/** Asks whether anybody else has it. Null: nobody answered. What could not be asked is no answer: it throws. */
 async function holder(context: Context, device: string): Promise<string | null> {
   const { options: wanted, ports, signal } = context;
   const { address, six } = parts(wanted);
   const mac = ports.frames.mac(device);
   const listening = mac && ports.frames.listen(device, six ? IPV6 : ARP);
-  if (!mac || !listening) return null;
+  if (!mac || !listening) throw new Error(`nobody can be asked on ${device} whether the address is taken`);
   const own = Buffer.from(mac).toString('hex');
   try {
     const question = six ? solicitation(mac, address) : arpProbe(mac, address);
     const until = ports.clock.monotonic() + wanted.probe;
-    ports.frames.send(device, question);
+    const sent = ports.frames.send(device, question);
+    if (sent !== 'sent') throw new Error(`the question whether it is taken could not be sent on ${device}: ${sent}`);
     let asked = 1;
     while (ports.clock.monotonic() < until && !signal.aborted) {
       await ports.clock.sleep(5);
@@ -164,6 +193,7 @@ async function holder(context: Context, device: string): Promise<string | null> 
         asked++;
       }
     }
+    if (signal.aborted) throw new Error('given up while asking whether it is taken');
     return null;
   } finally {
     listening.close();
@@ -171,16 +201,6 @@ async function holder(context: Context, device: string): Promise<string | null> 
 }
 
 // --------------------------------------------------------------------------------------------------------------- acts
-
-/** Gives up with the signal: the child that is asked may not answer. */
-function within<T>({ signal }: Context, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const over = (): void => reject(new Error('no answer in time'));
-    if (signal.aborted) over();
-    signal.addEventListener('abort', over, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', over));
-  });
-}
 
 async function bring(context: Context): Promise<ActionResult> {
   const { options: wanted, ports, planned } = context;
@@ -190,9 +210,10 @@ async function bring(context: Context): Promise<ActionResult> {
     const who = await holder(context, device);
     if (who !== null) return { ok: false, detail: `${wanted.ip} is answered for by ${who} on ${device}` };
   }
-  const all = await ports.addresses.list();
-  for (const one of ours(all, context))
-    if (one.device !== device) await ports.addresses.remove(one.device, one.ip, one.prefix);
+  const left = await clear(context, device);
+  if (left.length > 0)
+    return { ok: false, detail: `it cannot be taken from ${left.map((one) => one.device).join(', ')}` };
+  const all = await listed(context);
   const result = await putFresh(context, device, othersEnd(all, context));
   if (!result.ok) return result;
   memoryOf(context).device = device;
@@ -203,13 +224,13 @@ async function bring(context: Context): Promise<ActionResult> {
 async function hold(context: Context): Promise<ActionResult> {
   const { options: wanted, ports } = context;
   const memory = memoryOf(context);
-  const all = await ports.addresses.list();
+  const all = await listed(context);
   const here = ours(all, context);
   const held = here.find((one) => ports.addresses.carrier(one.device) === 'up');
   // The link went down under it: another interface of this node comes before another node.
   const where = held?.device ?? usable(context) ?? here[0]?.device ?? null;
   if (where === null) return { ok: false, detail: `none of ${wanted.interfaces.join(', ')} has carrier` };
-  for (const one of here) if (one.device !== where) await ports.addresses.remove(one.device, one.ip, one.prefix);
+  if (here.some((one) => one.device !== where)) await clear(context, where);
   const result = await put(context, where, othersEnd(all, context));
   if (!result.ok) return result;
   const moved = memory.device !== where || !here.some((one) => one.device === where);
@@ -219,11 +240,9 @@ async function hold(context: Context): Promise<ActionResult> {
 }
 
 async function away(context: Context): Promise<ActionResult> {
-  const { ports, options: wanted } = context;
+  const { options: wanted } = context;
   memoryOf(context).device = '';
-  for (const one of ours(await ports.addresses.list(), context))
-    await ports.addresses.remove(one.device, one.ip, one.prefix);
-  const left = ours(await ports.addresses.list(), context);
+  const left = await clear(context, null);
   return left.length === 0
     ? { ok: true, detail: `${wanted.ip} is not here` }
     : { ok: false, detail: `${wanted.ip} is on ${left.map(({ device }) => device).join(', ')} still` };
@@ -237,17 +256,18 @@ export default defineStep({
   pivot: true,
   timeoutMs: 10_000,
   async probe(context) {
-    const here = ours(await within(context, context.ports.addresses.list()), context);
+    const here = ours(await listed(context), context);
     const [one] = here;
     return one ? { state: 'done', detail: `it is on ${one.device}` } : { state: 'undone', detail: 'it is not here' };
   },
-  do: (context) => within(context, bring(context)),
-  undo: (context) => within(context, away(context)),
-  hold: (context) => within(context, hold(context)),
+  // Each ends with its own work and not before: what went on behind its back could put the address there once more.
+  do: bring,
+  undo: away,
+  hold,
   async ready(context) {
     const device = usable(context);
     if (device === null) return { ok: false, detail: `none of ${context.options.interfaces.join(', ')} has carrier` };
-    await within(context, context.ports.addresses.list());
+    await listed(context);
     return { ok: true, detail: `it would be on ${device}` };
   },
 });
