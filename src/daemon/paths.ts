@@ -51,7 +51,9 @@ export interface PathsDoors {
 }
 
 /** What came of asking a node. */
-export type Asking = { readonly ok: true; readonly body: unknown } | { readonly ok: false; readonly why: string };
+export type Asking =
+  | { readonly ok: true; readonly body: unknown }
+  | { readonly ok: false; readonly why: string };
 
 const ASK_MS = 5000;
 const TELL_MS = 60_000;
@@ -251,7 +253,7 @@ export class Paths {
     return [...new Set(heard.map(({ way }) => way.node))];
   }
 
-  // ----------------------------------------------------------------------------------------------------- what is asked
+  // ------------------------------------------------------------------------------------------------------ what is asked
 
   /** On all paths to the node side by side; the first answer counts. Null: there was none in time. */
   #request(node: string, asked: Asked, signal: AbortSignal): Promise<Answered | null> {

@@ -32,7 +32,7 @@ const FUDGE = 300;
 const UDP_MAX = 512;
 const UDP_SHARE = 1 / 3;
 const [BADSIG, BADKEY, BADTIME] = [16, 17, 18] as const;
-export const [NOERROR, SERVFAIL, NXDOMAIN, NXRRSET] = [0, 2, 3, 8] as const;
+export const [NOERROR, SERVFAIL, NXDOMAIN, REFUSED, NXRRSET] = [0, 2, 3, 5, 8] as const;
 const RCODES: Readonly<Record<number, string>> = {
   ...{ 0: 'NOERROR', 1: 'FORMERR', 2: 'SERVFAIL', 3: 'NXDOMAIN', 4: 'NOTIMP', 5: 'REFUSED', 6: 'YXDOMAIN' },
   ...{ 7: 'YXRRSET', 8: 'NXRRSET', 9: 'NOTAUTH', 10: 'NOTZONE', 16: 'BADSIG', 17: 'BADKEY', 18: 'BADTIME' },

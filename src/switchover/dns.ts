@@ -8,6 +8,7 @@ import {
   NXRRSET,
   parseKey,
   rcodeName,
+  REFUSED,
   SERVFAIL,
   standing,
   update,
@@ -188,6 +189,8 @@ async function change(
     try {
       const rcode = await update(way, found, differ, ttl);
       if (rcode === NXRRSET) trouble = 'somebody else has changed it meanwhile (NXRRSET)';
+      // BIND says so also to an MX or SRV record whose host has no address.
+      else if (rcode === REFUSED) trouble = 'REFUSED (the key may not do so, or a record fails a check of the server)';
       else if (rcode !== NOERROR) trouble = rcodeName(rcode);
     } catch (error) {
       if (!(error instanceof DnsTrouble)) throw error;

@@ -22,8 +22,7 @@ const open = (node: string, nodes: Nodes, port: number, tls = files[node] ?? nul
   opened.push(one);
   return one;
 };
-const statesOf = ({ paths }: OnePaths): string[] =>
-  paths.states().map(({ node, to, state }) => `${node} ${to} ${state}`);
+const statesOf = ({ paths }: OnePaths): string[] => paths.states().map(({ node, to, state }) => `${node} ${to} ${state}`);
 const allUp = (one: OnePaths): boolean => one.paths.states().every(({ state }) => state === 'operational');
 const within = (ms: number): AbortSignal => AbortSignal.timeout(ms);
 
@@ -39,10 +38,13 @@ test('two nodes, two paths: all work, and what is asked is answered', async () =
   assert.equal(statesOf(a), ['n2 127.0.0.12 operational', 'n2 127.0.1.12 operational']);
   assert.equal(a.paths.answering(), ['n2']);
   assert.is(a.paths.states().filter(({ inUse }) => inUse).length, 1);
-  assert.equal(a.events.map(({ peer, address, up }) => `${peer} ${address} ${up}`).sort(), [
-    'n2 127.0.0.12 true',
-    'n2 127.0.1.12 true',
-  ]);
+  assert.equal(
+    a.events.map(({ peer, address, up }) => [peer, address, up]).sort(),
+    [
+      ['n2', '127.0.0.12', true],
+      ['n2', '127.0.1.12', true],
+    ],
+  );
   assert.is(await a.paths.promise('mail', 7, ['n2'], within(5000)), true);
   assert.equal(b.promised, ['n1 mail 7'], 'asked on two paths, done once');
   b.agree = false;

@@ -19,10 +19,7 @@ export interface TlsFilesOf {
 export interface Authority {
   readonly dir: string;
   /** For a node of this name. */
-  issue(
-    cn: string,
-    how?: { readonly names?: readonly string[]; readonly days?: number; readonly as?: string },
-  ): TlsFilesOf;
+  issue(cn: string, how?: { readonly names?: readonly string[]; readonly days?: number; readonly as?: string }): TlsFilesOf;
   remove(): void;
 }
 

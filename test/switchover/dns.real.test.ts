@@ -21,7 +21,8 @@ const KEY = { name: 'mover', algorithm: 'hmac-sha256', secret: SECRET };
 const block = (name: string, algorithm: string): string =>
   `key "${name}" {\n\talgorithm ${algorithm};\n\tsecret "${SECRET}";\n};\n`;
 const SET = `mail A 10.0.0.1\n@ MX 10 n1.move.test.\nwho TXT "n1"`;
-const OTHERS = `strange A 192.0.2.9\nalias CNAME mail\nlist TXT "${'x'.repeat(200)}" "${'y'.repeat(200)}"`;
+// BIND refuses an MX whose host has no address.
+const OTHERS = `n1 A 10.0.0.1\nn2 A 10.0.0.2\nn3 A 10.0.0.3\nstrange A 192.0.2.9\nalias CNAME mail\nlist TXT "${'x'.repeat(200)}" "${'y'.repeat(200)}"`;
 const RECORDS = [
   { name: 'mail', type: 'A', value: { n1: '10.0.0.1', n2: '10.0.0.2', n3: '10.0.0.3' } },
   { name: '@', type: 'MX', value: '10 $to.host' },
@@ -165,6 +166,15 @@ for (const [product, start] of Object.entries(SERVERS)) {
     good(await dns.do(got));
     assert.is((await dns.probe(got)).state, 'done');
     good(await dns.undo(got, { force: false }));
+  });
+
+  test('a host of an MX without an address: what the server makes of it is told', async () => {
+    const records = [...RECORDS, { name: 'sub', type: 'MX', value: '10 nowhere.move.test' }];
+    const got = await dns.do(context(server.port, { options: { records } }));
+    if (!got.ok) assert.match(got.detail, /REFUSED \(the key may not do so, or/);
+    assert.is(got.ok, product === 'Knot', got.detail);
+    good(await dns.undo(context(server.port), { force: false }));
+    assert.is(await says(server.port), ON(1));
   });
 
   test('a wrong key, an unknown key, another zone, no key', async () => {
