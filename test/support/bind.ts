@@ -16,8 +16,8 @@ const START = `$TTL 60
 `;
 
 /** Serves the zone lab.test from a file, and what `zones` holds (records by name of the zone); recursion goes to an
- *  address where nobody answers. */
-export async function startBind(zones: Readonly<Record<string, string>> = {}): Promise<Bind> {
+ *  address where nobody answers. `keyText`: keys as tsig-keygen(8) makes them; the first may change the zones. */
+export async function startBind(zones: Readonly<Record<string, string>> = {}, keyText = ''): Promise<Bind> {
   const folder = newFolder('bind');
   const [port = 0, nobody = 0] = await freePorts(2);
   writeFileSync(
@@ -32,10 +32,14 @@ text TXT "one " "two"
 `,
   );
   for (const [name, text] of Object.entries(zones)) writeFileSync(join(folder, name), `${START}${text}\n`);
-  const more = Object.keys(zones).map((name) => `zone "${name}" { type primary; file "${folder}/${name}"; };\n`);
+  const mover = /key "([^"]+)"/.exec(keyText)?.[1];
+  const update = mover === undefined ? '' : ` allow-update { key "${mover}"; };`;
+  const more = Object.keys(zones).map(
+    (name) => `zone "${name}" { type primary; file "${folder}/${name}";${update} };\n`,
+  );
   writeFileSync(
     join(folder, 'named.conf'),
-    `options {
+    `${keyText}options {
   directory "${folder}";
   pid-file "${folder}/pid";
   session-keyfile "${folder}/session.key";
