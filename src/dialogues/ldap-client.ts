@@ -1,8 +1,8 @@
 // A directory that is changed, or asked, outside of checks: one bound connection for many operations, each of which ends
 // with the signal, and with what the net says.
-import { Client, Control, type Change } from 'ldapts';
+import type { Change, Client, Control } from 'ldapts';
 import type { Ports } from '../define.ts';
-import { NetError } from '../ports/net.ts';
+import { type Loan, NetError } from '../ports/net.ts';
 import { isLoopback, tlsOptions } from './endpoint.ts';
 import { askStartTls } from './ldap.ts';
 import { plain } from './quote.ts';
@@ -17,6 +17,7 @@ export interface DirectoryPlace {
 }
 
 export interface OpenDirectory {
+  readonly ldap: typeof import('ldapts');
   readonly client: Client;
   /** One operation; throws what the server answered, NetError for the rest. */
   call<T>(work: () => Promise<T>): Promise<T>;
@@ -25,13 +26,45 @@ export interface OpenDirectory {
 
 /** What an answer of 500,000 entries may take. */
 const MAX_BYTES = 256 * 1024 * 1024;
-const ANSWER_MS = 15_000;
+/** The end of a transaction of many thousands is one answer. */
+const ANSWER_MS = 30_000;
 
 export const codeOf = (error: unknown): number | null => {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'number' ? code : null;
 };
 export const saidBy = (error: unknown): string => plain((error as Error).message, 300);
+
+/** One listener for all that is under way: there may be many at a time. */
+function caller(signal: AbortSignal, loan: Loan): Pick<OpenDirectory, 'call'> & { end(): void } {
+  const waiting = new Set<(fault: NetError) => void>();
+  const all = (fault: NetError): void => {
+    for (const reject of waiting) reject(fault);
+    waiting.clear();
+  };
+  const late = (): NetError => new NetError('timeout', 'no answer came in time');
+  const over = (): void => all(late());
+  signal.addEventListener('abort', over, { once: true });
+  void loan.lost.then(all);
+  const call = async <T>(work: () => Promise<T>): Promise<T> => {
+    const fault = signal.aborted ? late() : loan.fault();
+    if (fault) throw fault;
+    let reject: (fault: NetError) => void = () => undefined;
+    const broken = new Promise<never>((_, no) => {
+      reject = no;
+    });
+    waiting.add(reject);
+    try {
+      return await Promise.race([work(), broken]);
+    } catch (error) {
+      if (codeOf(error) !== null || error instanceof NetError) throw error;
+      throw loan.fault() ?? new NetError('garbled', saidBy(error));
+    } finally {
+      waiting.delete(reject);
+    }
+  };
+  return { call, end: () => signal.removeEventListener('abort', over) };
+}
 
 /** Throws NetError, an answer of the server, or an Error with the reason why nothing was tried. */
 export async function openDirectory(ports: Ports, signal: AbortSignal, where: DirectoryPlace): Promise<OpenDirectory> {
@@ -52,34 +85,20 @@ export async function openDirectory(ports: Ports, signal: AbortSignal, where: Di
     const word = where.password === undefined ? undefined : ports.secrets.read(where.password);
     // An empty password is no login but an anonymous one (RFC 4513 section 5.1.2).
     if (word === '') throw new Error('the password is empty');
+    const ldap = await import('ldapts');
     const loan = dialogue.lend({ first: /^0/ });
-    const client = new Client({
+    const client = new ldap.Client({
       ...{ url: 'ldap://127.0.0.1', strictDN: false, timeout: ANSWER_MS },
       createConnection: (() => loan.socket) as never,
     });
-    const call = <T>(work: () => Promise<T>): Promise<T> =>
-      new Promise<T>((resolve, reject) => {
-        const over = (): void => end(() => reject(new NetError('timeout', 'no answer came in time')));
-        const end = (act: () => void): void => {
-          signal.removeEventListener('abort', over);
-          act();
-        };
-        if (signal.aborted) return over();
-        signal.addEventListener('abort', over, { once: true });
-        work().then(
-          (answer) => end(() => resolve(answer)),
-          (error: unknown) =>
-            end(() =>
-              reject(codeOf(error) === null ? (loan.fault() ?? new NetError('garbled', saidBy(error))) : error),
-            ),
-        );
-      });
+    const { call, end } = caller(signal, loan);
     const close = async (): Promise<void> => {
+      end();
       await client.unbind().catch(() => undefined);
       dialogue.close();
     };
     if (where.bind !== undefined && word !== undefined) await call(() => client.bind(where.bind ?? '', word));
-    return { client, call, close };
+    return { ldap, client, call, close };
   } catch (error) {
     dialogue.close();
     throw error;
@@ -91,18 +110,16 @@ export async function openDirectory(ports: Ports, signal: AbortSignal, where: Di
 export const TRANSACTION = '1.3.6.1.1.21.1';
 
 /** That a change is part of the transaction of this connection: OpenLDAP's has an empty name. */
-class InTransaction extends Control {
-  constructor() {
-    super('1.3.6.1.1.21.2', { critical: true });
-  }
-  override write(writer: Parameters<Control['write']>[0]): void {
-    writer.startSequence();
-    writer.writeString(this.type);
-    writer.writeBoolean(true);
-    writer.writeString('');
-    writer.endSequence();
-  }
-}
+const inTransaction = ({ Control: Plain }: OpenDirectory['ldap']): Control =>
+  Object.assign(new Plain('1.3.6.1.1.21.2', { critical: true }), {
+    write(this: Control, writer: Parameters<Control['write']>[0]): void {
+      writer.startSequence();
+      writer.writeString(this.type);
+      writer.writeBoolean(true);
+      writer.writeString('');
+      writer.endSequence();
+    },
+  });
 
 /** How many operations are under way on one connection; more bring nothing. */
 const IN_FLIGHT = 64;
@@ -123,24 +140,31 @@ async function each<T>(all: readonly T[], work: (one: T) => Promise<void>): Prom
   await Promise.all(Array.from({ length: Math.min(IN_FLIGHT, all.length) }, lane));
 }
 
-/** One change of each entry, one by one. `told` hears the end of each: null is well. */
-export const changeEach = (
+/** One change of each entry, one by one. `told` hears the end of each: null is well. False: `still` ended it. */
+export async function changeEach(
   on: OpenDirectory,
   entries: readonly string[],
   changes: Change[],
+  still: () => boolean,
   told: (dn: string, error: unknown) => void,
-): Promise<void> =>
-  each(entries, async (dn) => {
+): Promise<boolean> {
+  let ended = false;
+  await each(entries, async (dn) => {
+    ended ||= !still();
+    if (ended) return;
     try {
       await on.call(() => on.client.modify(dn, changes));
-      told(dn, null);
     } catch (error) {
       if (codeOf(error) === null) throw error;
-      told(dn, error);
+      return told(dn, error);
     }
+    told(dn, null);
   });
+  return !ended;
+}
 
-/** All or nothing. Throws what the server says if it is nothing. `still` is asked before it counts. */
+/** All or nothing. Throws what the server says if it is nothing. `still` is asked before it counts. A connection that
+ *  had a transaction that failed is not to be used again. */
 export async function changeAll(
   on: OpenDirectory,
   entries: readonly string[],
@@ -148,17 +172,22 @@ export async function changeAll(
   still: () => boolean,
 ): Promise<boolean> {
   await on.call(() => on.client.exop(TRANSACTION));
-  const end = (commit: boolean) => () =>
-    // SEQUENCE { commit BOOLEAN DEFAULT TRUE, identifier OCTET STRING }
-    on.client.exop('1.3.6.1.1.21.3', Buffer.from(commit ? [0x30, 2, 4, 0] : [0x30, 5, 1, 1, 0, 4, 0]));
+  const control = inTransaction(on.ldap);
+  let ended = false;
+  await each(entries, async (dn) => {
+    ended ||= !still();
+    if (!ended) await on.call(() => on.client.modify(dn, changes, control));
+  });
+  // Who hangs up without the end of it has changed nothing (RFC 5805 section 3.4).
+  if (ended || !still()) return false;
+  // SEQUENCE { commit BOOLEAN DEFAULT TRUE, identifier OCTET STRING }
+  const commit = Buffer.from([0x30, 2, 4, 0]);
   try {
-    const control = new InTransaction();
-    await each(entries, (dn) => on.call(() => on.client.modify(dn, changes, control)));
+    await on.call(() => on.client.exop('1.3.6.1.1.21.3', commit));
   } catch (error) {
-    await on.call(end(false)).catch(() => undefined);
-    throw error;
+    if (!(error instanceof NetError)) throw error;
+    const text = `the answer to the end of the transaction did not come (${error.message}): all or nothing is changed`;
+    throw new NetError(error.code, text);
   }
-  const commit = still();
-  await on.call(end(commit));
-  return commit;
+  return true;
 }

@@ -1,7 +1,7 @@
 // Entries of a directory that name the node of a group: all of them are changed to the new one. Only the old value is
 // ever replaced, so that a node that comes too late overwrites nothing. What was changed is kept in the state folder, so
 // that taking it back touches nothing else.
-import { Attribute, Change } from 'ldapts';
+import type { Change } from 'ldapts';
 import { type ActionResult, defineStep, opt, type StepContext, z } from '../define.ts';
 import {
   changeAll,
@@ -35,13 +35,16 @@ const options = z.strictObject({
     )
     .describe(
       'What they get: {mailHost: $to}, or $to.WORD for a word of the node. Active Directory: ' +
-        '{homeMDB: $to.mdb, msExchHomeServerName: $to.exchange} with filter (homeMDB=$from.mdb).',
+        '{homeMDB: $to.mdb, msExchHomeServerName: $to.exchange, msExchHomeMTA: $to.mta} with filter ' +
+        '(homeMDB=$from.mdb), the words being DNs of each node.',
     ),
 });
 type Options = z.output<typeof options>;
 type Context = StepContext<Options>;
 
 const PAGE = 500;
+/** So often it is told how far it came. */
+const TOLD = 250;
 const MAX_ENTRIES = 500_000;
 const NAMED = 5;
 const ROUNDS = 3;
@@ -73,11 +76,12 @@ function planOf({ options: { filter, set }, words }: Context, from: string, to: 
   return values.length === 0 ? 'nothing is to be set' : { filter: found, values };
 }
 
-const changesOf = ({ values }: Plan): Change[] =>
-  values.flatMap(({ name, old, fresh }) => [
-    new Change({ operation: 'delete', modification: new Attribute({ type: name, values: [old] }) }),
-    new Change({ operation: 'add', modification: new Attribute({ type: name, values: [fresh] }) }),
+function changesOf({ ldap: { Attribute, Change: One } }: OpenDirectory, { values }: Plan): Change[] {
+  return values.flatMap(({ name, old, fresh }) => [
+    new One({ operation: 'delete', modification: new Attribute({ type: name, values: [old] }) }),
+    new One({ operation: 'add', modification: new Attribute({ type: name, values: [fresh] }) }),
   ]);
+}
 
 async function search({ options: { base } }: Context, on: OpenDirectory, filter: string): Promise<string[]> {
   const pages = on.client.searchPaginated(base, {
@@ -110,25 +114,35 @@ async function withServer<T>(context: Context, work: (on: OpenDirectory) => Prom
 
 // ------------------------------------------------------------------------------------- what was changed, for the way back
 
-const journal = z.object({ epoch: z.number(), from: z.string(), to: z.string(), entries: z.array(z.string()) });
+const journal = z.object({
+  ...{ epoch: z.number(), from: z.string(), to: z.string(), entries: z.array(z.string()) },
+  /** What stood there before could not be read. */
+  lost: z.boolean().default(false),
+});
 const fileOf = ({ group, step }: Context): string => `${group}.${step}.entries`;
 
-function kept(context: Context, from: string): readonly string[] {
+interface Kept {
+  readonly entries: readonly string[];
+  /** Not all that was changed is known. */
+  readonly lost: boolean;
+}
+
+function kept(context: Context, from: string): Kept {
   try {
     const text = context.ports.stores.open(context.stateDir).read(fileOf(context));
-    if (text === null) return [];
-    const read = journal.safeParse(JSON.parse(text.toString('utf8')));
-    const { to, lease } = context;
-    const mine = read.success && read.data.epoch === lease.epoch && read.data.from === from && read.data.to === to;
-    return mine ? read.data.entries : [];
+    if (text === null) return { entries: [], lost: false };
+    const { epoch, from: before, to, entries, lost } = journal.parse(JSON.parse(text.toString('utf8')));
+    const mine = epoch === context.lease.epoch && before === from && to === context.to;
+    return mine ? { entries, lost } : { entries: [], lost: false };
   } catch {
-    return [];
+    return { entries: [], lost: true };
   }
 }
 
 async function keep(context: Context, from: string, entries: readonly string[]): Promise<void> {
-  const all = [...new Set([...kept(context, from), ...entries])];
-  const text = JSON.stringify({ epoch: context.lease.epoch, from, to: context.to, entries: all });
+  const before = kept(context, from);
+  const all = [...new Set([...before.entries, ...entries])];
+  const text = JSON.stringify({ epoch: context.lease.epoch, from, to: context.to, entries: all, lost: before.lost });
   await context.ports.stores.open(context.stateDir).replace(fileOf(context), text);
 }
 
@@ -142,38 +156,61 @@ interface Count {
   readonly named: string[];
 }
 
-class Late extends Error {}
+const none = (): Count => ({ changed: 0, other: 0, failed: 0, named: [] });
+const ENDED = 'the right to change it has ended';
 
-async function change(context: Context, on: OpenDirectory, plan: Plan, dns: readonly string[], may: () => boolean) {
-  const count: Count = { changed: 0, other: 0, failed: 0, named: [] };
-  const changes = changesOf(plan);
-  const told = (dn: string, error: unknown): void => {
-    if (!may()) throw new Late('the right to change it has ended');
-    const code = codeOf(error);
-    if (error === null) count.changed += 1;
-    else if (code === NO_SUCH_ATTRIBUTE || code === NO_SUCH_OBJECT) count.other += 1;
-    else {
-      count.failed += 1;
-      if (count.named.length < NAMED)
-        count.named.push(`${quote(dn, 100)}: code ${code} ${saidBy(error).slice(0, 100)}`);
-    }
-    const done = count.changed + count.other + count.failed;
-    if (done % PAGE === 0 || done === dns.length) context.progress(done, dns.length, 'entries');
-  };
-  if (!may()) throw new Late('the right to change it has ended');
-  const root = await on.call(() => on.client.search('', { scope: 'base', attributes: ['supportedExtension'] }));
-  if ([root.searchEntries[0]?.['supportedExtension'] ?? []].flat().map(String).includes(TRANSACTION)) {
-    try {
-      if (!(await changeAll(on, dns, changes, may))) throw new Late('the right to change it has ended');
-      context.progress(dns.length, dns.length, 'entries in one transaction');
-      return { ...count, changed: dns.length };
-    } catch (error) {
-      // One entry that cannot be changed ends it for all: then each for itself.
-      if (codeOf(error) === null) throw error;
-    }
+/** One entry of `count` is done. */
+function enter(count: Count, dn: string, error: unknown): void {
+  const code = codeOf(error);
+  if (error === null) count.changed += 1;
+  else if (code === NO_SUCH_ATTRIBUTE || code === NO_SUCH_OBJECT) count.other += 1;
+  else {
+    count.failed += 1;
+    if (count.named.length < NAMED) count.named.push(`${quote(dn, 100)}: code ${code} ${saidBy(error).slice(0, 100)}`);
   }
-  await changeEach(on, dns, changes, told);
-  return count;
+}
+
+async function offersTransaction(on: OpenDirectory): Promise<boolean> {
+  const root = await on.call(() => on.client.search('', { scope: 'base', attributes: ['supportedExtension'] }));
+  return [root.searchEntries[0]?.['supportedExtension'] ?? []].flat().map(String).includes(TRANSACTION);
+}
+
+interface Work {
+  readonly plan: Plan;
+  readonly dns: readonly string[];
+  readonly count: Count;
+  may(): boolean;
+}
+
+/** Throws what ends it; `count` holds what was done until then. */
+async function change(context: Context, on: OpenDirectory, { plan, dns, count, may }: Work): Promise<void> {
+  if (!may()) throw new Error(ENDED);
+  if (!(await offersTransaction(on))) return oneByOne(context, on, { plan, dns, count, may });
+  try {
+    if (!(await changeAll(on, dns, changesOf(on, plan), may))) throw new Error(ENDED);
+    count.changed += dns.length;
+    context.progress(dns.length, dns.length, 'entries in one transaction');
+    return;
+  } catch (error) {
+    if (codeOf(error) === null) throw error;
+  }
+  // One entry that cannot be changed ended it for all: then each for itself, where no transaction was.
+  const fresh = await openDirectory(context.ports, context.signal, context.options);
+  try {
+    await oneByOne(context, fresh, { plan, dns, count, may });
+  } finally {
+    await fresh.close();
+  }
+}
+
+async function oneByOne(context: Context, on: OpenDirectory, { plan, dns, count, may }: Work): Promise<void> {
+  let done = 0;
+  const whole = await changeEach(on, dns, changesOf(on, plan), may, (dn, error) => {
+    enter(count, dn, error);
+    done += 1;
+    if (done % TOLD === 0 || done === dns.length) context.progress(done, dns.length, 'entries');
+  });
+  if (!whole) throw new Error(ENDED);
 }
 
 const textOf = ({ changed, other, failed, named }: Count): string =>
@@ -186,7 +223,7 @@ async function bring(context: Context): Promise<ActionResult> {
   const plan = planOf(context, from, to);
   if (typeof plan === 'string') return { ok: false, detail: plan };
   const may = (): boolean => !signal.aborted && lease.untilMs() > ports.clock.monotonic();
-  const total: Count = { changed: 0, other: 0, failed: 0, named: [] };
+  const total = none();
   const done = await withServer(context, async (on): Promise<ActionResult> => {
     for (let round = 0; ; round += 1) {
       const dns = await search(context, on, plan.filter);
@@ -194,11 +231,7 @@ async function bring(context: Context): Promise<ActionResult> {
       if (round === ROUNDS || total.failed > 0)
         return { ok: false, detail: `${textOf(total)}; ${dns.length} have the old value` };
       await keep(context, from, dns);
-      const { changed, other, failed, named } = await change(context, on, plan, dns, may);
-      total.changed += changed;
-      total.other += other;
-      total.failed += failed;
-      total.named.push(...named);
+      await change(context, on, { plan, dns, count: total, may });
     }
   });
   return typeof done === 'string' ? { ok: false, detail: `${done}; ${textOf(total)}` } : done;
@@ -210,11 +243,14 @@ async function takeBack(context: Context): Promise<ActionResult> {
   if (from === null || from === to) return { ok: true, detail: 'nothing was changed' };
   const plan = planOf(context, to, from);
   if (typeof plan === 'string') return { ok: false, detail: plan };
-  const dns = kept(context, from);
-  if (dns.length === 0) return { ok: true, detail: 'nothing was changed' };
-  const done = await withServer(context, (on) => change(context, on, plan, dns, () => !signal.aborted));
-  if (typeof done === 'string') return { ok: false, detail: done };
-  return { ok: done.failed === 0, detail: textOf(done) };
+  const { entries: dns, lost } = kept(context, from);
+  const unread = 'the list of what was changed could not be read';
+  if (dns.length === 0) return { ok: !lost, detail: lost ? unread : 'nothing was changed' };
+  const count = none();
+  const done = await withServer(context, (on) => change(context, on, { plan, dns, count, may: () => !signal.aborted }));
+  const text = `${textOf(count)}${lost ? `; ${unread}` : ''}`;
+  if (typeof done === 'string') return { ok: false, detail: `${done}; ${text}` };
+  return { ok: count.failed === 0 && !lost, detail: text };
 }
 
 async function look(context: Context) {
@@ -236,11 +272,12 @@ async function couldWrite(context: Context, on: OpenDirectory, plan: Plan): Prom
   const dn = page.done === true ? undefined : page.value.searchEntries[0]?.dn;
   if (dn === undefined) return { ok: true, detail: 'it answers; no entry has the old value, so no right was tried' };
   for (const { name, fresh } of plan.values) {
+    const { Attribute, Change: One } = on.ldap;
     const modification = new Attribute({ type: name, values: [fresh] });
-    const nothing = new Change({ operation: 'delete', modification });
+    const nothing = new One({ operation: 'delete', modification });
     try {
       // Taken away and put back in one change, so that even a value that came meanwhile stays.
-      await on.call(() => on.client.modify(dn, [nothing, new Change({ operation: 'add', modification })]));
+      await on.call(() => on.client.modify(dn, [nothing, new One({ operation: 'add', modification })]));
     } catch (error) {
       const code = codeOf(error);
       if (code === null) throw error;

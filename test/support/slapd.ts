@@ -13,6 +13,8 @@ export interface Slapd extends Server {
   readonly port: number;
   /** LDAP over TLS from the first byte. */
   readonly tls: number;
+  /** Once more, after it was killed. */
+  boot(): Promise<void>;
   /** Changes as the administrator, in LDIF. */
   change(ldif: string): void;
 }
@@ -23,6 +25,8 @@ export interface SlapdOptions {
   /** It asks its provider at its start, and then no more for an hour. */
   readonly once?: boolean;
   readonly maxBytes?: number;
+  /** More entries, in LDIF, from the beginning. */
+  readonly entries?: string;
   /** Lines for the top of the file, and for the database. */
   readonly global?: string;
   readonly database?: string;
@@ -80,21 +84,25 @@ export async function startSlapd(options: SlapdOptions = {}): Promise<Slapd> {
   const conf = join(folder, 'slapd.conf');
   writeFileSync(conf, configuration(folder, options));
   if (options.provider === undefined)
-    execFileSync('slapadd', ['-w', '-f', conf], {
-      input: ENTRIES,
+    execFileSync('slapadd', [options.entries === undefined ? '-w' : '-q', '-f', conf], {
+      input: `${ENTRIES}\n${options.entries ?? ''}`,
       stdio: ['pipe', 'ignore', 'ignore'],
-      timeout: 30_000,
+      timeout: 120_000,
     });
   const log = openSync(join(folder, 'log'), 'a');
   const urls = `ldap://127.0.0.1:${port} ldaps://127.0.0.1:${tls}`;
-  const child = spawn('slapd', ['-d', 'stats', '-f', conf, '-h', urls], { stdio: ['ignore', log, log] });
-  closeSync(log);
-  const pid = child.pid ?? 0;
+  const argv = ['-d', 'stats', '-f', conf, '-h', urls];
+  let pid = 0;
+  const boot = async (): Promise<void> => {
+    pid = spawn('slapd', argv, { stdio: ['ignore', log, log] }).pid ?? 0;
+    await until('a slapd that listens', () => answers(port), 20_000);
+  };
   const stop = async (): Promise<void> => {
     await endTree(pid);
+    closeSync(log);
     rmSync(folder, { recursive: true, force: true });
   };
-  await until('a slapd that listens', () => answers(port), 20_000).catch(async (error: Error) => {
+  await boot().catch(async (error: Error) => {
     const text = readLog(join(folder, 'log'))();
     await stop();
     throw new Error(`${error.message}: ${text.slice(-2000)}`);
@@ -104,6 +112,7 @@ export async function startSlapd(options: SlapdOptions = {}): Promise<Slapd> {
     port,
     tls,
     pid: () => pid,
+    boot,
     log: readLog(join(folder, 'log')),
     change: (ldif) =>
       void execFileSync('ldapmodify', ['-x', '-H', `ldap://127.0.0.1:${port}`, '-D', ADMIN, '-w', 'pw'], {

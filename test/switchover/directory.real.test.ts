@@ -1,6 +1,6 @@
 // 14,000 users of a real OpenLDAP change their node: in one transaction, and one by one where that is not to be had.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -9,6 +9,7 @@ import type { StepContext } from '../../src/define.ts';
 import { secretsFrom } from '../../src/ports/secrets.ts';
 import { openStore } from '../../src/ports/store.ts';
 import directory from '../../src/switchover/directory.ts';
+import { authority } from '../support/certificates.ts';
 import { hostPorts } from '../support/host.ts';
 import { ADMIN, PROBE, type Slapd, SUFFIX, startSlapd } from '../support/slapd.ts';
 
@@ -22,7 +23,7 @@ let state = '';
 const shown: string[] = [];
 
 const entry = (name: string, node: string): string =>
-  `dn: cn=${name},${SUFFIX}\nchangetype: add\nobjectClass: organizationalRole\nobjectClass: inetLocalMailRecipient\n` +
+  `dn: cn=${name},${SUFFIX}\nobjectClass: organizationalRole\nobjectClass: inetLocalMailRecipient\n` +
   `cn: ${name}\nmailHost: ${node}\n\n`;
 
 const count = (filter: string): number =>
@@ -44,6 +45,8 @@ interface Way {
   readonly bind?: string;
   readonly filter?: string;
   readonly lease?: () => number;
+  readonly place?: object;
+  progress?(done: number, total: number): void;
 }
 
 function context(way: Way = {}): StepContext<never> {
@@ -51,6 +54,7 @@ function context(way: Way = {}): StepContext<never> {
   const options = {
     ...{ url: `ldap://127.0.0.1:${slapd.port}`, tls: 'off', bind, password: 'env:LAB_PASSWORD', base: SUFFIX },
     ...{ filter, set: { mailHost: '$to.host' } },
+    ...way.place,
   };
   const words = { n1: { host: 'n1.test' }, n2: { host: 'n2.test' }, bad: { host: '*)(cn=*' } };
   return {
@@ -59,24 +63,25 @@ function context(way: Way = {}): StepContext<never> {
     signal: AbortSignal.timeout(300_000),
     lease: { epoch, untilMs: lease ?? (() => Number.POSITIVE_INFINITY) },
     ...{ planned: false, services: {} as never, memory: new Map(), stateDir: state },
-    progress: (done: number, total: number, text: string) => void shown.push(`${done}/${total} ${text}`),
+    progress: (done: number, total: number, text: string) => {
+      shown.push(`${done}/${total} ${text}`);
+      way.progress?.(done, total);
+    },
   } as StepContext<never>;
 }
 
 test.before(async () => {
   state = mkdtempSync(join(tmpdir(), 'wkd-'));
+  const users = Array.from({ length: USERS }, (_, n) => entry(`user${n}`, 'n1.test'));
+  const others = Array.from({ length: OTHERS }, (_, n) => entry(`other${n}`, 'n2.test'));
   slapd = await startSlapd({
+    entries: [...users, ...others].join(''),
     ...{ maxBytes: 536_870_912, global: `${schema}modulepath /usr/lib/ldap\nmoduleload constraint\n` },
     database:
       'index mailHost eq\n' +
       'overlay constraint\n' +
       `constraint_attribute mailHost regex ^n2 restrict="ldap:///${SUFFIX}??sub?(cn=both)"\n`,
   });
-  const users = Array.from({ length: USERS }, (_, n) => entry(`user${n}`, 'n1.test'));
-  const others = Array.from({ length: OTHERS }, (_, n) => entry(`other${n}`, 'n2.test'));
-  const ldif = [...users, ...others].join('');
-  const argv = ['-x', '-H', `ldap://127.0.0.1:${slapd.port}`, '-D', ADMIN, '-w', 'pw'];
-  execFileSync('ldapmodify', argv, { input: ldif, stdio: ['pipe', 'ignore', 'pipe'], timeout: 300_000 });
 });
 test.after(async () => {
   await slapd?.stop();
@@ -136,12 +141,72 @@ test('one that may not write, a wrong password, hostile words, nobody before, a 
 });
 
 test('one entry that cannot be changed: no transaction; the others are, and it is counted and named', async () => {
-  slapd.change(entry('both', 'n2.test'));
+  slapd.change(entry('both', 'n2.test').replace('\n', '\nchangetype: add\n'));
   const done = await timed('one by one', () => directory.do(context({ from: 'n2', to: 'n1', epoch: 9 })));
   assert.not.ok(done.ok);
   assert.match(done.detail, `${USERS + OTHERS} entries changed, 1 could not be: "cn=both,${SUFFIX}": code 19`);
   assert.is(count('(mailHost=n1.test)'), USERS + OTHERS);
   assert.is(count('(mailHost=n2.test)'), 1);
+});
+
+test('the server is killed at half: said so; once it is there again, the rest is found and changed', async () => {
+  const back = await directory.do(context({ epoch: 10 }));
+  assert.ok(back.ok, back.detail);
+  const killed = await directory.do(
+    context({
+      ...{ from: 'n2', to: 'n1', epoch: 11 },
+      progress: (done, total) => void (done >= total / 2 && done < total && process.kill(slapd.pid(), 'SIGKILL')),
+    }),
+  );
+  assert.not.ok(killed.ok);
+  await slapd.boot();
+  const before = count('(mailHost=n1.test)');
+  assert.ok(before > 6000 && before < USERS, `${before} were changed`);
+  const rest = await directory.do(context({ from: 'n2', to: 'n1', epoch: 11 }));
+  assert.match(rest.detail, '1 could not be');
+  assert.is(count('(mailHost=n1.test)'), USERS + OTHERS);
+});
+
+test('the right ends at half: so does the work, and the count is told', async () => {
+  assert.ok((await directory.do(context({ epoch: 12 }))).ok);
+  let until = Number.POSITIVE_INFINITY;
+  const late = await directory.do(
+    context({
+      ...{ from: 'n2', to: 'n1', epoch: 13, lease: () => until },
+      progress: (done, total) => void (done >= total / 2 && (until = Number.NEGATIVE_INFINITY)),
+    }),
+  );
+  assert.not.ok(late.ok);
+  assert.match(late.detail, 'has ended');
+  const moved = count('(mailHost=n1.test)');
+  assert.ok(moved >= 7000 && moved < 7200, `${moved} were changed`);
+  assert.match(late.detail, `${moved} entries changed`);
+});
+
+test('StartTLS and ldaps, trusted and not; a list that cannot be read is no proof', async () => {
+  const ca = join(state, 'ca.pem');
+  writeFileSync(ca, authority);
+  const implicit = { url: `ldaps://127.0.0.1:${slapd.tls}` };
+  for (const place of [
+    { tls: 'required', ca },
+    { ...implicit, ca },
+  ]) {
+    assert.is((await directory.probe(context({ place }))).state, 'undone');
+  }
+  assert.is((await directory.probe(context({ place: { tls: 'required' } }))).state, 'unknown');
+  assert.is((await directory.probe(context({ place: implicit }))).state, 'unknown');
+  writeFileSync(join(state, 'mail.people.entries'), '{ half');
+  const back = await directory.undo(context(), { force: false });
+  assert.not.ok(back.ok);
+  assert.match(back.detail, 'could not be read');
+});
+
+test('the words of Active Directory', () => {
+  const options = directory.options.parse({
+    ...{ url: 'ldaps://dc.example.org', base: 'dc=example,dc=org', filter: '(homeMDB=$from.mdb)' },
+    set: { homeMDB: '$to.mdb', msExchHomeServerName: '$to.exchange', msExchHomeMTA: '$to.mta' },
+  });
+  assert.is(Object.keys(options.set).length, 3);
 });
 
 test.run();
