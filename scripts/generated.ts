@@ -5,6 +5,7 @@ import { plugins } from '../src/registry.ts';
 import { diagram } from './diagram.ts';
 import { nocFiles } from './integrations/all.ts';
 import { pluginTables } from './plugin-tables.ts';
+import { preflightTable } from './preflight-table.ts';
 
 export interface Generated {
   /** From the root of the project. */
@@ -20,5 +21,6 @@ export const generated: readonly Generated[] = [
   { path: 'test/golden/edges.md', make: async () => diagram() },
   { path: 'config/mibs/WATCHKEEPER-MIB.txt', make: async () => mib() },
   ...nocFiles,
+  { path: 'docs/preflight.md', make: async () => preflightTable() },
   { path: 'docs/plugins.md', make: async () => pluginTables(await plugins()) },
 ];

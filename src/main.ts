@@ -278,6 +278,27 @@ verb('confirm', 'yes to the failover that a person is asked about')
     end(await (await import('./commands/groups.ts')).confirm(group, options, io)),
   );
 
+verb('drill', 'a group goes to another node and back, measured; refused while anything else is the matter')
+  .argument('<group>')
+  .option('--to <node>', 'over to this node; else the best that is ready')
+  .option('--yes', 'do it without asking')
+  .option('--list', 'the newest drills and what came of them')
+  .option('--timeout <duration>', 'how long to wait for its end; it goes on all the same', '30m')
+  .action(async (group: string, options) =>
+    end(await (await import('./commands/drill.ts')).drill(group, options, io, person())),
+  );
+verb('preflight', 'look for what would go wrong when a group moves: 0 all is well, 1 warnings, 2 errors')
+  .argument('[group]', 'only what concerns this group')
+  .option('--config <file>', 'the configuration', DEFAULT_CONFIG)
+  .option('--fix', 'mend what can be mended; each act is printed before it is done')
+  .option('--yes', 'mend without asking')
+  .option('--list', 'only say what is looked at')
+  .option('--all', 'show also what is well or could not be asked')
+  .action(async (group: string | undefined, options) => {
+    const { preflight } = await import('./commands/preflight.ts');
+    end(await preflight({ ...options, group: group ?? null }, io, person()));
+  });
+
 const maintenance = program
   .command('maintenance')
   .description(

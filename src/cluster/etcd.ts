@@ -198,16 +198,27 @@ async function compacting(inside: Inside, everyMs: number, signal: AbortSignal):
   }
 }
 
+const OPEN_MS = 5000;
+
+/** A connection is made at the first call; making ready for it does not take long. */
+function inTime<T>({ clock }: Context['ports'], work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(OPEN_MS, () =>
+      reject(new CoordinationError('failed', 'it could not be opened in time')),
+    );
+    work.then(resolve, reject).finally(cancel);
+  });
+}
+
 async function open(context: Context): Promise<Coordination> {
   const { prefix, ports } = context;
   const tls = tlsOf(context);
   const login = loginOf(context);
   const pinned: Pinned = { cluster: null };
-  const members = await Promise.all(
-    context.options.endpoints.map(async (endpoint) =>
-      makeMember(endpoint, await ports.httpSession.open(endpoint, tls), login, pinned),
-    ),
+  const opening = context.options.endpoints.map(async (endpoint) =>
+    makeMember(endpoint, await ports.httpSession.open(endpoint, tls), login, pinned),
   );
+  const members = await inTime(ports, Promise.all(opening));
   const inside: Inside = { prefix, ports, members };
   const over = new AbortController();
   const { compact } = context.options;

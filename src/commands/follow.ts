@@ -76,6 +76,25 @@ async function settle(
   return shown;
 }
 
+/** Shows the steps of whatever goes on until `over` says that it has ended; its last word is the outcome. */
+export async function watchSteps<T>(
+  { socket, group, timeoutMs, clock }: Omit<Following, 'id'>,
+  io: Io,
+  over: () => Promise<T | null>,
+): Promise<T | null> {
+  const begun = clock.monotonic();
+  const tell = teller(io, () => clock.monotonic() - begun);
+  const path = `/api/v1/groups/${encodeURIComponent(group)}`;
+  while (clock.monotonic() - begun < timeoutMs) {
+    const shown = await body<GroupShown>(ask(socket, 'GET', path)).catch(() => null);
+    if (shown) tell(shown);
+    const ended = await over().catch(() => null);
+    if (ended !== null) return ended;
+    await clock.sleep(EVERY_MS);
+  }
+  return null;
+}
+
 /** One line a step and node, once it ended or failed; what was too quick to be seen is told from the reports. */
 function teller(io: Io, elapsed: () => number): (shown: GroupShown) => void {
   const told = new Set<string>();

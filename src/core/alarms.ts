@@ -173,6 +173,21 @@ export function conditionAt(
   return difference(alarms, held ? [held] : [], bad ? [wanted] : [], at, policy);
 }
 
+/** An alarm with a key of its own that comes as another event when it gets worse. Null: it ends. */
+export function keyed(
+  policy: Policy,
+  alarms: Alarms,
+  key: string,
+  event: EventName | null,
+  summary: string,
+  at: number,
+): readonly [Alarms, readonly Notice[]] {
+  const held = alarms[key];
+  if ((held?.event ?? null) === event) return [alarms, []];
+  const nobody = { service: null, incident: null, cause: null } as const;
+  return difference(alarms, held ? [held] : [], event === null ? [] : [{ key, event, summary, ...nobody }], at, policy);
+}
+
 /** The node has another name: alarms of conditions end under the old key and begin under the new one. */
 export function renamed(from: Policy, to: Policy, alarms: Alarms, at: number): readonly [Alarms, readonly Notice[]] {
   const prefix = `node/${from.node}/`;

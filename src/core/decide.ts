@@ -6,7 +6,7 @@ import type { GroupEvent } from './group-events.ts';
 import { bootGroups, configureGroups, onGroup } from './groups.ts';
 import { standingOn, standsOn } from './graph.ts';
 import { span } from './move.ts';
-import { booted, configured, onCondition } from './node-events.ts';
+import { booted, configured, onCondition, onCopy } from './node-events.ts';
 import { nothingTold, tellAll } from './notices.ts';
 import { configurePaths, onPath } from './path-alarms.ts';
 import { doubted, settled, stalled } from './tilt.ts';
@@ -71,6 +71,16 @@ function judge(policy: Policy, node: NodeState, event: Event): Decision {
       break;
     case 'condition':
       onCondition(work, event);
+      break;
+    case 'copy':
+      onCopy(work, event);
+      break;
+    case 'drilled':
+      say(work, 'drilled', event.text);
+      tell(work, null, null, {
+        ...{ event: 'drill-ended', summary: event.text, key: `group/${event.name}` },
+        action: event.ok ? 'none' : 'look why: a failover would have met the same',
+      });
       break;
     case 'path':
       onPath(work, event);

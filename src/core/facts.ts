@@ -1,5 +1,6 @@
 // What each node says of itself to all others, and what an observer makes of it: candidates with the age of what is
 // known. Ages are measured by whoever looks, on its own clock; nobody's wall clock is believed.
+import type { Inventory } from './inventory.ts';
 import type { Candidate, GroupPolicy, MoveReport, OwnerRecord, ReplicationFacts, Role, Saga } from './group-types.ts';
 
 /** One node's word about one group. */
@@ -13,6 +14,8 @@ export interface GroupFacts {
   readonly unready: readonly string[];
   readonly health: Candidate['health'];
   readonly replication: ReplicationFacts | null;
+  /** The newest forced write of the active node. */
+  readonly proof?: { readonly n: number; readonly ok: boolean; readonly detail: string } | null;
   readonly dataEpoch: number;
   readonly failedMsAgo: number | null;
   readonly weight: number;
@@ -33,6 +36,8 @@ export interface NodeFacts {
   readonly time: string;
   readonly configuration: string;
   readonly maintenance: boolean;
+  /** What is installed and configured there, to be compared. */
+  readonly inventory?: Inventory;
   readonly groups: Readonly<Record<string, GroupFacts>>;
 }
 
@@ -80,6 +85,7 @@ function candidateOf(sight: Sight, node: string): Candidate {
   const { settled, unready, health, replication, dataEpoch, dirty, failedMsAgo } = facts ?? NOTHING;
   return {
     ...{ node, ageMs, settled, unready, health, replication, dataEpoch, dirty },
+    holding: facts !== undefined && CARRIES.has(facts.role),
     reachable: known !== undefined && lives(sight, node, known),
     maintenance: maintenance.has(node) || (known?.facts.maintenance ?? false),
     load: known ? loadOf(known.facts, group) : 0,

@@ -161,6 +161,8 @@ export interface Candidate {
   readonly load: number;
   /** Something of the group may be in place there although it is not active. */
   readonly dirty: boolean;
+  /** It is not merely looking on: active, coming, leaving, or unable to leave. */
+  readonly holding?: boolean;
   /** It tried to take this group and failed, so long ago; null: never. */
   readonly failedMsAgo: number | null;
 }

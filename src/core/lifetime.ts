@@ -14,13 +14,16 @@ export const LIFETIME_MAX_S = 16;
 
 /** For the command itself, and for a loop that is busy. */
 export const ROOM_MS = 200;
+/** The last second is tried with less: at the least silence nothing more is left once a renewal was on its way, and what
+ *  was too late is seen after the command. */
+export const ROOM_LEAST_MS = 40;
 
 /** The longest lifetime that ends before `untilMs`; null: not even a second. */
-export function safeLifetime(nowMs: number, untilMs: number, others: boolean, roomMs = ROOM_MS): number | null {
+export function safeLifetime(nowMs: number, untilMs: number, others: boolean): number | null {
   if (!Number.isFinite(untilMs)) return untilMs > nowMs ? LIFETIME_MAX_S : null;
-  for (let seconds = LIFETIME_MAX_S; seconds >= 1; seconds--)
-    if (nowMs + roomMs + seconds * 1000 + latenessMs(seconds, others) <= untilMs) return seconds;
-  return null;
+  const ends = (seconds: number): number => nowMs + seconds * 1000 + latenessMs(seconds, others);
+  for (let seconds = LIFETIME_MAX_S; seconds > 1; seconds--) if (ends(seconds) + ROOM_MS <= untilMs) return seconds;
+  return ends(1) + ROOM_LEAST_MS <= untilMs ? 1 : null;
 }
 
 /** After the command: does what was set still end in time? */

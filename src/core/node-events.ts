@@ -1,5 +1,5 @@
 // What an event means for the whole node: a start, a new configuration, trouble of the daemon itself.
-import { condition, renamed } from './alarms.ts';
+import { condition, keyed, renamed } from './alarms.ts';
 import type { EventName } from './catalogue.ts';
 import { initial, isBusy } from './move.ts';
 import type { ConditionName, Event, NodeState, Policy, ServiceState } from './types.ts';
@@ -79,6 +79,19 @@ export function onCondition(work: Work, event: Extract<Event, { kind: 'condition
   work.node = { ...before, alarms, strict };
   for (const notice of notices) work.effects.push({ kind: 'notice', notice });
   say(work, name, event.bad ? event.detail : `over: ${event.detail}`);
+}
+
+const COPY = { ok: null, warn: 'replication-behind', fail: 'replication-failed' } as const;
+
+export function onCopy(work: Work, { of, source, level, detail }: Extract<Event, { kind: 'copy' }>): void {
+  const summary = `${of}: ${source}: ${detail}`;
+  const { alarms: before } = work.node;
+  const key = `copy/${of}/${source}`;
+  const [alarms, notices] = keyed(work.policy, before, key, COPY[level], summary, work.at);
+  if (alarms === before) return;
+  work.node = { ...work.node, alarms };
+  for (const notice of notices) work.effects.push({ kind: 'notice', notice });
+  say(work, level === 'ok' ? 'copy-well' : (COPY[level] ?? 'copy'), summary);
 }
 
 const anyStrict = (alarms: NodeState['alarms']): boolean =>

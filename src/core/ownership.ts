@@ -3,111 +3,9 @@
 // its rate matters. One machine a group; its answers are performed at once and not journalled: a right that is
 // remembered is no right. docs/decisions/014.
 import type { OwnerRecord, Timing } from './group-types.ts';
+import type { Hold, OwnEffect, OwnEvent, Ownership, OwnMove, Seen, Writing } from './own-events.ts';
 
-/** The newest state of the record that this node has seen, and when it saw it. */
-export interface Seen {
-  /** The revision of the store: older news is dropped by it. */
-  readonly order: number;
-  readonly record: OwnerRecord | null;
-  readonly at: number;
-}
-
-interface Hold {
-  readonly epoch: number;
-  /** The revision of our newest write that we know of. */
-  readonly revision: number;
-  /** When the last write that was good was sent, or the last promise of all others was asked for. */
-  readonly goodAt: number;
-  readonly promisedAt: number;
-}
-
-interface Writing {
-  readonly kind: 'take' | 'renew' | 'release';
-  readonly record: OwnerRecord;
-  readonly expect: number;
-  readonly sentAt: number;
-}
-
-export interface Ownership {
-  readonly node: string;
-  readonly instance: string;
-  readonly boot: string;
-  /** Nobody is believed to be silent before T has passed since then. */
-  readonly startedAt: number;
-  readonly seen: Seen | null;
-  /** Until then we promised to leave the group to its owner. */
-  readonly promisedUntil: number;
-  readonly hold: Hold | null;
-  readonly writing: Writing | null;
-  /** The record that our newest take was to follow. */
-  readonly before: OwnerRecord | null;
-  /** Our newest writes, with their sending: an answer that was lost is recognised later. */
-  readonly sent: readonly { readonly write: number; readonly at: number }[];
-  readonly writes: number;
-  /** What the renewals carry beside the right itself. */
-  readonly data: OwnerRecord['data'];
-  readonly failed: readonly string[];
-  readonly asking: boolean;
-  readonly askAt: number;
-  /** The order for which it was said that the group is vacant; -1: it was not. */
-  readonly vacant: number;
-  /** The owner as it was last told: a text that changes when anything but the renewal does. */
-  readonly told: string | null;
-}
-
-interface At {
-  readonly at: number;
-}
-
-export type OwnEvent =
-  /** The record as it stands at a revision of the store, from a read or a watch. */
-  | (At & { readonly kind: 'seen'; readonly order: number; readonly record: OwnerRecord | null })
-  /** Take it, if it is still vacant. */
-  | (At & { readonly kind: 'take'; readonly failed: readonly string[] })
-  | (At & { readonly kind: 'written'; readonly write: number; readonly revision: number })
-  | (At & {
-      readonly kind: 'refused';
-      readonly write: number;
-      readonly current: { readonly revision: number; readonly record: OwnerRecord } | null;
-    })
-  | (At & { readonly kind: 'unanswered'; readonly write: number })
-  | (At & {
-      readonly kind: 'release';
-      readonly state: 'released' | 'stuck';
-      readonly to: string | null;
-      readonly failed: readonly string[];
-      readonly reason: 'planned' | 'failover';
-    })
-  /** The group is really active here: the newest data is ours. */
-  | (At & { readonly kind: 'active' })
-  /** All others promised, asked at `sentAt`. Null: not all of them. */
-  | (At & { readonly kind: 'promised'; readonly sentAt: number | null })
-  | (At & { readonly kind: 'promise-asked'; readonly from: string; readonly epoch: number })
-  | (At & { readonly kind: 'tick' });
-
-export type OwnEffect =
-  | { readonly kind: 'write'; readonly record: OwnerRecord; readonly expect: number }
-  /** The write under way is of no use any more. */
-  | { readonly kind: 'abandon' }
-  /** Ask all others to leave the group to us. */
-  | { readonly kind: 'ask'; readonly epoch: number }
-  | { readonly kind: 'answer'; readonly to: string; readonly agreed: boolean; readonly why: string }
-  | {
-      readonly kind: 'took';
-      readonly epoch: number;
-      readonly taken: OwnerRecord['taken'];
-      readonly before: OwnerRecord | null;
-    }
-  | { readonly kind: 'beaten' }
-  | { readonly kind: 'renewed' }
-  | { readonly kind: 'released'; readonly epoch: number }
-  | { readonly kind: 'lost'; readonly epoch: number; readonly reason: 'silence' | 'taken' }
-  /** `own`: our right of a life before, under this very kernel: nobody else is passed over by taking it again. */
-  | { readonly kind: 'vacant'; readonly silentMs: number; readonly own?: true }
-  /** Who owns it, with the epoch filled in; told when more than a renewal changed, or when a vacant one lives again. */
-  | { readonly kind: 'owner'; readonly record: OwnerRecord | null };
-
-export type OwnMove = readonly [Ownership, readonly OwnEffect[]];
+export type { OwnEffect, OwnEvent, Ownership, OwnMove, Seen } from './own-events.ts';
 
 const SENT_MAX = 64;
 
@@ -149,6 +47,10 @@ const lastSent = (o: Ownership): number => o.sent.at(-1)?.at ?? Number.NEGATIVE_
 const isOwn = ({ seen, node, boot }: Ownership): boolean =>
   seen?.record?.state === 'held' && seen.record.node === node && seen.record.boot === boot;
 
+/** Taken over from somebody, and never in service since. */
+const isUnused = ({ seen }: Ownership): boolean =>
+  seen?.record?.taken === 'failover' && seen.record.data?.epoch !== seen.record.epoch;
+
 /** From when on the group may be taken by this node. */
 function vacantAt(timing: Timing, o: Ownership): number {
   if (o.hold || !o.seen) return Number.POSITIVE_INFINITY;
@@ -156,8 +58,9 @@ function vacantAt(timing: Timing, o: Ownership): number {
   // Handed over: nobody else can hold anything by it.
   if (record?.state === 'released' && (record.to === null || record.to === o.node)) return at;
   // Our own of a life before under this very kernel. Or a try of ours that was given up as unanswered and came to be
-  // written late, after we promised its owner to leave it to him: the promise stands.
-  if (isOwn(o)) return Math.max(at, o.promisedUntil);
+  // written late, after we promised its owner to leave it to him: the promise stands. What a life before promised is
+  // not known: what it took over and never used is not taken up at once.
+  if (isOwn(o) && (!isUnused(o) || ours(o, o.seen.record))) return Math.max(at, o.promisedUntil);
   // A record that is gone says nothing about whoever held it: it may not have heard of it yet.
   return Math.max(at, o.startedAt, o.promisedUntil - timing.silenceMs) + timing.silenceMs;
 }
@@ -199,7 +102,8 @@ function decideOwn(timing: Timing, o: Ownership, event: OwnEvent): OwnMove {
 
 const epochOf = (order: number, record: OwnerRecord): number => (record.epoch === 0 ? order : record.epoch);
 
-const ours = (o: Ownership, record: OwnerRecord): boolean => record.node === o.node && record.instance === o.instance;
+const ours = (o: Ownership, record: OwnerRecord | null): boolean =>
+  record !== null && record.node === o.node && record.instance === o.instance;
 
 function saw(timing: Timing, o: Ownership, order: number, record: OwnerRecord | null, at: number): OwnMove {
   if (o.seen && order <= o.seen.order) return [o, []];
@@ -371,7 +275,7 @@ function tick(timing: Timing, o: Ownership, at: number): OwnMove {
     if (!o.seen || o.vacant === o.seen.order || o.writing || at < vacantAt(timing, o)) return [o, []];
     return [
       { ...o, vacant: o.seen.order },
-      [{ kind: 'vacant', silentMs: Math.round(at - o.seen.at), ...(isOwn(o) ? { own: true } : {}) }],
+      [{ kind: 'vacant', silentMs: Math.round(at - o.seen.at), ...(isOwn(o) && !isUnused(o) ? { own: true } : {}) }],
     ];
   }
   if (at >= deadlineOf(timing, o)) return lose(o, 'silence');

@@ -31,7 +31,7 @@ export function decideGroup(g: GroupWork, event: GroupEvent): void {
       // Ours of before, and somebody else is to have it now: what is left here goes, so that it can.
       if (g.state.why.rule === 'another' && g.state.owner?.node === g.node && g.state.dirty && !g.state.saga)
         cleanUp(g, g.state.owner);
-      return;
+      return rest(g);
     case 'group-took':
       return onTook(g, event);
     case 'group-beaten':
@@ -133,7 +133,8 @@ function onTook(g: GroupWork, event: Extract<GroupEvent, { kind: 'group-took' }>
   const unused = taken === 'failover' && before?.node === g.node;
   const from = (unused ? before.data?.node : before?.node) ?? null;
   const start = { kind: 'up', epoch, from, to: g.node, planned, force: false } as const;
-  become(g, 'activating', { epoch, vacantSince: null, dirty: true, saga: begin(g.policy, start, g.at) });
+  const saga = begin(g.policy, start, g.at, g.state.dirty);
+  become(g, 'activating', { epoch, vacantSince: null, dirty: true, saga });
   because(g, `taken-${taken}`, `taken under epoch ${epoch} (${taken}); its steps are done now`);
   if (taken === 'failover')
     g.once.push({
@@ -223,6 +224,7 @@ function stays(g: GroupWork, saga: Saga): void {
   if (g.policy.standby === 'stopped') g.services = 'acquired';
   because(g, 'move-failed', text);
   g.once.push({ event: 'move-failed', summary: `${g.name}: ${text}`, action: 'it goes on where it was' });
+  next(g);
 }
 
 function gone(g: GroupWork): void {
@@ -272,8 +274,11 @@ function onStep(g: GroupWork, event: Extract<GroupEvent, { kind: 'group-step' }>
   if (next.direction === 'back' && saga.direction === 'forward') turned(g, next);
   const stuck = next.force || next.direction === 'back' ? troubleOf(next) : null;
   // Nothing is known to be undone: nobody starts elsewhere by our word, and a person is told.
-  if (stuck && stuck.tries >= 3 && (g.state.role === 'deactivating' || next.direction === 'back'))
-    set(g, { role: 'blocked', since: g.at, why: { rule: 'stuck', text: `${stuck.name}: ${stuck.detail}` } });
+  const hopeless = g.state.role === 'deactivating' || next.direction === 'back';
+  if (stuck && stuck.tries >= 3 && hopeless && g.state.role !== 'blocked') {
+    set(g, { role: 'blocked', since: g.at });
+    because(g, 'stuck', `${stuck.name} cannot be taken back: ${stuck.detail}`);
+  }
   proceed(g);
 }
 
@@ -334,6 +339,12 @@ function onWoke(g: GroupWork): void {
   if (g.state.role === 'active') return next(g);
   if (g.at >= leftUntil(g)) return cleanUp(g, g.state.owner);
   consider(g);
+}
+
+/** A survey that was for something else must not end the looking for a way back home. */
+function rest(g: GroupWork): void {
+  const { role, saga, request, surveying, wakeAt } = g.state;
+  if (role === 'active' && !saga && !request && surveying === null && wakeAt === null) next(g);
 }
 
 /** Active, and nothing is under way: is there a request that waited, or a way back home to look at? */

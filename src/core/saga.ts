@@ -16,11 +16,18 @@ const RETRY_MAX_MS = 30_000;
 
 type Start = Pick<Saga, 'kind' | 'epoch' | 'from' | 'to' | 'planned' | 'force'>;
 
-export function begin(policy: GroupPolicy, start: Start, at: number): Saga {
-  // What is in place is known by looking, and what was begun before a crash is in doubt: nothing is believed.
-  const place = start.kind === 'up' ? 'out' : start.force ? 'doubt' : 'in';
+/** `left`: something of a life before may be in place here. */
+export function begin(policy: GroupPolicy, start: Start, at: number, left = false): Saga {
+  // What is in place is known by looking, and what was begun before a crash is in doubt: nothing is believed. On the
+  // way up too: turned back at its first step, it would else leave running what it never came to.
+  const placeOf = ({ scope }: StepPolicy): StepState['place'] => {
+    if (start.kind === 'up') return left && scope === 'node' ? 'doubt' : 'out';
+    return start.force ? 'doubt' : 'in';
+  };
   const steps = policy.steps.map(
-    ({ name }): StepState => ({ name, place, prepared: false, tries: 0, ms: null, detail: '' }),
+    (step): StepState => ({
+      ...{ name: step.name, place: placeOf(step), prepared: false, tries: 0, ms: null, detail: '' },
+    }),
   );
   const rest = { direction: 'forward', passedPivot: false, acting: null, retryAt: null, fault: null } as const;
   return { ...start, ...rest, startedAt: at, flushed: false, steps };

@@ -152,16 +152,23 @@ function asked(g: GroupWork, ask: GroupWork['state']['ask']): Wait | null {
     : { rule: 'unanswered', text: 'nobody answered, and it stays down then', ms: 60_000 };
 }
 
-/** The owner could not stop it, or answers and says that something is in place there still: only a fence opens this. */
+/** Something is in place elsewhere still: at whoever had it last and could not stop it or has not yet, or at a node
+ *  that had it before, whatever the record says now (somebody may have taken it away). Only a fence opens this, and
+ *  only that of the owner. */
 function stuckFault(g: GroupWork, seen: Survey): Wait | null {
   const { owner } = g.state;
+  const held = seen.candidates.find(
+    ({ node, holding }) => holding && node !== g.node && node !== owner?.node && seen.answering.includes(node),
+  );
+  if (held) return { rule: 'not-stopped', text: `${held.node} answers, and has not stopped it yet`, ms: 500 };
   if (!owner || owner.node === g.node) return null;
   const fence = g.policy.steps.some(({ type }) => type === 'fence');
   if (fence) return null;
   if (owner.state === 'stuck')
     return { rule: 'not-stopped', text: `${owner.node} could not stop it, and there is no fence`, ms: LOOK_AGAIN_MS };
   const left = seen.candidates.find(({ node }) => node === owner.node);
-  if (left?.dirty && seen.answering.includes(owner.node))
+  // What was released was proved to be gone before.
+  if (owner.state === 'held' && left?.dirty && seen.answering.includes(owner.node))
     return { rule: 'not-stopped', text: `${owner.node} answers, and has not stopped it yet`, ms: 500 };
   return null;
 }

@@ -258,6 +258,8 @@ export type Event =
   | (At & { readonly kind: 'configured'; readonly policy: Policy })
   | (At & { readonly kind: 'stalled'; readonly ms: number })
   | (At & { readonly kind: 'stepped'; readonly ms: number })
+  /** A drill of the group of this name ended. */
+  | (At & { readonly kind: 'drilled'; readonly name: string; readonly ok: boolean; readonly text: string })
   /** A comm path to another node works from now on, or does not. */
   | (At & {
       readonly kind: 'path';
@@ -277,6 +279,14 @@ export type Event =
   | (At & { readonly kind: 'heartbeat' })
   /** Whoever these channels tell may have forgotten what was told. */
   | (At & { readonly kind: 'retell'; readonly channels: readonly string[]; readonly reason: string })
+  /** How one source of replication of a group is, told when it changes. */
+  | (At & {
+      readonly kind: 'copy';
+      readonly of: string;
+      readonly source: string;
+      readonly level: 'ok' | 'warn' | 'fail';
+      readonly detail: string;
+    })
   | (At & { readonly kind: 'condition'; readonly name: ConditionName; readonly bad: boolean; readonly detail: string });
 
 /** Conditions of the daemon itself that are alarms of their own. */

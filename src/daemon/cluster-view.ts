@@ -2,10 +2,12 @@
 // Everything in it was written by somebody else: it is bounded, and what cannot be read is not believed.
 import type { Heard, NodeFacts } from '../core/facts.ts';
 import type { MoveRequest } from '../core/group-types.ts';
+import type { Clock } from '../ports/clock.ts';
 
 export const KEYS = {
   node: (node: string) => `nodes/${node}`,
   request: (group: string) => `requests/${group}`,
+  drills: (group: string) => `drills/${group}`,
   timed: (group: string) => `timed/${group}`,
   answer: (group: string) => `answers/${group}`,
   confirm: (group: string) => `confirms/${group}`,
@@ -31,6 +33,31 @@ export interface Timed {
   readonly request: MoveRequest;
   /** RFC 3339: people choose times by the wall clock, and so does whoever lets it begin. */
   readonly at: string;
+}
+
+/** One way of a drill. */
+export interface DrillLeg {
+  readonly ok: boolean;
+  readonly text: string;
+  /** From the request until its answer. */
+  readonly ms: number;
+  /** As its nodes measured it; null: not known. */
+  readonly rtoMs: number | null;
+}
+
+export interface Drill {
+  readonly id: string;
+  readonly at: string;
+  readonly by: string;
+  readonly from: string;
+  readonly to: string;
+  /** The objective of that day. */
+  readonly rtoMs: number | null;
+  readonly ended: boolean;
+  readonly ok: boolean;
+  readonly text: string;
+  readonly over: DrillLeg | null;
+  readonly back: DrillLeg | null;
 }
 
 /** A record of the coordinator that means something to a group, and not to the view alone. */
@@ -67,6 +94,12 @@ export function readTimed(value: string | null): Timed | null {
   const read = parse<Timed>(value);
   const request = goodRequest(read?.request ?? null);
   return read && request && text(read.at, 40) && Number.isFinite(Date.parse(read.at)) ? { request, at: read.at } : null;
+}
+
+export function readDrills(value: string | null): readonly Drill[] {
+  const read = parse<readonly Drill[]>(value);
+  const good = (one: Drill): boolean => text(one?.id) && text(one.at) && text(one.text, 500) && text(one.by);
+  return Array.isArray(read) ? read.filter(good).slice(-50) : [];
 }
 
 function goodRequest(read: MoveRequest | null): MoveRequest | null {
@@ -160,4 +193,19 @@ export function forget(view: ClusterView, keys: ReadonlySet<string>): readonly E
     view.requests.delete(group);
     return { kind: 'request', group, request: null, was };
   });
+}
+
+const FRESH_MS = 300;
+
+interface Asked {
+  ask(node: string, body: object, signal: AbortSignal): Promise<{ readonly ok: boolean; readonly body?: unknown }>;
+}
+
+/** A node's word about itself, straight from it: what it wrote at the coordinator may be of before. */
+export async function freshen(ways: Asked, view: ClusterView, node: string, clock: Clock): Promise<void> {
+  const stop = new AbortController();
+  const cancel = clock.after(FRESH_MS, () => stop.abort(new Error('no answer')));
+  const answer = await ways.ask(node, { what: 'facts' }, stop.signal).catch(() => null);
+  cancel();
+  if (answer?.ok) hearNode(view, node, JSON.stringify(answer.body), clock.monotonic());
 }

@@ -2,11 +2,12 @@
 // other nodes. Decides nothing: what it hears becomes events, and what is decided is performed here.
 import { candidatesOf, type GroupFacts, type NodeFacts } from '../core/facts.ts';
 import type { GroupEffect } from '../core/group-events.ts';
-import type { Candidate, GroupPolicy, MoveRequest, ReplicationFacts, Survey } from '../core/group-types.ts';
+import type { Candidate, GroupPolicy, Survey } from '../core/group-types.ts';
+import type { Inventory } from '../core/inventory.ts';
 import type { ClusterConfig, Config } from '../config/types.ts';
 import {
-  type ActionResult,
   type Coordination,
+  type Coordinator,
   CoordinationError,
   type CoordRecord,
   type MemberHealth,
@@ -15,11 +16,17 @@ import {
 } from '../define.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Plugins } from '../registry.ts';
-import { type ClusterView, emptyView, forget, heed, KEYS, type Word } from './cluster-view.ts';
+import { type ClusterView, emptyView, freshen, KEYS, type Word } from './cluster-view.ts';
 import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
+import { lookAtMembers, troubles } from './coordinator-health.ts';
+import { CopyWatch } from './copies.ts';
+import { EtcdMember } from './etcd-member.ts';
 import { type Guard, ownerKey } from './guard.ts';
-import type { Loop } from './loop.ts';
-import { TEND_MS, tending } from './requests.ts';
+import { gatherInventory, INVENTORY_MS } from './inventory.ts';
+import type { Incoming, Loop } from './loop.ts';
+import type { Asking } from './paths.ts';
+import { RecordFeed } from './record-feed.ts';
+import { answerRequest, TEND_MS, tending, wish } from './requests.ts';
 
 /** The ways to the other nodes, besides the coordinator. */
 export interface Ways {
@@ -27,12 +34,8 @@ export interface Ways {
   answering(): readonly string[];
   /** All of these promise to leave the group to us. */
   promise(group: string, epoch: number, nodes: readonly string[], signal: AbortSignal): Promise<boolean>;
-}
-
-/** What is known of the copies of each group. */
-export interface Copies {
-  worst(group: string): ReplicationFacts | null;
-  flush(group: string, signal: AbortSignal): Promise<ActionResult>;
+  /** Asks one of them. */
+  ask(node: string, body: object, signal: AbortSignal): Promise<Asking>;
 }
 
 export interface ClusterDoors {
@@ -47,7 +50,6 @@ export interface ClusterDoors {
   healthOf(services: readonly string[]): Candidate['health'];
   hoursOpen(group: string): boolean;
   readonly ways: () => Ways | null;
-  readonly copies: () => Copies | null;
 }
 
 export const PUBLISH_MS = 2000;
@@ -55,7 +57,7 @@ const SOON_MS = 30;
 const READY_EVERY_MS = 15_000;
 const MEMBERS_EVERY_MS = 5000;
 const CALL_MS = 3000;
-const RETRY_MS = 1000;
+const REOPEN_MS = 5000;
 
 export class Cluster {
   readonly #doors: ClusterDoors;
@@ -63,10 +65,14 @@ export class Cluster {
   #config: Config;
   #plugins: Plugins;
   #coordination: Coordination | null = null;
-  #watch: { close(): void } | null = null;
+  #feed: RecordFeed | null = null;
+  readonly #trouble: (of: string, detail: string | null) => void;
+  #member: EtcdMember | null = null;
+  readonly copies: CopyWatch;
   readonly #groups = new Map<string, ClusterGroup>();
   readonly #stop = new AbortController();
   #members: readonly MemberHealth[] = [];
+  #inventory: Inventory = {};
   #publishing = false;
   #soon: (() => void) | null = null;
 
@@ -74,6 +80,19 @@ export class Cluster {
     this.#config = config;
     this.#plugins = plugins;
     this.#doors = doors;
+    const { ports, stateDir, loop } = doors;
+    this.#trouble = troubles((event) => loop.push(event));
+    this.copies = new CopyWatch(config, plugins, {
+      ...{ ports, stateDir, push: (event) => loop.push(event) },
+      owner: (group) => {
+        const record = this.#groups.get(group)?.guard.owner;
+        return record?.state === 'held' ? { node: record.node, epoch: record.epoch } : null;
+      },
+      proofOf: (group) => {
+        const owner = this.#groups.get(group)?.guard.owner?.node ?? '';
+        return this.view.heard.get(owner)?.facts.groups[group]?.proof ?? null;
+      },
+    });
   }
 
   get members(): readonly MemberHealth[] {
@@ -89,16 +108,55 @@ export class Cluster {
     const { cluster } = this.#config;
     const plugin = cluster && this.#plugins.cluster.get(cluster.engine);
     if (!cluster || !plugin) return;
-    const { ports } = this.#doors;
+    await this.#startMember(cluster).catch((error: Error) => this.#trouble('member', error.message));
+    await this.#join(cluster, plugin);
+  }
+
+  async #join(cluster: ClusterConfig, plugin: Coordinator): Promise<void> {
+    const { ports, loop } = this.#doors;
+    if (this.#stop.signal.aborted) return;
     const prefix = `/watchkeeper/${cluster.name}/v1/`;
-    const options = cluster.options as never;
-    this.#coordination = await plugin.open({ options, ports, node: this.#config.node, prefix });
+    try {
+      const options = cluster.options as never;
+      this.#coordination = await plugin.open({ options, ports, node: this.#config.node, prefix });
+      this.#trouble('open', null);
+    } catch (error) {
+      this.#trouble('open', (error as Error).message);
+      const again = ports.clock.sleep(REOPEN_MS, this.#stop.signal).then(() => this.#join(cluster, plugin));
+      again.catch(() => undefined);
+      return;
+    }
     this.#makeGroups();
-    void this.#readAll();
+    this.#feed = this.#openFeed(this.#coordination);
     this.#every(PUBLISH_MS, () => this.publish());
-    this.#every(MEMBERS_EVERY_MS, () => this.#lookAtMembers());
+    const push = (event: Incoming): void => loop.push(event);
+    this.#every(MEMBERS_EVERY_MS, async () => {
+      this.#members = await lookAtMembers(this.#open(), push, this.#within());
+    });
     this.#every(READY_EVERY_MS, () => this.#askReady());
-    this.#every(TEND_MS, tending({ cluster: this, loop: this.#doors.loop, clock: ports.clock }));
+    this.#every(INVENTORY_MS, async () => {
+      this.#inventory = await gatherInventory(this.#config, ports, this.#stop.signal);
+    });
+    this.#every(TEND_MS, tending({ cluster: this, loop, clock: ports.clock }));
+  }
+
+  async #startMember({ member }: ClusterConfig): Promise<void> {
+    if (!member) return;
+    const { ports, stateDir } = this.#doors;
+    const onTrouble = (bad: boolean, detail: string): void => this.#trouble('member', bad ? detail : null);
+    this.#member = new EtcdMember(member, { ports, stateDir, onTrouble });
+    await this.#member.start();
+  }
+
+  #openFeed(coordination: Coordination): RecordFeed {
+    return new RecordFeed({
+      ...{ coordination, clock: this.#doors.ports.clock, view: this.view },
+      onWord: (word, revision) => this.#heed(word, revision),
+      onRead: (keys, revision) => {
+        for (const [name, { guard }] of this.#groups) if (!keys.has(ownerKey(name))) guard.saw(revision, null);
+      },
+      trouble: (detail) => this.#trouble('', detail),
+    });
   }
 
   #every(ms: number, work: () => Promise<void>): void {
@@ -144,8 +202,7 @@ export class Cluster {
       ...{ ports, loop, coordination, node: this.#config.node, instance, cluster, services, stateDir },
       plugins: () => this.#plugins,
       askAll: (group, epoch, signal) => this.#askAll(group, epoch, signal),
-      flush: async (group, signal) =>
-        (await this.#doors.copies()?.flush(group, signal)) ?? { ok: true, detail: 'there are no copies' },
+      flush: (group, signal) => this.copies.flush(group, signal),
       trouble: (of, detail) => this.#trouble(of, detail),
       soon: () => this.soon(),
     };
@@ -164,39 +221,37 @@ export class Cluster {
   }
 
   perform(effect: GroupEffect): void {
-    if (effect.kind === 'group-survey') {
-      const { group, turn } = effect;
-      const hours = this.#doors.hoursOpen(group);
-      this.#doors.loop.push({ kind: 'group-surveyed', group, turn, survey: this.survey(group), hours });
-    } else if (effect.kind === 'group-answer') void this.#answer(effect);
+    if (effect.kind === 'group-survey') void this.#survey(effect.group, effect.turn);
+    else if (effect.kind === 'group-answer')
+      void answerRequest({ cluster: this, loop: this.#doors.loop, clock: this.#doors.ports.clock }, effect);
     else this.#groups.get(effect.group)?.perform(effect);
   }
 
-  async #answer({ group, id, ok, text }: Extract<GroupEffect, { kind: 'group-answer' }>): Promise<void> {
-    const { loop } = this.#doors;
-    const service = /^service (.+)$/.exec(id)?.[1];
-    if (service !== undefined) {
-      const state = loop.node.services[service];
-      if (state?.phase === 'switching' && !ok)
-        loop.push({ kind: 'switched', service, epoch: state.epoch, ok: false, detail: text });
-      return;
-    }
-    const answer = { id, ok, text: text.slice(0, 2000), node: this.#config.node };
-    await this.put(KEYS.answer(group), answer).catch(() => undefined);
-    if (this.view.requests.get(group)?.id === id) await this.put(KEYS.request(group), null).catch(() => undefined);
+  /** A service of this node is at the end of its ladder. Null: its group is asked to move. */
+  wantsAway(service: string, incident: string | null): string | null {
+    if (!this.#config.cluster) return 'this node stands alone';
+    const request = wish(this.#config, service, incident);
+    if (request === null) return 'it is in no group, so there is nothing to move';
+    this.#doors.loop.push({ kind: 'group-requested', ...request });
+    return null;
   }
 
-  /** A service of this node is at the end of its ladder. Null: it is in a group that is asked. */
-  wantsAway(service: string, incident: string | null): string | null {
-    const group = Object.values(this.#config.groups ?? {}).find(({ policy }) => policy.services.includes(service));
-    if (!this.#config.cluster) return 'this node stands alone';
-    if (!group) return 'it is in no group, so there is nothing to move';
-    const request: MoveRequest = {
-      ...{ id: `service ${service}`, verb: 'failover', to: null, by: `service ${service}`, force: [] },
-      comment: incident ?? '',
-    };
-    this.#doors.loop.push({ kind: 'group-requested', group: group.name, request });
-    return null;
+  /** A look around; an owner that fell silent and still answers over a path is asked how it is now: what it said at the
+   *  coordinator is of before. */
+  async #survey(group: string, turn: number): Promise<void> {
+    const { loop, ports, hoursOpen } = this.#doors;
+    const ways = this.#doors.ways();
+    const owner = this.#groups.get(group)?.guard.owner?.node ?? null;
+    const other = owner !== null && owner !== this.#config.node;
+    if (other && loop.node.groups?.[group]?.vacantSince !== null && ways?.answering().includes(owner))
+      await freshen(ways, this.view, owner, ports.clock);
+    loop.push({ kind: 'group-surveyed', group, turn, survey: this.survey(group), hours: hoursOpen(group) });
+  }
+
+  /** What another node asks over a path. */
+  answerTo(body: unknown): object {
+    const { what } = (body ?? {}) as { readonly what?: unknown };
+    return what === 'facts' ? this.facts() : { error: 'not understood' };
   }
 
   survey(group: string): Survey {
@@ -213,7 +268,8 @@ export class Cluster {
       answering: answering && [...answering, this.#config.node],
       ...{ owner: held.guard.owner, ownerAt: held.guard.seenAt, maintenance: new Set(this.view.maintenance.keys()) },
     });
-    return { candidates, answering: answering ?? [] };
+    // Without paths, who was heard at the coordinator of late answers as well as can be known.
+    return { candidates, answering: answering ?? candidates.filter((one) => one.reachable).map(({ node }) => node) };
   }
 
   // ------------------------------------------------------------------------------------------------- what is published
@@ -225,7 +281,7 @@ export class Cluster {
       const policy = this.#policy(name);
       const running = policy?.standby === 'running';
       const health = running ? this.#doors.healthOf(policy.services) : 'unknown';
-      const facts = held.facts({ health, replication: this.#doors.copies()?.worst(name) ?? null });
+      const facts = held.facts({ health, replication: this.copies.worst(name), proof: this.copies.proof(name) });
       if (facts) groups[name] = facts;
     }
     const { node } = this.#config;
@@ -233,6 +289,7 @@ export class Cluster {
       ...{ schema: 1, node, instance, version, configuration, groups },
       time: new Date(ports.clock.wall()).toISOString(),
       maintenance: this.view.maintenance.has(loop.policy.node),
+      inventory: this.#inventory,
     };
   }
 
@@ -292,35 +349,6 @@ export class Cluster {
 
   // ---------------------------------------------------------------------------------------------------- what is heard
 
-  async #readAll(): Promise<void> {
-    const { clock } = this.#doors.ports;
-    while (!this.#stop.signal.aborted && this.#coordination) {
-      try {
-        const { revision, records } = await this.#coordination.read('', this.#within());
-        const keys = new Set(records.map(({ key }) => key));
-        for (const word of forget(this.view, keys)) this.#heed(word, revision);
-        for (const one of records) this.#heed(heed(this.view, one.key, one.value, clock.monotonic()), one.revision);
-        for (const [name, { guard }] of this.#groups) if (!keys.has(ownerKey(name))) guard.saw(revision, null);
-        this.#follow(this.#coordination, revision);
-        return;
-      } catch (error) {
-        this.#trouble('', (error as Error).message);
-        await clock.sleep(RETRY_MS, this.#stop.signal).catch(() => undefined);
-      }
-    }
-  }
-
-  #follow(coordination: Coordination, after: number): void {
-    this.#watch?.close();
-    this.#watch = coordination.watch('', after, {
-      change: ({ key, value, revision }) =>
-        this.#heed(heed(this.view, key, value, this.#doors.ports.clock.monotonic()), revision),
-      lost: () => void this.#readAll(),
-      silent: (ms) => this.#trouble('', ms > 0 ? `no member has shown a sign of life for ${Math.round(ms)} ms` : null),
-    });
-    this.#trouble('', null);
-  }
-
   #heed(word: Word, revision: number): void {
     if (!word) return;
     const { loop } = this.#doors;
@@ -341,29 +369,6 @@ export class Cluster {
     }
   }
 
-  readonly #troubles = new Map<string, string>();
-
-  /** Alarmed while anything of it goes on. */
-  #trouble(of: string, detail: string | null): void {
-    const before = this.#troubles.size;
-    if (detail === null) this.#troubles.delete(of);
-    else this.#troubles.set(of, detail);
-    if ((before === 0) === (this.#troubles.size === 0)) return;
-    const bad = this.#troubles.size > 0;
-    this.#doors.loop.push({ kind: 'condition', name: 'coordinator', bad, detail: detail ?? 'it answers again' });
-  }
-
-  async #lookAtMembers(): Promise<void> {
-    if (!this.#coordination) return;
-    this.#members = await this.#coordination.members(this.#within());
-    const down = this.#members.filter(({ ok }) => !ok);
-    const bad = down.length > 0;
-    const detail = bad
-      ? down.map(({ name, endpoint, detail: why }) => `${name || endpoint}: ${why}`).join('; ')
-      : 'all members answer';
-    this.#doors.loop.push({ kind: 'condition', name: 'member', bad, detail });
-  }
-
   async #askReady(): Promise<void> {
     await Promise.all([...this.#groups.values()].map((held) => held.askReady()));
     this.soon();
@@ -374,6 +379,7 @@ export class Cluster {
   configure(config: Config, plugins: Plugins): void {
     this.#config = config;
     this.#plugins = plugins;
+    this.copies.configure(config, plugins);
     this.#makeGroups();
     void this.#askReady().catch(() => undefined);
   }
@@ -383,8 +389,11 @@ export class Cluster {
     await Promise.all(groups.map((held) => held.leave(false)));
     this.#stop.abort(new Error('closed'));
     this.#soon?.();
-    this.#watch?.close();
+    this.#feed?.close();
+    this.copies.close();
     for (const held of groups) held.close();
     await this.#coordination?.close();
+    // It outlives this daemon: the others need its vote.
+    await this.#member?.close({ stop: false });
   }
 }

@@ -9,9 +9,7 @@ import { Paths, type PathState, waysOf } from './paths.ts';
 export interface CommDoors {
   readonly ports: Ports;
   readonly loop: Loop;
-  readonly cluster: () => Pick<Cluster, 'promise'>;
-  /** What other nodes may ask besides promises; absent: nothing. */
-  readonly onAsk?: (from: string, body: unknown, signal: AbortSignal) => Promise<unknown>;
+  readonly cluster: () => Pick<Cluster, 'promise' | 'answerTo'>;
 }
 
 /** Nothing to watch: no certificate, nobody else, or this node is not one of them. */
@@ -19,8 +17,6 @@ function watches({ cluster, node }: Config): ClusterConfig | null {
   if (!cluster?.peers.tls) return null;
   return waysOf(cluster, node).length > 0 ? cluster : null;
 }
-
-const nothing = (): Promise<never> => Promise.reject(new Error('this is not known here'));
 
 export class Comm {
   readonly #doors: CommDoors;
@@ -38,14 +34,15 @@ export class Comm {
 
   /** After the core knows the new configuration: it ends alarms of paths that are gone. */
   configure(config: Config): void {
-    const { ports, loop, cluster, onAsk = nothing } = this.#doors;
+    const { ports, loop, cluster } = this.#doors;
     const wanted = watches(config);
     if (!wanted || this.#node !== config.node) this.close();
     if (!wanted) return this.#forget(config);
     if (this.#paths) return this.#paths.configure(wanted);
     this.#node = config.node;
     this.#paths = new Paths({
-      ...{ ports, config: wanted, node: config.node, onAsk },
+      ...{ ports, config: wanted, node: config.node },
+      onAsk: async (_from, body) => cluster().answerTo(body),
       onChange: (event) => loop.push(event),
       onPromise: (from, group, epoch) => cluster().promise(from, group, epoch),
     });

@@ -7,10 +7,11 @@ import type { MoveRequest } from '../core/group-types.ts';
 import { type Outlook, outlookOf } from '../core/outlook.ts';
 import { CoordinationError } from '../define.ts';
 import { problem, who, withBody } from './control-answers.ts';
-import { KEYS } from './cluster-view.ts';
+import { KEYS, readDrills } from './cluster-view.ts';
 import type { Daemon } from './daemon.ts';
+import { beginDrill, drillFaults } from './drill.ts';
 import { newId, place } from './requests.ts';
-import { clusterShown, groupExplained, groupShown, sceneOf, type Sources } from './show-groups.ts';
+import { clusterShown, groupExplained, groupShown, inventoriesShown, sceneOf, type Sources } from './show-groups.ts';
 import { SCHEMA_VERSION } from './status.ts';
 
 const name = z.string().min(1).max(128);
@@ -28,6 +29,7 @@ const moveBody = z.strictObject({
   ...{ by: who, comment, dryRun },
 });
 const cancelBody = z.strictObject({ by: who, dryRun });
+const drillBody = z.strictObject({ to: name.nullable().default(null), by: who, dryRun });
 const confirmBody = z.strictObject({ yes: z.boolean(), by: who, dryRun });
 const ackBody = z.strictObject({ by: who, dryRun });
 const maintenanceBody = z.strictObject({ on: z.boolean(), by: who, comment, dryRun });
@@ -45,6 +47,7 @@ export function groupRoutes(app: Hono, daemon: Daemon, wall: () => number): void
     ...{ schemaVersion: SCHEMA_VERSION, node: daemon.loop.policy.node, time: new Date(wall()).toISOString() },
   });
   app.get('/api/v1/groups', (c) => c.json({ ...head(), ...clusterShown(sources()) }));
+  app.get('/api/v1/inventory', (c) => c.json({ ...head(), nodes: inventoriesShown(sources()) }));
   app.get('/api/v1/groups/:g', (c) => {
     const shown = groupShown(sources(), c.req.param('g'));
     return shown ? c.json({ ...head(), ...shown }) : noGroup(c, c.req.param('g'));
@@ -56,6 +59,11 @@ export function groupRoutes(app: Hono, daemon: Daemon, wall: () => number): void
   app.post(
     '/api/v1/groups/:g/cancel',
     withBody(cancelBody, (c, body) => guarded(c, () => cancel(c, daemon, body))),
+  );
+  app.get('/api/v1/groups/:g/drills', (c) => guarded(c, () => drills(c, daemon)));
+  app.post(
+    '/api/v1/groups/:g/drill',
+    withBody(drillBody, (c, body) => guarded(c, () => drill(c, daemon, body))),
   );
   app.post(
     '/api/v1/groups/:g/confirm',
@@ -132,6 +140,26 @@ async function cancel(c: Context, { cluster, loop }: Daemon, { by, dryRun }: z.o
   if (!dryRun) await cluster.put(KEYS.timed(group), null);
   const text = `the ${timed.request.verb} of ${timed.at} was cancelled by ${clean(by, 100)}`;
   return c.json({ schemaVersion: SCHEMA_VERSION, dryRun, text });
+}
+
+// ------------------------------------------------------------------------------------------------------------- drills
+
+async function drills(c: Context, daemon: Daemon): Promise<Response> {
+  const group = c.req.param('g') ?? '';
+  if (!sceneOf(daemon, group)) return noGroup(c, group);
+  const record = await daemon.cluster.find(KEYS.drills(group));
+  return c.json({ schemaVersion: SCHEMA_VERSION, group, drills: readDrills(record?.value ?? null) });
+}
+
+async function drill(c: Context, daemon: Daemon, { to, by, dryRun }: z.output<typeof drillBody>): Promise<Response> {
+  const group = c.req.param('g') ?? '';
+  if (!sceneOf(daemon, group)) return noGroup(c, group);
+  const faults = dryRun ? drillFaults(daemon, group, to) : [];
+  const begun = dryRun ? { refused: faults } : await beginDrill(daemon, group, to, clean(by, 100));
+  if ('refused' in begun && (!dryRun || faults.length > 0))
+    return refuse(c, 'refused', `no drill now: ${begun.refused.join('; ')}`);
+  const id = 'id' in begun ? begun.id : null;
+  return c.json({ schemaVersion: SCHEMA_VERSION, dryRun, id, text: `a drill of ${group} may be held now` });
 }
 
 // ------------------------------------------------------------------------------------------------------ other words

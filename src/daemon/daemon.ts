@@ -19,6 +19,7 @@ import { Journal, type Limits, LIMITS, recover, type Recovered } from './journal
 import { LoopLag } from './lag.ts';
 import { type Incoming, Loop, type Told } from './loop.ts';
 import { emptyOutbox, foldOutbox } from './backlog.ts';
+import { scheduleDrills } from './drill.ts';
 import { Outbox, type Tested } from './outbox.ts';
 import type { Ran } from './run-check.ts';
 import { type Beats, Schedule } from './schedule.ts';
@@ -26,7 +27,7 @@ import { type WatchedSecrets, watchSecrets } from './secrets.ts';
 import { Services } from './services.ts';
 import { type DaemonFacts, healthNow, type Status, statusOf } from './status.ts';
 import { stepServices } from './step-services.ts';
-import { openTimeline, type Timeline } from './timeline.ts';
+import { openTimeline, type Timeline, wallSteps } from './timeline.ts';
 import { Wakes } from './wakes.ts';
 
 /** Where results and decisions go for charts and reports. The daemon works on without it. */
@@ -73,6 +74,7 @@ export class Daemon {
   #lag: LoopLag | null = null;
   #config: Config;
   #startedAt = 0;
+  readonly #wallStep: () => number;
   #trust: () => void = () => undefined;
   #ticking: (() => void) | null = null;
   readonly #almanac: Almanac;
@@ -137,6 +139,7 @@ export class Daemon {
       now: () => this.loop.now(),
       push: (event) => this.loop.push(event),
     });
+    this.#wallStep = wallSteps(ports.clock);
     this.#wakes = new Wakes(ports.clock, () => this.loop.now());
     this.cluster = this.#makeCluster(config, guarded);
     this.comm = new Comm({ ports, loop: this.loop, cluster: () => this.cluster });
@@ -155,8 +158,11 @@ export class Daemon {
       healthOf: (names) => healthNow(this.loop, this.services, names),
       hoursOpen: (group) => this.#calendar.isOpen(this.#config.groups?.[group]?.switchbackHours ?? null),
       ways: () => this.comm.paths,
-      copies: () => null,
     });
+  }
+
+  get clock(): Ports['clock'] {
+    return this.#doors.ports.clock;
   }
 
   get config(): Config {
@@ -256,6 +262,7 @@ export class Daemon {
     const purge = async (): Promise<void> => this.#doors.recorder?.purge(this.#doors.ports.clock.wall() - keepMs);
     this.#calendar.set('purge', config.purgeAt, purge);
     this.#almanac.configure(config);
+    scheduleDrills(this.#calendar, config, this);
     this.#agent.configure(config.agent ?? null);
   }
 
@@ -318,16 +325,8 @@ export class Daemon {
         this.loop.push({ kind: 'tick' });
       });
     }
-    this.#watchWall();
-  }
-
-  /** Wall clock against monotonic: a step is told, and nothing hangs on it. */
-  #wallAhead: number | null = null;
-  #watchWall(): void {
-    const { clock } = this.#doors.ports;
-    const ahead = clock.wall() - clock.monotonic();
-    const step = this.#wallAhead === null ? 0 : ahead - this.#wallAhead;
-    this.#wallAhead = ahead;
+    const step = this.#wallStep();
+    // Told, and nothing hangs on it.
     if (Math.abs(step) > 5000) this.loop.push({ kind: 'stepped', ms: Math.round(step) });
   }
 

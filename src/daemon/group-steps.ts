@@ -29,11 +29,12 @@ interface Step {
   readonly options: unknown;
   readonly memory: Map<string, unknown>;
   readonly scope: 'node' | 'shared';
-  /** The end of its newest act. */
-  last: Promise<unknown>;
+  /** Acts and holds that have begun and not ended, whoever still waits for them. */
+  readonly under: Set<Promise<unknown>>;
   stop: AbortController | null;
+  turn: number;
   placed: boolean;
-  holding: boolean;
+  hold: AbortController | null;
   epoch: number;
 }
 
@@ -63,8 +64,9 @@ export class GroupSteps {
       if (!plugin || !rules) return [];
       const kept = old.find((one) => one.name === name && one.plugin === plugin);
       if (kept && JSON.stringify(kept.options) === JSON.stringify(options)) return [kept];
-      const fresh = { last: Promise.resolve(), stop: null, placed: kept?.placed ?? false, holding: false, epoch: 0 };
-      return [{ ...fresh, name, plugin, options, memory: new Map<string, unknown>(), scope: rules.scope }];
+      const fresh = { under: new Set<Promise<unknown>>(), stop: null, turn: -1, hold: null, epoch: 0 };
+      const placed = kept?.placed ?? false;
+      return [{ ...fresh, placed, name, plugin, options, memory: new Map<string, unknown>(), scope: rules.scope }];
     });
   }
 
@@ -84,6 +86,8 @@ export class GroupSteps {
   }
 
   async act(act: Act): Promise<void> {
+    // What was begun under another turn is nobody's any more.
+    for (const other of this.#steps) if (other.turn !== act.turn) other.stop?.abort(new Error('its turn is over'));
     const step = this.#steps.find(({ name }) => name === act.step);
     if (act.act === 'flush') {
       const signal = AbortSignal.timeout(act.timeoutMs);
@@ -94,6 +98,7 @@ export class GroupSteps {
       this.#doors.done(act, { ok: false, detail: `the configuration has no step ${act.step} any more` });
       return;
     }
+    step.turn = act.turn;
     const result = await this.#run(step, act.timeoutMs, (signal) => this.#perform(step, act, signal));
     this.#doors.done(act, result);
   }
@@ -106,20 +111,26 @@ export class GroupSteps {
   ): Promise<ActionResult> {
     const { clock } = this.#doors.ports;
     step.stop?.abort(new Error('another act takes its place'));
+    step.hold?.abort(new Error('another act takes its place'));
     const stop = new AbortController();
     step.stop = stop;
-    await Promise.race([step.last, clock.sleep(NOTICE_MS)]);
+    if (step.under.size > 0) await Promise.race([Promise.all(step.under), clock.sleep(NOTICE_MS)]);
     if (stop.signal.aborted) return { ok: false, detail: 'another act took its place' };
     const cancel = clock.after(timeoutMs, () => stop.abort(new Error('timeout')));
     const late = new Promise<ActionResult>((resolve) => {
       const over = (): void => void clock.after(500, () => resolve({ ok: false, detail: 'it did not end in time' }));
       stop.signal.addEventListener('abort', over, { once: true });
     });
-    const done = work(stop.signal).catch(broke);
-    step.last = done;
-    const result = await Promise.race([done, late]);
+    const result = await Promise.race([this.#track(step, work(stop.signal).catch(broke)), late]);
     cancel();
     return result;
+  }
+
+  #track<T>(step: Step, work: Promise<T>): Promise<T> {
+    step.under.add(work);
+    const done = (): void => void step.under.delete(work);
+    work.then(done, done);
+    return work;
   }
 
   async #perform(step: Step, act: Act, signal: AbortSignal): Promise<ActionResult> {
@@ -144,8 +155,20 @@ export class GroupSteps {
     return step.plugin.probe({ ...context, signal }).catch(unknown);
   }
 
+  /** What began before and has not ended may come after the undo and put it back: then nothing is proved. It is waited
+   *  for, and undone once more. */
   async #undo(step: Step, context: StepContext<never>, force: boolean): Promise<ActionResult> {
     step.placed = false;
+    const before = [...step.under];
+    const first = await step.plugin.undo(context, { force });
+    const open = before.filter((one) => step.under.has(one));
+    if (open.length === 0) return first;
+    const ended = Promise.all(open).then(() => true);
+    const over = new Promise<boolean>((resolve) => {
+      context.signal.addEventListener('abort', () => resolve(false), { once: true });
+    });
+    if (!(await Promise.race([ended, over])))
+      return { ok: false, detail: `${first.detail}; but something that began before has not ended yet` };
     return step.plugin.undo(context, { force });
   }
 
@@ -167,16 +190,17 @@ export class GroupSteps {
 
   #holdOne(step: Step): void {
     const { hold } = step.plugin;
-    if (!hold || !step.placed || step.holding) return;
-    step.holding = true;
+    if (!hold || !step.placed || step.hold) return;
+    const stop = new AbortController();
+    step.hold = stop;
+    const cancel = this.#doors.ports.clock.after(HOLD_MS, () => stop.abort(new Error('timeout')));
     const act = { epoch: step.epoch, from: null, to: this.#doors.node, planned: false };
-    const context = this.#context(step, act, AbortSignal.timeout(HOLD_MS));
-    void hold(context)
-      .catch(broke)
-      .then((result) => {
-        step.holding = false;
-        if (!result.ok && step.placed) this.#say(`${step.name} could not be held: ${result.detail}`);
-      });
+    const work = hold(this.#context(step, act, stop.signal)).catch(broke);
+    void this.#track(step, work).then((result) => {
+      cancel();
+      if (step.hold === stop) step.hold = null;
+      if (!result.ok && step.placed) this.#say(`${step.name} could not be held: ${result.detail}`);
+    });
   }
 
   #say(text: string): void {

@@ -1,7 +1,9 @@
 // Looks after the requests for moves at the coordinator: puts one there unless another is, withdraws what nobody takes
 // up, and lets a timed one begin at its time. Every node does so; the first that lives acts.
 import { randomBytes } from 'node:crypto';
+import type { GroupEffect } from '../core/group-events.ts';
 import type { MoveRequest } from '../core/group-types.ts';
+import type { Config } from '../config/types.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cluster } from './cluster.ts';
 import { type Answer, KEYS, readTimed } from './cluster-view.ts';
@@ -93,4 +95,42 @@ async function begin(doors: RequestDoors, group: string): Promise<void> {
   else if (!(await place(cluster, group, timed.request)))
     await answered(doors, group, timed.request.id, 'another move was asked for at its time');
   await cluster.put(key, null);
+}
+
+type Answering = Extract<GroupEffect, { kind: 'group-answer' }>;
+
+/** A request was carried out or refused: said where whoever asked looks, and taken away, again until it is. */
+export async function answerRequest({ cluster, loop, clock }: RequestDoors, effect: Answering): Promise<void> {
+  const { group, id, ok, text } = effect;
+  const service = /^service (.+)$/.exec(id)?.[1];
+  if (service !== undefined) {
+    const state = loop.node.services[service];
+    if (state?.phase === 'switching' && !ok)
+      loop.push({ kind: 'switched', service, epoch: state.epoch, ok: false, detail: text });
+    return;
+  }
+  const answer: Answer = { id, ok, text: text.slice(0, 2000), node: loop.policy.node };
+  for (let tries = 0; tries < ANSWER_TRIES; tries++) {
+    try {
+      await cluster.put(KEYS.answer(group), answer);
+      if (cluster.view.requests.get(group)?.id === id) await cluster.put(KEYS.request(group), null);
+      return;
+    } catch {
+      await clock.sleep(TEND_MS).catch(() => undefined);
+    }
+  }
+}
+
+const ANSWER_TRIES = 30;
+
+/** What a service at the end of its ladder asks for; null: it is in no group. */
+export function wish(
+  config: Config,
+  service: string,
+  incident: string | null,
+): { group: string; request: MoveRequest } | null {
+  const found = Object.values(config.groups ?? {}).find(({ policy }) => policy.services.includes(service));
+  if (!found) return null;
+  const by = `service ${service}`;
+  return { group: found.name, request: { id: by, verb: 'failover', to: null, by, force: [], comment: incident ?? '' } };
 }

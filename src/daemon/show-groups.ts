@@ -2,6 +2,7 @@
 // record and what the other nodes said, each with its age. Reads only.
 import type { GroupFacts, NodeFacts } from '../core/facts.ts';
 import type { Candidate, GroupPolicy, GroupState, MoveReport, OwnerRecord } from '../core/group-types.ts';
+import { boundInventory } from '../core/inventory.ts';
 import { measuredOf } from '../core/measured.ts';
 import { canLose, type Scene, spareMembers } from '../core/outlook.ts';
 import type { ClusterPolicy } from '../core/group-types.ts';
@@ -176,3 +177,16 @@ export function groupExplained(sources: Sources, name: string) {
 }
 
 export type GroupExplained = NonNullable<ReturnType<typeof groupExplained>>;
+
+/** What each other node says of its installation, with the age of its word. */
+export function inventoriesShown({ cluster, loop }: Sources) {
+  const now = cluster.monotonic();
+  return [...cluster.view.heard]
+    .filter(([node]) => node !== loop.policy.node)
+    .map(([node, { facts, at }]) => ({
+      ...{ node, ageMs: Math.max(0, Math.round(now - at)), time: String(facts.time) },
+      inventory: boundInventory(facts.inventory),
+    }));
+}
+
+export type InventoryShown = ReturnType<typeof inventoriesShown>[number];

@@ -24,3 +24,14 @@ export function openTimeline(clock: Clock, boot: string, last: Mark | null): Tim
   const now = (): number => Math.round(clock.monotonic() + offset);
   return { boot, now, mark: () => ({ at: now(), boot, mono: Math.round(clock.monotonic()) }) };
 }
+
+/** How far the wall clock has jumped against the monotonic one since the last look, ms. */
+export function wallSteps(clock: Clock): () => number {
+  let before: number | null = null;
+  return () => {
+    const ahead = clock.wall() - clock.monotonic();
+    const step = before === null ? 0 : ahead - before;
+    before = ahead;
+    return step;
+  };
+}

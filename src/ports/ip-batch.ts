@@ -1,5 +1,5 @@
-// One long-lived child of ip(8) in its batch mode: a command is at work 0.6 ms after it is written, and no process has to
-// be started between a decision and its effect. One command at a time; a child that does not answer is killed and
+// One long-lived child of ip(8) in its batch mode: a command is at work 0.6 ms after it is written, and no process has
+// to be started between a decision and its effect. One command at a time; a child that does not answer is killed and
 // replaced, and what it was told counts as not done.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { program } from './program.ts';

@@ -82,19 +82,37 @@ const usable = ({ options: { interfaces }, ports }: Context): string | null =>
   interfaces.find((device) => ports.addresses.carrier(device) === 'up') ?? null;
 
 /** Sets the lifetime, and looked at again: what does not end in time any more is taken away at once. */
-async function put(context: Context, device: string, others: boolean): Promise<ActionResult> {
+async function put(context: Context, device: string, others: boolean): Promise<ActionResult & { late?: true }> {
   const { options: wanted, ports, lease } = context;
   const { address, prefix } = parts(wanted);
   const { clock, addresses } = ports;
   const seconds = wanted.lifetime === 'off' ? null : safeLifetime(clock.monotonic(), lease.untilMs(), others);
   if (seconds === null && (wanted.lifetime === 'auto' || lease.untilMs() <= clock.monotonic()))
-    return { ok: false, detail: 'the right ends too soon for a lifetime of one second' };
+    return { ok: false, detail: 'the right ends too soon for a lifetime of one second', late: true };
   const fault = await addresses.put(device, address, prefix, seconds);
   const fits = seconds === null || stillFits(clock.monotonic(), seconds, lease.untilMs(), others);
   if (fault === null && fits && lease.untilMs() > clock.monotonic())
     return { ok: true, detail: `${wanted.ip} is on ${device}${seconds === null ? '' : ` for ${seconds} s`}` };
   await addresses.remove(device, address, prefix);
-  return { ok: false, detail: fault ?? 'the command came too late: it was taken away again' };
+  if (fault !== null) return { ok: false, detail: fault };
+  return { ok: false, detail: 'the command came too late: it was taken away again', late: true };
+}
+
+const RENEWED_MS = 10;
+
+/** With a short silence there is room for a lifetime only for a moment after each renewal: it is waited for. */
+async function putFresh(context: Context, device: string, others: boolean): Promise<ActionResult> {
+  const { ports, lease, signal } = context;
+  for (;;) {
+    const until = lease.untilMs();
+    const result = await put(context, device, others);
+    if (!result.late) return result;
+    while (lease.untilMs() === until) {
+      if (signal.aborted || until <= ports.clock.monotonic()) return result;
+      await ports.clock.sleep(RENEWED_MS);
+    }
+    if (lease.untilMs() <= ports.clock.monotonic()) return result;
+  }
 }
 
 // -------------------------------------------------------------------------------------------------------- neighbours
@@ -175,7 +193,7 @@ async function bring(context: Context): Promise<ActionResult> {
   const all = await ports.addresses.list();
   for (const one of ours(all, context))
     if (one.device !== device) await ports.addresses.remove(one.device, one.ip, one.prefix);
-  const result = await put(context, device, othersEnd(all, context));
+  const result = await putFresh(context, device, othersEnd(all, context));
   if (!result.ok) return result;
   memoryOf(context).device = device;
   announce(context, device);

@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { drill } from '../../src/commands/drill.ts';
 import { run as explain } from '../../src/commands/explain.ts';
 import { ackedGroup, acknowledgeGroup, confirm, move, type MoveOptions, timeOf } from '../../src/commands/groups.ts';
 import { nodeMaintenance } from '../../src/commands/node-maintenance.ts';
 import { run as status } from '../../src/commands/status.ts';
 import type { GroupPolicy } from '../../src/core/group-types.ts';
 import { type Control, openControl } from '../../src/daemon/control.ts';
+import { until } from '../support/server.ts';
 import { groupPolicy, stepPolicy, type World, world } from '../support/cluster-machines.ts';
 
 const test = suite('commands/groups');
@@ -170,6 +172,56 @@ test('maintenance --on --move brings its groups away first', async () => {
     assert.is(await nodeMaintenance('n1', wish, io, null), 0, seen.err);
     assert.is(made.made.node('n2').role, 'active');
     assert.match(seen.out, /mail: in service on n2/);
+  } finally {
+    await made.end();
+  }
+});
+
+test('drill: over and back, measured, kept and told; refused while something is the matter', async () => {
+  const made = await desk(groupPolicy({ objectives: { rtoMs: 60_000, rpoMs: null } }));
+  try {
+    const options = { output: 'table', socket: made.socket('n2'), yes: true, timeout: '2m' } as const;
+    const none = terminal();
+    await drill('mail', { ...options, list: true }, none.io, null);
+    assert.is(none.seen.out, 'no drill was held\n');
+    const held = terminal();
+    made.made.node('n2').slowMs = 2000;
+    assert.is(await drill('mail', options, held.io, null), 0, held.seen.err + held.seen.out);
+    assert.match(held.seen.out, /n1 to n2 and back, by anna: passed: over in \d+ ms, back in \d+ ms\n$/);
+    assert.match(held.seen.err, /n2: address done/);
+    assert.is(made.made.node('n1').role, 'active');
+    const kept = terminal();
+    await drill('mail', { ...options, socket: made.socket('n1'), list: true }, kept.io, null);
+    assert.is(kept.seen.out, held.seen.out);
+    await until('it is told', () =>
+      made.made.node('n2').machine.sent.some(({ notice }) => notice.event === 'drill-ended'),
+    );
+    await nodeMaintenance('n2', { on: true, output: 'table', socket: made.socket('n1') }, terminal().io, null);
+    await drill('mail', options, terminal().io, null).then(
+      () => assert.unreachable(),
+      (error: { exit: number; message: string }) => {
+        assert.is(error.exit, 1);
+        assert.match(error.message, /n2 is in maintenance/);
+      },
+    );
+  } finally {
+    await made.end();
+  }
+});
+
+test('drill: too slow for its objective, or a step that fails, is a drill that failed', async () => {
+  const made = await desk(groupPolicy({ objectives: { rtoMs: 1, rpoMs: null } }));
+  try {
+    const options = { output: 'json', socket: made.socket('n1'), yes: true, timeout: '2m' } as const;
+    const slow = terminal();
+    made.made.node('n2').slowMs = 400;
+    assert.is(await drill('mail', options, slow.io, null), 1);
+    assert.match(JSON.parse(slow.seen.out).text, /longer than the objective of 1 ms/);
+    made.made.node('n1').broken.add('undo address').add('undo store');
+    const stuck = terminal();
+    assert.is(await drill('mail', options, stuck.io, null), 1);
+    assert.match(JSON.parse(stuck.seen.out).text, /it did not go over: it stays here/);
+    assert.is(made.made.node('n1').role, 'active');
   } finally {
     await made.end();
   }

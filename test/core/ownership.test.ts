@@ -83,6 +83,11 @@ for (const [what, patch, at] of [
   ['released to another', { state: 'released', to: 'n3' }, 3100],
   ['stuck', { state: 'stuck' }, 3100],
   ['held by a life before under this kernel', { node: 'n1', boot: 'boot-a' }, 100],
+  [
+    'taken over by a life before, and never used',
+    { node: 'n1', boot: 'boot-a', taken: 'failover', data: { epoch: 2, node: 'n2' } },
+    3100,
+  ],
   ['held by this node before it was started anew', { node: 'n1', boot: 'boot-z' }, 3100],
   ['held by another', {}, 3100],
 ] as const)

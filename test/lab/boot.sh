@@ -32,6 +32,9 @@ mount -t tmpfs -o mode=1777 tmpfs dev/shm
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 mount -t cgroup2 cgroup sys/fs/cgroup
+# Each boot is another one, as it is of a machine: the kernel's own number stays, for it is the host's.
+cat proc/sys/kernel/random/uuid >run/boot-id
+mount --bind run/boot-id proc/sys/kernel/random/boot_id
 while [ $# -gt 1 ]; do
   mount --bind "$1" "$root$2"
   shift 2

@@ -12,7 +12,11 @@ export async function startWatchkeeper(node: LabNode, yaml: string): Promise<voi
   node.put('/etc/systemd/system/watchkeeper.service', unit, { mode: 0o644 });
   node.put('/etc/watchkeeper/watchkeeper.yaml', yaml, { mode: 0o600 });
   await node.exec(['systemctl', 'daemon-reload']);
-  await node.exec(['systemctl', 'start', 'watchkeeper'], { timeoutMs: 30_000 });
+  const started = await node.attempt(['systemctl', 'start', 'watchkeeper'], { timeoutMs: 30_000 });
+  if (started.code !== 0) {
+    const { stdout } = await node.attempt(['journalctl', '-u', 'watchkeeper', '-n', '20', '-o', 'cat', '--no-pager']);
+    throw new Error(`watchkeeper on ${node.name} does not start: ${stdout.slice(-1500)}`);
+  }
   await eventually('the daemon', async () => (await ask(node, ['status'])).code !== 69, 15_000, 200);
 }
 

@@ -1,5 +1,5 @@
-// npm run sim -- [--seed N] [--runs N] [--clusters N] [--only node|cluster] [--trace]: the seeded properties of the core,
-// of one node and of a whole cluster. A failing seed is printed with its story and replays.
+// npm run sim -- [--seed N] [--runs N] [--clusters N] [--only node|cluster] [--trace]: the seeded properties of the
+// core, of one node and of a whole cluster. A failing seed is printed with its story and replays.
 import { parseArgs } from 'node:util';
 import { simulateCluster } from './cluster-properties.ts';
 import { simulate } from './properties.ts';

@@ -2,7 +2,7 @@
 // done, the real machine of ownership at once; and the talk with the coordinator and the other daemons.
 import { decide } from '../../src/core/decide.ts';
 import type { GroupEffect } from '../../src/core/group-events.ts';
-import type { Candidate, MoveRequest, OwnerRecord, Timing } from '../../src/core/group-types.ts';
+import type { MoveRequest, OwnerRecord, Timing } from '../../src/core/group-types.ts';
 import {
   newOwnership,
   nextAt,
@@ -14,18 +14,15 @@ import {
 } from '../../src/core/ownership.ts';
 import type { Effect, Event, NodeState, Policy } from '../../src/core/types.ts';
 import type { Machine } from './cluster-machine.ts';
+import { askAll, type Facts, factsOf, survey, type Told } from './cluster-others.ts';
 import { Steps } from './cluster-steps.ts';
 import type { Answer, Change } from './cluster-store.ts';
 import type { Cluster } from './cluster-world.ts';
 
 type Without<T> = T extends unknown ? Omit<T, 'at'> : never;
-type Facts = Omit<Candidate, 'reachable' | 'ageMs'>;
-type Told = readonly (readonly [string, Facts])[];
 
 export const ownerKey = (group: string): string => `owner/${group}`;
 export const requestKey = (group: string): string => `request/${group}`;
-const SURVEY_MS = 150;
-const ASK_MS = 400;
 
 export class Daemon {
   readonly cluster: Cluster;
@@ -39,15 +36,14 @@ export class Daemon {
   /** What the disk holds. */
   saved: NodeState;
   readonly rights = new Map<string, Ownership>();
-  readonly #facts = new Map<string, { readonly facts: Told; readonly at: number }>();
+  readonly told = new Map<string, { readonly facts: Told; readonly at: number }>();
   readonly #inbox: ((at: number) => Event)[] = [];
   #busy = false;
-  #heard = false;
+  heard = false;
   readonly #tickAt = new Map<string, number>();
   readonly #writes = new Map<string, { write: number }>();
   readonly #takeTurn = new Map<string, number>();
   readonly #wakes = new Map<string, number>();
-  readonly #asks = new Map<string, number>();
   readonly #requests = new Map<string, string>();
 
   constructor(cluster: Cluster, machine: Machine, saved: NodeState, life: number) {
@@ -135,7 +131,7 @@ export class Daemon {
     const { group } = effect;
     switch (effect.kind) {
       case 'group-survey':
-        return this.#survey(group, effect.turn);
+        return survey(this, group, effect.turn);
       case 'group-take':
         this.#takeTurn.set(group, effect.turn);
         return this.own(group, { kind: 'take', failed: effect.failed });
@@ -211,7 +207,7 @@ export class Daemon {
         this.#writes.delete(group);
         return;
       case 'ask':
-        return this.#ask(group, effect.epoch);
+        return askAll(this, group, effect.epoch);
       case 'answer':
         return this.#agree(group, effect.to, effect.agreed);
       case 'took': {
@@ -271,14 +267,14 @@ export class Daemon {
 
   #hear(changes: readonly Change[]): void {
     if (!this.alive) return;
-    const first = !this.#heard;
-    this.#heard = true;
+    const first = !this.heard;
+    this.heard = true;
     const { revision } = changes.at(-1) ?? { revision: 0 };
     for (const { key, value, revision: order } of changes) {
       const [kind, name = ''] = key.split('/');
       if (kind === 'owner')
         this.own(name, { kind: 'seen', order, record: value === null ? null : recordOf(value, order) });
-      if (kind === 'facts' && value) this.#facts.set(name, { facts: value as Told, at: this.at });
+      if (kind === 'facts' && value) this.told.set(name, { facts: value as Told, at: this.at });
       if (kind === 'request') this.#asked(name, value);
     }
     if (!first) return;
@@ -310,22 +306,7 @@ export class Daemon {
   // ------------------------------------------------------------------------------------------------ the others
 
   facts(group: string): Facts {
-    const { cluster, machine } = this;
-    const state = this.node.groups?.[group];
-    const truth = cluster.truthOf(machine.name, group);
-    const load = cluster.groups.filter((other) => other !== group && this.node.groups?.[other]?.role === 'active');
-    return {
-      node: machine.name,
-      maintenance: truth.maintenance,
-      settled: this.#heard && this.at >= this.startedAt + this.timing.silenceMs && this.node.round.length === 0,
-      unready: truth.unready ? ['it is not ready'] : [],
-      health: truth.health,
-      replication: truth.replication,
-      dataEpoch: state?.dataEpoch ?? 0,
-      load: load.length,
-      dirty: state?.dirty ?? true,
-      failedMsAgo: state?.failedAt == null ? null : this.at - state.failedAt,
-    };
+    return factsOf(this, group);
   }
 
   #allFacts(): [string, Facts][] {
@@ -333,7 +314,7 @@ export class Daemon {
   }
 
   #beat(): void {
-    if (this.#heard) this.cluster.store.publish(this.machine, `facts/${this.machine.name}`, this.#allFacts());
+    if (this.heard) this.cluster.store.publish(this.machine, `facts/${this.machine.name}`, this.#allFacts());
     for (const group of this.cluster.groups) this.#copied(group);
     for (const name of Object.keys(this.policy.services))
       this.check(name, 'deep', this.node.services[name]?.epoch ?? 0);
@@ -348,52 +329,6 @@ export class Daemon {
     if (!record?.data || record.node === this.machine.name || copy?.state !== 'healthy' || !state) return;
     if (record.state === 'held' && record.data.epoch > state.dataEpoch)
       this.feed({ kind: 'group-copied', group, epoch: record.data.epoch });
-  }
-
-  #survey(group: string, turn: number): void {
-    const { cluster, machine } = this;
-    const others = cluster.names.filter((name) => name !== machine.name);
-    const heard = new Map<string, Facts>();
-    for (const other of others)
-      cluster.call(
-        this,
-        other,
-        (peer) => peer.facts(group),
-        (facts) => void heard.set(other, facts),
-      );
-    this.later(SURVEY_MS, () => {
-      const candidates = cluster.names.flatMap((name): Candidate[] => {
-        if (name === machine.name) return [{ ...this.facts(group), reachable: true, ageMs: 0 }];
-        const told = this.#facts.get(name);
-        const live = heard.get(name);
-        const facts = live ?? told?.facts.find(([one]) => one === group)?.[1];
-        if (!facts) return [];
-        const ageMs = live ? 0 : this.at - (told?.at ?? 0);
-        return [{ ...facts, reachable: ageMs <= (this.policy.groups?.[group]?.factsMs ?? 0), ageMs }];
-      });
-      const survey = { candidates, answering: [...heard.keys()] };
-      this.feed({ kind: 'group-surveyed', group, turn, survey, hours: true });
-    });
-  }
-
-  /** Failsafe: all others must agree. */
-  #ask(group: string, epoch: number): void {
-    const { cluster, machine } = this;
-    const sentAt = this.at;
-    const number = (this.#asks.get(group) ?? 0) + 1;
-    this.#asks.set(group, number);
-    const others = cluster.names.filter((name) => name !== machine.name);
-    const agreed = new Set<string>();
-    for (const other of others)
-      cluster.call(
-        this,
-        other,
-        (peer) => peer.promise(group, machine.name, epoch),
-        (yes) => void (yes && agreed.add(other)),
-      );
-    this.later(ASK_MS, () => {
-      this.own(group, { kind: 'promised', sentAt: agreed.size === others.length ? sentAt : null });
-    });
   }
 
   #agreed = false;

@@ -1,5 +1,5 @@
-// What must come true in the end, when nothing hinders it any more: each group is in service on one node, and everything
-// says so; nobody is alarmed.
+// What must come true in the end, when nothing hinders it any more: each group is in service on one node, and
+// everything says so; nobody is alarmed.
 import * as assert from 'uvu/assert';
 import type { OwnerRecord } from '../../src/core/group-types.ts';
 import { ownerKey, requestKey } from './cluster-daemon.ts';

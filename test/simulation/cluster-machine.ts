@@ -1,7 +1,9 @@
-// One simulated machine: its clock, its kernel with the floating addresses, its services, its power. What is true of it,
-// whoever looks. The daemon that runs on it is cluster-daemon.ts.
+// One simulated machine: its clock, its kernel with the floating addresses, its services, its power. What is true of
+// it, whoever looks. The daemon that runs on it is cluster-daemon.ts.
 import type { Random } from '../support/random.ts';
 import type { Queue } from './cluster-queue.ts';
+
+const NEVER = Number.NEGATIVE_INFINITY;
 
 /** How late the kernel takes an address away, at most: X of research. */
 export const LATE_MS = 520;
@@ -19,6 +21,8 @@ export interface Place {
   service: boolean;
   /** Its service does not stop, not even by force. */
   hangs: boolean;
+  /** When that began last: a stop is tried again only now and then. */
+  hungAt: number;
 }
 
 export class Machine {
@@ -47,7 +51,7 @@ export class Machine {
     this.#random = random;
     this.#rate = 1 + (random.next() - 0.5) * 0.0004;
     this.#offset = random.int(1_000_000);
-    for (const group of groups) this.places.set(group, { address: null, service: false, hangs: false });
+    for (const group of groups) this.places.set(group, { address: null, service: false, hangs: false, hungAt: NEVER });
   }
 
   /** The monotonic clock. */

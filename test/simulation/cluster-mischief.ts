@@ -123,7 +123,7 @@ const state: readonly Trouble[] = [
     during(
       c,
       span(c, 1000, 15_000),
-      () => void (place.hangs = true),
+      () => Object.assign(place, { hangs: true, hungAt: c.queue.now }),
       () => void (place.hangs = false),
     );
   },

@@ -51,7 +51,7 @@ export const clusterMutations: readonly Mutation[] = [
     'undefined',
   ),
   of('ownership', 'takes a life before for this one', ' && record.instance === o.instance', ''),
-  of('ownership', 'takes an address of a boot before for its own', ' && record.boot === o.boot)', ')'),
+  of('ownership', 'takes an address of a boot before for its own', ' && seen.record.boot === boot', ''),
   of(
     'ownership',
     'does not hear that somebody else has it',
@@ -202,4 +202,11 @@ export const clusterMutations: readonly Mutation[] = [
   of('saga', 'gives up taking back', "saga.direction === 'back' || saga.force ||", 'saga.force ||'),
   of('saga', 'does not flush', '!saga.flushed && policy.sources.length > 0', 'false'),
   of('saga', 'believes a step before it looked', "start.force ? 'doubt' : 'in'", "start.force ? 'out' : 'in'"),
+  of(
+    'saga',
+    'leaves running what it never came to',
+    "return left && scope === 'node' ? 'doubt' : 'out'",
+    "return 'out'",
+  ),
+  of('ownership', 'forgets what a life before promised', '(!isUnused(o) || ours(o, o.seen.record))', 'true'),
 ];

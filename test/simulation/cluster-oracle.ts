@@ -1,5 +1,5 @@
-// Whether a node may take a group now, said a second time and in other words than elect.ts and takeover.ts do, with what
-// only a god sees: when the owner's record was really written, and which failovers there were.
+// Whether a node may take a group now, said a second time and in other words than elect.ts and takeover.ts do, with
+// what only a god sees: when the owner's record was really written, and which failovers there were.
 import * as assert from 'uvu/assert';
 import type { GroupEvent } from '../../src/core/group-events.ts';
 import type { GroupPolicy, GroupState } from '../../src/core/group-types.ts';
@@ -42,7 +42,7 @@ export function checkTake(take: Take): void {
     const old = event.survey.candidates.find(({ node }) => node === owner.node);
     if (!fence) {
       assert.is.not(owner.state, 'stuck', 'I-14: what could not be stopped is not started elsewhere');
-      const left = old?.dirty && event.survey.answering.includes(owner.node);
+      const left = owner.state === 'held' && old?.dirty && event.survey.answering.includes(owner.node);
       assert.not(left, 'I-14: who answers is waited for until nothing of it is left there');
     }
     const newest = cluster.store.get(ownerKey(event.group)).revision === daemon.right(event.group).seen?.order;

@@ -8,13 +8,10 @@ import { type OwnEffect, type OwnEvent, type Ownership, untilOf } from '../../sr
 import type { Decision, Event, NodeState, Why } from '../../src/core/types.ts';
 import type { Daemon } from './cluster-daemon.ts';
 import { heals } from './cluster-ends.ts';
-import type { Machine } from './cluster-machine.ts';
+import { LATE_MS, type Machine } from './cluster-machine.ts';
 import { trouble } from './cluster-mischief.ts';
 import { checkTake, type Surveyed } from './cluster-oracle.ts';
 import { Cluster, type Watcher } from './cluster-world.ts';
-
-/** After a thaw: a relative end in the kernel, and a command that was under way, may come so much later. */
-const THAW_MS = 1000;
 
 export class ClusterProperties implements Watcher {
   readonly #trace: string[] | null;
@@ -154,23 +151,27 @@ export class ClusterProperties implements Watcher {
     const machines = [...cluster.machines.values()];
     const answer = machines.filter((one) => one.answers(group) && !this.#thawed(one));
     assert.ok(answer.length <= 1, `I-1: ${answer.map((one) => one.name).join(' and ')} answer for ${group}`);
-    if (what !== 'start' && what !== 'repair') return;
+    if ((what !== 'start' && what !== 'repair') || this.#thawed(cluster.machine(name))) return;
     if (!cluster.policies[group]?.steps.some((step) => step.name === 'service')) return;
     const run = machines.filter((one) => one.runs(group) && (one.name === name || !this.#helpless(one, group)));
     assert.ok(run.length <= 1, `I-1, I-14: ${group} runs on ${run.map((one) => one.name).join(' and ')}`);
   }
 
+  /** A command (to add the address, to start the service) that was under way when the node froze is done when it
+   *  thaws; the address then lives its whole relative life, even if the daemon that would take it away stands still for
+   *  longer. No relative end helps against that (failover-floor, "in-flight hole"). */
   #thawed(machine: Machine): boolean {
-    return this.cluster.queue.now < machine.thawedAt + THAW_MS;
+    return this.cluster.queue.now < machine.thawedAt + this.cluster.lifeMs + LATE_MS + 20;
   }
 
-  /** Physics forbids it: whoever should stop it there is dead or stands still, or has just begun to live again; or it does
-   *  not die of SIGKILL and nobody could ask that node. */
+  /** Physics forbids it: whoever should stop it there is dead or stands still, or has just begun to live again; or
+   *  it does not die of SIGKILL and nobody could ask that node. */
   #helpless(machine: Machine, group: string): boolean {
     const daemon = this.cluster.daemons.get(machine.name);
     if (!daemon?.alive || machine.stopped || machine.frozen) return true;
     if (this.cluster.queue.now < machine.awayAt + 3000) return true;
-    return machine.place(group).hangs && !this.#answering.get(group)?.includes(machine.name);
+    const hung = this.cluster.queue.now < machine.place(group).hungAt + 60_000;
+    return hung && !this.#answering.get(group)?.includes(machine.name);
   }
 
   dns(group: string, node: string, epoch: number): void {

@@ -1,5 +1,5 @@
-// What steps do on a simulated machine, as real ones do it: serialised each, looking at the right before and after, with
-// programs that go on for a moment although their daemon is dead.
+// What steps do on a simulated machine, as real ones do it: serialised each, looking at the right before and after,
+// with programs that go on for a moment although their daemon is dead.
 import type { GroupEffect } from '../../src/core/group-events.ts';
 import type { StepAct } from '../../src/core/group-types.ts';
 import type { Daemon } from './cluster-daemon.ts';
@@ -118,7 +118,9 @@ export class Steps {
     this.#machine.kernel(ms, () => {
       const dead = !this.#daemon.alive || job.aborted;
       if (dead && (this.#orphaned || job.aborted)) return;
-      this.#place(job).service = true;
+      const place = this.#place(job);
+      if (place.service) return;
+      place.service = true;
       this.#daemon.cluster.changed('start', this.#machine.name, job.group);
     });
     this.#daemon.later(ms + 1, () => done(this.#left(job) > 0, 'started'));

@@ -1,5 +1,5 @@
-// A simulated cluster: two or three machines with their daemons, the coordinator, the network, DNS and an administrator;
-// and what goes wrong. cluster-properties.ts looks on.
+// A simulated cluster: two or three machines with their daemons, the coordinator, the network, DNS and an
+// administrator; and what goes wrong. cluster-properties.ts looks on.
 import type { GroupPolicy, ReplicationFacts, StepPolicy, Timing } from '../../src/core/group-types.ts';
 import { emptyNode } from '../../src/core/decide.ts';
 import type { OwnEffect, OwnEvent, Ownership } from '../../src/core/ownership.ts';

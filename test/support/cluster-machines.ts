@@ -41,6 +41,8 @@ export class Node {
   /** Steps that fail on it, each with the act. */
   readonly broken = new Set<string>();
   readonly acts: string[] = [];
+  /** How long each of its acts takes. */
+  slowMs = 0;
   daemon: Daemon | null = null;
   #lives = 0;
 
@@ -69,7 +71,10 @@ export class Node {
       example: {},
       scope: 'node',
       probe: async ({ step }) => ({ state: this.placed.has(step) ? 'done' : 'undone', detail: '' }),
-      do: async ({ step }) => act(step, 'do'),
+      do: async ({ step }) => {
+        if (this.slowMs > 0) await this.machine.clock.sleep(this.slowMs);
+        return act(step, 'do');
+      },
       undo: async ({ step }) => act(step, 'undo'),
       hold: async () => ({ ok: true, detail: 'held' }),
     });

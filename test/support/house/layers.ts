@@ -61,10 +61,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     node: true,
     npm: true,
   },
+  // It asks this machine through what it is lent, and changes nothing: fixes are data.
+  preflight: { may: ['preflight/', 'core/'], types: ['config/'] },
   api: { may: ['api/', 'core/', 'config/', 'daemon/', 'define.ts'], types: ['ports/'], node: true, npm: true },
   commands: {
     may: [
-      ...['commands/', 'contract/', 'core/', 'config/', 'daemon/', 'discover/', 'ports/', 'sandbox/'],
+      ...['commands/', 'contract/', 'core/', 'config/', 'daemon/', 'discover/', 'ports/', 'preflight/', 'sandbox/'],
       ...['registry.ts', 'define.ts', 'dialogues/snmp-engine.ts'],
     ],
     node: true,

@@ -1,0 +1,261 @@
+// The copies of each group's data as this node sees them: every source is asked on its own beat, what it says is folded
+// (core/replication.ts), and a forced write on the active node proves that "nothing waits" means "it works".
+import {
+  COPY_LIMITS,
+  type CopyHistory,
+  foldCopy,
+  judgeCopy,
+  type JudgedCopy,
+  NO_HISTORY,
+} from '../core/replication.ts';
+import type { ReplicationFacts } from '../core/group-types.ts';
+import type { Config, SourceConfig } from '../config/types.ts';
+import type { ActionResult, Replication, ReplicationContext } from '../define.ts';
+import type { Ports } from '../ports/ports.ts';
+import type { Plugins } from '../registry.ts';
+import type { Incoming } from './loop.ts';
+
+/** What a forced write on the active node came to; `n` counts them. */
+export interface Proof {
+  readonly n: number;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+export type CopyVerb = 'suspend' | 'resume' | 'reseed';
+
+export interface CopiesDoors {
+  readonly ports: Ports;
+  readonly stateDir: string;
+  readonly push: (event: Incoming) => void;
+  /** Who has the group now and under which epoch; null: nobody. */
+  owner(group: string): { readonly node: string; readonly epoch: number } | null;
+  /** The newest proof that the active node told of. */
+  proofOf(group: string): Proof | null;
+}
+
+interface Source {
+  readonly group: string;
+  readonly config: SourceConfig;
+  readonly plugin: Replication;
+  readonly memory: Map<string, unknown>;
+  readonly stop: AbortController;
+  history: CopyHistory;
+  /** The number of the newest proof that was heard. */
+  heard: number;
+  provedAt: number;
+  level: string;
+}
+
+const FLUSH_MS = 110_000;
+const SEVERITY: readonly ReplicationFacts['state'][] = [
+  'healthy',
+  'synchronizing',
+  'initializing',
+  'suspended',
+  'service-down',
+  'failed',
+];
+
+export class CopyWatch {
+  readonly #doors: CopiesDoors;
+  #config: Config;
+  #sources: readonly Source[] = [];
+  readonly #proofs = new Map<string, Proof>();
+
+  constructor(config: Config, plugins: Plugins, doors: CopiesDoors) {
+    this.#doors = doors;
+    this.#config = config;
+    this.configure(config, plugins);
+  }
+
+  configure(config: Config, plugins: Plugins): void {
+    this.#config = config;
+    const old = this.#sources;
+    this.#sources = Object.values(config.groups ?? {}).flatMap(({ name: group, sources }) =>
+      sources.flatMap((one) => this.#source(group, one, plugins, old)),
+    );
+    for (const gone of old) if (!this.#sources.includes(gone)) this.#end(gone);
+  }
+
+  #source(group: string, config: SourceConfig, plugins: Plugins, old: readonly Source[]): readonly Source[] {
+    const plugin = plugins.replication.get(config.type);
+    if (!plugin) return [];
+    const kept = old.find((one) => one.group === group && one.config.name === config.name && one.plugin === plugin);
+    if (kept && JSON.stringify(kept.config) === JSON.stringify(config)) return [kept];
+    const source: Source = {
+      ...{ group, config, plugin, memory: new Map(), stop: new AbortController(), history: NO_HISTORY },
+      ...{ heard: 0, provedAt: Number.NEGATIVE_INFINITY, level: 'ok' },
+    };
+    void this.#follow(source);
+    return [source];
+  }
+
+  #end(source: Source): void {
+    source.stop.abort(new Error('closed'));
+    this.#say(source, 'ok', 'it is not configured any more');
+  }
+
+  async #follow(source: Source): Promise<void> {
+    const { clock } = this.#doors.ports;
+    while (!source.stop.signal.aborted) {
+      await this.#look(source);
+      await clock.sleep(source.config.everyMs, source.stop.signal).catch(() => undefined);
+    }
+  }
+
+  #context(source: Source, timeoutMs: number): ReplicationContext<never> {
+    const { ports, stateDir, owner } = this.#doors;
+    const { node, cluster, groups = {} } = this.#config;
+    const has = owner(source.group)?.node ?? null;
+    return {
+      ...{ options: source.config.options as never, ports, node, group: source.group, source: source.config.name },
+      ...{ active: has === node, owner: has, nodes: groups[source.group]?.policy.nodes ?? [] },
+      ...{ words: cluster?.words ?? {}, memory: source.memory, stateDir },
+      signal: AbortSignal.any([source.stop.signal, AbortSignal.timeout(timeoutMs)]),
+    };
+  }
+
+  async #look(source: Source): Promise<void> {
+    const { clock } = this.#doors.ports;
+    const { config, plugin, group } = source;
+    const limits = this.#limits(source);
+    const context = this.#context(source, config.timeoutMs);
+    const broken = (error: Error): ReplicationFacts => {
+      return { state: 'failed', queue: null, lagMs: null, detail: error.message };
+    };
+    const facts = await plugin.look(context).catch(broken);
+    if (source.stop.signal.aborted) return;
+    source.history = foldCopy(source.history, { kind: 'facts', at: clock.monotonic(), facts }, limits);
+    await this.#prove(source, context.active);
+    const judged = this.#judged(source);
+    this.#say(source, judged.level, judged.detail);
+    const owner = this.#doors.owner(group);
+    // The copy has what was made under this epoch: it may stand for it later.
+    if (owner && !context.active && judged.state === 'healthy' && judged.known && judged.level === 'ok')
+      this.#doors.push({ kind: 'group-copied', group, epoch: owner.epoch });
+  }
+
+  /** The active node writes; the others hear of it with what it publishes. */
+  async #prove(source: Source, active: boolean): Promise<void> {
+    const { clock } = this.#doors.ports;
+    const { config, plugin, group } = source;
+    const now = clock.monotonic();
+    const fold = ({ n, ok, detail }: Proof): void => {
+      source.heard = n;
+      source.history = foldCopy(
+        source.history,
+        { kind: 'proof', at: clock.monotonic(), ok, detail },
+        this.#limits(source),
+      );
+    };
+    if (!active) {
+      const proof = this.#doors.proofOf(group);
+      if (proof && proof.n !== source.heard) fold(proof);
+      return;
+    }
+    if (config.proveMs === null || !plugin.prove || now - source.provedAt < config.proveMs) return;
+    source.provedAt = now;
+    const broke = (error: Error): ActionResult => ({ ok: false, detail: error.message });
+    const { ok, detail } = await plugin.prove(this.#context(source, config.timeoutMs)).catch(broke);
+    const proof = { n: (this.#proofs.get(group)?.n ?? 0) + 1, ok, detail };
+    this.#proofs.set(group, proof);
+    fold(proof);
+  }
+
+  #limits({ config, plugin }: Source): typeof COPY_LIMITS {
+    const proofMs = config.proveMs !== null && plugin.prove ? config.proveMs * 3 : null;
+    const staleMs = Math.max(COPY_LIMITS.staleMs, config.everyMs * 3);
+    return { ...COPY_LIMITS, warnUnits: config.warnUnits, failUnits: config.failUnits, proofMs, staleMs };
+  }
+
+  #judged(source: Source): JudgedCopy {
+    return judgeCopy(source.history, this.#doors.ports.clock.monotonic(), this.#limits(source));
+  }
+
+  #say(source: Source, level: JudgedCopy['level'], detail: string): void {
+    if (level === source.level) return;
+    source.level = level;
+    const { group, config } = source;
+    this.#doors.push({ kind: 'copy', of: group, source: config.name, level, detail });
+  }
+
+  #of(group: string): readonly Source[] {
+    return this.#sources.filter((one) => one.group === group);
+  }
+
+  /** The newest proof of this node, for the others. */
+  proof(group: string): Proof | null {
+    return this.#proofs.get(group) ?? null;
+  }
+
+  /** Each source of a group, judged now. */
+  all(group: string): readonly (JudgedCopy & { readonly name: string; readonly type: string })[] {
+    return this.#of(group).map((source) => ({
+      ...this.#judged(source),
+      ...{ name: source.config.name, type: source.config.type },
+    }));
+  }
+
+  /** All of them as one: the worst state, the longest queue, the greatest lag; not known as soon as one is not. */
+  worst(group: string): ReplicationFacts | null {
+    const all = this.all(group);
+    const [first] = all;
+    if (!first) return null;
+    const sum = (pick: (one: JudgedCopy) => number | null): number | null =>
+      all.reduce<number | null>((most, one) => {
+        const value = pick(one);
+        return most === null || value === null ? null : Math.max(most, value);
+      }, 0);
+    const worst = all.reduce(
+      (bad, one) => (SEVERITY.indexOf(one.state) > SEVERITY.indexOf(bad.state) ? one : bad),
+      first,
+    );
+    const { state, detail } = worst;
+    return {
+      state,
+      detail: `${worst.name}: ${detail}`,
+      queue: sum(({ queue }) => queue),
+      lagMs: sum(({ lagMs }) => lagMs),
+    };
+  }
+
+  /** Brings every copy of a group up to date, before a planned move. */
+  async flush(group: string, signal: AbortSignal): Promise<ActionResult> {
+    const broke = (error: Error): ActionResult => ({ ok: false, detail: error.message });
+    for (const source of this.#of(group)) {
+      if (!source.plugin.flush) continue;
+      const context = this.#context(source, FLUSH_MS);
+      const both = AbortSignal.any([context.signal, signal]);
+      const result = await source.plugin.flush({ ...context, signal: both }).catch(broke);
+      if (!result.ok) return { ok: false, detail: `${source.config.name}: ${result.detail}` };
+    }
+    return { ok: true, detail: 'the copies are up to date' };
+  }
+
+  /** What an operator asks of one source, or of all that know how. */
+  async act(group: string, name: string | null, verb: CopyVerb): Promise<readonly (ActionResult & { name: string })[]> {
+    const broke = (error: Error): ActionResult => ({ ok: false, detail: error.message });
+    const wanted = this.#of(group).filter(({ config }) => name === null || config.name === name);
+    const done = wanted.map(async (source) => {
+      const result = (await source.plugin[verb]?.(this.#context(source, 3_600_000)).catch(broke)) ?? {
+        ok: false,
+        detail: `${source.config.type} knows no ${verb}`,
+      };
+      return { ...result, name: source.config.name };
+    });
+    return Promise.all(done);
+  }
+
+  /** This group is active somewhere else, or here, since now: engines that do not turn by themselves are turned. */
+  async direct(group: string): Promise<void> {
+    for (const source of this.#of(group))
+      await source.plugin.direct?.(this.#context(source, FLUSH_MS)).catch((error: Error) => {
+        this.#doors.ports.log.warn(`${group}: ${source.config.name} could not be turned: ${error.message}`);
+      });
+  }
+
+  close(): void {
+    for (const { stop } of this.#sources) stop.abort(new Error('closed'));
+  }
+}

@@ -1,0 +1,62 @@
+// Criteria about time: no decision hangs on the wall clock, but logs, certificates and calendars do.
+import { criterion, type Criterion, error, missing, NO_DAEMON, sameEverywhere, warning } from './criterion.ts';
+
+const SERVICES = ['chrony.service', 'systemd-timesyncd.service', 'ntpsec.service', 'ntp.service'];
+const APART_MS = 2000;
+
+export const clocks: readonly Criterion[] = [
+  criterion(
+    'clocks.service',
+    'Something keeps the clock right',
+    async ({ run }) => {
+      const found = await run(['systemctl', 'is-active', ...SERVICES]);
+      if (found.missing) return missing('systemctl');
+      if (found.out.split('\n').includes('active')) return [];
+      const fix = { argv: ['systemctl', 'enable', '--now', 'chrony.service'] };
+      return [warning('no time service is active', 'install chrony and start it', fix)];
+    },
+    true,
+  ),
+  criterion(
+    'clocks.synchronised',
+    'The clock is synchronised',
+    async ({ run }) => {
+      const found = await run(['timedatectl', 'show', '-p', 'NTPSynchronized', '--value']);
+      if (!found.ok) return 'timedatectl does not tell';
+      if (found.out.trim() === 'yes') return [];
+      return [warning('it is not', 'timedatectl set-ntp true', { argv: ['timedatectl', 'set-ntp', 'true'] })];
+    },
+    true,
+  ),
+  criterion('clocks.apart', 'The clocks of all nodes agree to two seconds', ({ cluster }) => {
+    if (!cluster) return NO_DAEMON;
+    return Object.entries(cluster.offsets)
+      .filter(([, ms]) => Math.abs(ms) > APART_MS)
+      .map(([node, ms]) =>
+        warning(
+          `${node} is ${(ms / 1000).toFixed(1)} s ${ms > 0 ? 'ahead' : 'behind'}`,
+          'synchronise both with the same source',
+        ),
+      );
+  }),
+  sameEverywhere(
+    'clocks.zone',
+    'zone',
+    'All nodes are in one time zone',
+    'warning',
+    'timedatectl set-timezone: logs of two nodes are read together',
+  ),
+  criterion('clocks.sane', 'The clock is not behind the configuration that it reads', (look) => {
+    const built = Date.parse('2024-01-01T00:00:00Z');
+    return look.wallMs > built
+      ? []
+      : [error(new Date(look.wallMs).toISOString(), 'set the clock; a dead battery of the board?')];
+  }),
+  criterion('clocks.source', 'The kernel has a steady source of time', ({ read }) => {
+    const source = read('/sys/devices/system/clocksource/clocksource0/current_clocksource')?.trim();
+    if (source === undefined) return 'the kernel does not tell';
+    return source === 'jiffies'
+      ? [warning('it is jiffies', 'choose tsc, kvm-clock or hpet: the right to be active is measured by it')]
+      : [];
+  }),
+];
