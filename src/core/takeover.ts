@@ -46,7 +46,7 @@ function onVacant(g: GroupWork, seen: Survey): void {
   if (role !== 'standby' || vacantSince === null) return;
   const election = elect({
     ...{ policy: g.policy, nodes: g.cluster.nodes, survey: seen, owner, kind: 'failover' },
-    ...{ to: request?.to ?? null, force: request?.force ?? [], without: failedLately(g, seen) },
+    ...{ to: request?.to ?? handed(g), force: request?.force ?? [], without: failedLately(g, seen) },
   });
   set(g, { refused: election.refused, speaks: speaks(g, election) });
   const { silenceMs } = g.cluster.timing;
@@ -70,6 +70,11 @@ function onVacant(g: GroupWork, seen: Survey): void {
   set(g, { loss: election.loss, speaks: false });
   because(g, 'take', 'this node is to take it', election);
   g.effects.push({ kind: 'group-take', group: g.name, turn: g.state.turn, failed: owner?.failed ?? [] });
+}
+
+/** Whoever let go has chosen this node: it does not go back to one that is wanted more. Others look on until T. */
+function handed({ state: { owner }, node }: GroupWork): string | null {
+  return owner?.state === 'released' && owner.to === node ? node : null;
 }
 
 /** Who tried and could not is not asked again for as long as another failover would be held back. */

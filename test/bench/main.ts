@@ -1,7 +1,7 @@
 // `npm run bench`: how long services are away and what the watching costs, for Watchkeeper beside monit and systemd,
 // all in the same run on nodes of the same make. Prints Markdown on stdout and what it does on stderr. Needs root
 // (the lab).
-//   npm run bench -- [--runs N] [--only kill|hang|cost|alerts] [--with NAME,NAME]
+//   npm run bench -- [--runs N] [--only kill|hang|cost|alerts|failover] [--with NAME,NAME]
 import { parseArgs } from 'node:util';
 import { cpus } from 'node:os';
 import { Lab } from '../lab/lab.ts';
@@ -9,6 +9,7 @@ import { awaitServices, makeMailNode } from '../lab/mail-node.ts';
 import { askJson } from '../lab/watchkeeper.ts';
 import { alertFigures } from './alerts.ts';
 import { costOf, startServices } from './cost.ts';
+import { failovers } from './failover.ts';
 import { type Keeper, keepers } from './keepers.ts';
 import { type Kept, measure, type Row, work } from './outages.ts';
 import { markdown, median, quantile, ratio, shown } from './table.ts';
@@ -22,8 +23,8 @@ const { values } = parseArgs({
 });
 const runs = Number(values.runs);
 if (!Number.isInteger(runs) || runs < 1 || runs > 1000) usage('--runs: a number from 1 to 1000');
-if (values.only !== undefined && !['kill', 'hang', 'cost', 'alerts'].includes(values.only))
-  usage('--only: kill, hang, cost or alerts');
+if (values.only !== undefined && !['kill', 'hang', 'cost', 'alerts', 'failover'].includes(values.only))
+  usage('--only: kill, hang, cost, alerts or failover');
 const names = values.with?.split(',') ?? keepers.map((keeper) => keeper.name);
 const chosen = keepers.filter((keeper) => names.includes(keeper.name));
 if (chosen.length !== names.length) usage(`--with: ${keepers.map((keeper) => keeper.name).join(', ')}`);
@@ -123,3 +124,4 @@ if (values.only === undefined || values.only === 'alerts') {
   const rows = [row('Watchkeeper (decided, on the disk, sent)', ours), row('the program snmptrap', program)];
   console.log(`\n${markdown(head, rows)}\n\n${perSecond.toFixed(0)} alerts a second go out of a full outbox\n`);
 }
+if (values.only === undefined || values.only === 'failover') await failovers(runs, say);

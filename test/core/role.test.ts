@@ -290,6 +290,12 @@ test('who tried and could not is asked again when the time of the block is over'
   assert.ok(takes(new GroupDrive().silent(failed).surveyed(gone, { failedMsAgo: 61_000 })));
 });
 
+test('whoever is named by the one that let go takes it, although the other one is wanted more', () => {
+  const handed = { state: 'released', reason: 'planned', to: 'n2', data: { epoch: 4, node: 'n1' } } as const;
+  assert.ok(takes(new GroupDrive().silent(handed).surveyed()));
+  assert.not(takes(new GroupDrive().silent({ ...handed, to: null }).surveyed()));
+});
+
 test('a daemon that began anew makes way for whoever is to have it now', () => {
   const drive = new GroupDrive();
   drive.hear({ kind: 'group-owner', record: ownerRecord({ node: 'n2' }) });

@@ -185,9 +185,11 @@ export class LabCluster {
 
   /** The newest sentences about the group on a node, with their rules. */
   async story(name: NodeName): Promise<string> {
-    const got = await ask(this.node(name), ['explain', 'mail', '-o', 'json']);
-    if (got.code !== 0) return `${name}: ${got.stderr || got.stdout}`;
-    const { story } = JSON.parse(got.stdout) as { story: readonly { rule: string; text: string }[] };
+    // Its code says how the group is; the answer is there all the same.
+    const { story } = await askJson<{ story: readonly { rule: string; text: string }[] }>(this.node(name), [
+      'explain',
+      'mail',
+    ]);
     return story.map(({ rule, text }) => `  [${rule}] ${text}`).join('\n');
   }
 
