@@ -203,7 +203,7 @@ async function holder(context: Context, device: string): Promise<string | null> 
 // --------------------------------------------------------------------------------------------------------------- acts
 
 async function bring(context: Context): Promise<ActionResult> {
-  const { options: wanted, ports, planned } = context;
+  const { options: wanted, planned } = context;
   const device = usable(context);
   if (device === null) return { ok: false, detail: `none of ${wanted.interfaces.join(', ')} has carrier` };
   if (!planned && wanted.probe > 0) {
