@@ -1,4 +1,4 @@
-// DNS updates as bytes: values there and back, what is no message, and signatures that are wrong in each of their parts.
+// DNS updates as bytes: values there and back, what is no message, and signatures with a fault in any part.
 import { createHmac } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -43,7 +43,7 @@ test('values there and back, and what is none', () => {
   for (const [type, text] of none)
     assert.throws(
       () => valueBytes(type, text, 'x.test'),
-      (error) => error instanceof WireError,
+      (error: unknown) => error instanceof WireError,
       text,
     );
 });
@@ -71,7 +71,7 @@ test('a message that is cut at any byte is refused', async () => {
   for (let end = 12; end < bytes.length; end++)
     assert.throws(
       () => readReply(bytes.subarray(0, end)),
-      (error) => error instanceof WireError,
+      (error: unknown) => error instanceof WireError,
       String(end),
     );
   assert.throws(() => readReply(Buffer.concat([bytes, Buffer.of(0)])));
@@ -118,7 +118,7 @@ test('keys as they are written', () => {
   for (const text of ['', 'a:b', `a:hmac-md5:${SECRET}`, 'a:hmac-sha256:***', 'key "a" { algorithm hmac-sha256; };'])
     assert.throws(
       () => parseKey(text),
-      (error) => error instanceof DnsTrouble && !error.message.includes(SECRET),
+      (error: unknown) => error instanceof DnsTrouble && !error.message.includes(SECRET),
       text,
     );
 });
