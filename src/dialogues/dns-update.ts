@@ -66,7 +66,7 @@ export function parseKey(text: string): Key {
   return { name, algorithm: method, secret: Buffer.from(secret, 'base64') };
 }
 
-// ----------------------------------------------------------------------------------------------------------- signatures
+// --------------------------------------------------------------------------------------------------------- signatures
 
 const u16 = (value: number): Buffer => Buffer.from([(value >> 8) & 255, value & 255]);
 
@@ -136,7 +136,7 @@ export async function distrust(
   return apart > Math.min(FUDGE, time.readUInt16BE(6)) ? 'the answer is of another time' : null;
 }
 
-// -------------------------------------------------------------------------------------------------------------- exchange
+// ----------------------------------------------------------------------------------------------------------- exchange
 
 export interface Way {
   readonly ports: Ports;

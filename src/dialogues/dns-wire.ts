@@ -14,7 +14,7 @@ export class WireError extends Error {}
 const u16 = (value: number): Buffer => Buffer.from([(value >> 8) & 255, value & 255]);
 const u32 = (value: number): Buffer => Buffer.concat([u16(value >>> 16), u16(value & 0xffff)]);
 
-// ---------------------------------------------------------------------------------------------------------------- names
+// -------------------------------------------------------------------------------------------------------------- names
 
 /** In lower case and without compression, as signatures and comparisons want it. */
 export function nameBytes(name: string): Buffer {
@@ -70,7 +70,7 @@ export function inZone(name: string, zone: string): string {
   return name.endsWith('.') || short.endsWith(`.${top}`) ? short : `${short}.${top}`;
 }
 
-// --------------------------------------------------------------------------------------------------------------- values
+// ------------------------------------------------------------------------------------------------------------- values
 
 function ipv4(text: string): Buffer {
   const parts = /^\d{1,3}(\.\d{1,3}){3}$/.test(text) ? text.split('.').map(Number) : [];
@@ -147,7 +147,7 @@ export function valueText(type: RecordType, bytes: Buffer): string {
   return [...numbers, nameText(bytes.subarray(count * 2)) || '.'].join(' ');
 }
 
-// ------------------------------------------------------------------------------------------------------------- messages
+// ----------------------------------------------------------------------------------------------------------- messages
 
 /** All records of one name and type. No values: there is none. */
 export interface RecordSet {

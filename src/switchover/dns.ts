@@ -62,12 +62,14 @@ const options = z.strictObject({
 });
 type Context = StepContext<z.output<typeof options>>;
 
-// ------------------------------------------------------------------------------------------------------ what ought to be
+// --------------------------------------------------------------------------------------------------- what ought to be
 
 const same = (a: readonly Buffer[], b: readonly Buffer[]): boolean =>
   a.length === b.length && a.every((one) => b.some((other) => one.equals(other)));
-const say = ({ name: where, type, values }: RecordSet): string =>
-  `${plain(where, 100)} ${type} ${values.length === 0 ? 'nothing' : values.map((one) => quote(valueText(type, one), 60)).join(', ')}`;
+const say = ({ name: where, type, values }: RecordSet): string => {
+  const said = values.map((one) => quote(valueText(type, one), 60)).join(', ');
+  return `${plain(where, 100)} ${type} ${said || 'nothing'}`;
+};
 
 /** The sets of records as they are when `active` is; a text: why that cannot be said. */
 function setsOf({ options: { records, zone }, to, from, words }: Context, active: string): RecordSet[] | string {
@@ -102,7 +104,7 @@ function ofAll(context: Context): RecordSet[][] {
   return [...nodes].map((node) => setsOf(context, node)).filter((one) => typeof one !== 'string');
 }
 
-// ---------------------------------------------------------------------------------------------------------- what stands
+// -------------------------------------------------------------------------------------------------------- what stands
 
 interface Seen {
   readonly way: Way;
@@ -169,7 +171,7 @@ function foreign(context: Context, { found }: Seen): string | null {
   return null;
 }
 
-// ---------------------------------------------------------------------------------------------------------------- acts
+// --------------------------------------------------------------------------------------------------------------- acts
 
 const bad = (detail: string): ActionResult => ({ ok: false, detail });
 

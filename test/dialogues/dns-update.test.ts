@@ -1,4 +1,4 @@
-// DNS updates as bytes: values there and back, what is no message, and signatures that are wrong in each of their parts.
+// DNS updates as bytes: values there and back, what is no message, and signatures with a fault in any part.
 import { createHmac } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';

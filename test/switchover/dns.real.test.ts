@@ -22,7 +22,9 @@ const block = (name: string, algorithm: string): string =>
   `key "${name}" {\n\talgorithm ${algorithm};\n\tsecret "${SECRET}";\n};\n`;
 const SET = `mail A 10.0.0.1\n@ MX 10 n1.move.test.\nwho TXT "n1"`;
 // BIND refuses an MX whose host has no address.
-const OTHERS = `n1 A 10.0.0.1\nn2 A 10.0.0.2\nn3 A 10.0.0.3\nstrange A 192.0.2.9\nalias CNAME mail\nlist TXT "${'x'.repeat(200)}" "${'y'.repeat(200)}"`;
+const OTHERS =
+  `n1 A 10.0.0.1\nn2 A 10.0.0.2\nn3 A 10.0.0.3\n` +
+  `strange A 192.0.2.9\nalias CNAME mail\nlist TXT "${'x'.repeat(200)}" "${'y'.repeat(200)}"`;
 const RECORDS = [
   { name: 'mail', type: 'A', value: { n1: '10.0.0.1', n2: '10.0.0.2', n3: '10.0.0.3' } },
   { name: '@', type: 'MX', value: '10 $to.host' },
