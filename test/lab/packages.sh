@@ -28,6 +28,8 @@ wanted=(
   etcd-server etcd-client iputils-arping knot
   # Agents of clusters, and what theirs need.
   fence-agents pacemaker-resource-agents kmod
+  # Replication.
+  rsync
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
