@@ -125,18 +125,15 @@ kits
   .addOption(output())
   .action(async (name: string, options) => end(await (await import('./commands/kits.ts')).show(name, options, io)));
 
-program
-  .command('cluster')
-  .description('certificates: what a cluster needs before it begins')
+const cluster = program.command('cluster').description('certificates: what a cluster needs before it begins');
+cluster
   .command('certificates')
   .description('an authority, and a key and a certificate for each node, made by openssl')
   .requiredOption('--nodes <names>', 'n1,n2 or, with the addresses of their paths, n1=10.0.0.1+10.1.0.1,n2=…')
   .requiredOption('--out <dir>', 'where they go; an authority that is there signs the new ones')
   .option('--days <number>', 'how long those of the nodes hold', '825')
   .option('--renew', 'make new ones in the place of those that are there')
-  .action(async (options: { nodes: string; out: string; days: string; renew?: boolean }) =>
-    end(await (await import('./commands/cluster.ts')).certificates(options, io)),
-  );
+  .action(async (given) => end(await (await import('./commands/cluster.ts')).certificates(given, io)));
 
 client('status', 'how every service is; exit code as a Nagios plugin').action(async (options) =>
   end(await (await import('./commands/status.ts')).run(options, io)),

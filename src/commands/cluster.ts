@@ -1,5 +1,5 @@
-// `watchkeeper cluster certificates`: an authority of the cluster's own, and a key and a certificate for each node, made
-// by openssl in a folder that nobody else may read. What is there already is never written over, unless it is asked for.
+// `watchkeeper cluster certificates`: an authority of the cluster's own, and a key and a certificate for each node,
+// made by openssl in a folder that nobody else may read. What is there is not written over, unless it is asked for.
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';

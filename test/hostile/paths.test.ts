@@ -199,7 +199,7 @@ test('the same question over two connections is done once', async () => {
       (socket) => void socket.write(question),
       (got) => got.includes('\n'),
     );
-  assert.equal([...new Set(await Promise.all([once(), once(), once()]))].length, 1);
+  assert.equal(new Set(await Promise.all([once(), once(), once()])).size, 1);
   assert.equal(a.promised, ['n2 mail 3']);
 });
 
@@ -220,7 +220,7 @@ test('who asks and never reads is sent away before it fills the memory', async (
   ).catch((error: Error) => assert.unreachable(error.message));
 });
 
-// --------------------------------------------------------------------------------------- servers that are not what they seem
+// ---------------------------------------------------------------------------- servers that are not what they seem
 
 /** In the place of n2's daemon on its first address. */
 function inPlace(at: number, server: Server): Promise<void> {
