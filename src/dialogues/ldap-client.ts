@@ -1,5 +1,5 @@
-// A directory that is changed, or asked, outside of checks: one bound connection for many operations, each of which ends
-// with the signal, and with what the net says.
+// A directory that is changed, or asked, outside of checks: one bound connection for many operations, each of which
+// ends with the signal, and with what the net says.
 import type { Change, Client, Control } from 'ldapts';
 import type { Ports } from '../define.ts';
 import { type Loan, NetError } from '../ports/net.ts';
@@ -105,7 +105,7 @@ export async function openDirectory(ports: Ports, signal: AbortSignal, where: Di
   }
 }
 
-// ------------------------------------------------------------------------------------------------ transactions, RFC 5805
+// ---------------------------------------------------------------------------------------------- transactions, RFC 5805
 
 export const TRANSACTION = '1.3.6.1.1.21.1';
 

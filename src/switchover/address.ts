@@ -81,8 +81,9 @@ const othersEnd = (all: readonly NodeAddress[], { options: wanted }: Context): b
 const usable = ({ options: { interfaces }, ports }: Context): string | null =>
   interfaces.find((device) => ports.addresses.carrier(device) === 'up') ?? null;
 
-/** One command, and no longer than somebody waits for it. It may be carried out all the same: commands are carried out one
- *  after the other, so that whatever is asked for later finds it done; and after the signal nothing new is begun. */
+/** One command, and no longer than somebody waits for it. It may be carried out all the same: commands are carried
+ *  out one after the other, so that whatever is asked for later finds it done; and after the signal nothing new is
+ *  begun. */
 function ask<T>({ signal }: Context, command: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const over = (): void => reject(new Error('it was given up before there was an answer'));

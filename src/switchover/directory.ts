@@ -1,6 +1,6 @@
 // Entries of a directory that name the node of a group: all of them are changed to the new one. Only the old value is
-// ever replaced, so that a node that comes too late overwrites nothing. What was changed is kept in the state folder, so
-// that taking it back touches nothing else.
+// ever replaced, so that a node that comes too late overwrites nothing. What was changed is kept in the state folder,
+// so that taking it back touches nothing else.
 import type { Change } from 'ldapts';
 import { type ActionResult, defineStep, opt, type StepContext, z } from '../define.ts';
 import {
@@ -112,7 +112,7 @@ async function withServer<T>(context: Context, work: (on: OpenDirectory) => Prom
   }
 }
 
-// ------------------------------------------------------------------------------------- what was changed, for the way back
+// ---------------------------------------------------------------------------------- what was changed, for the way back
 
 const journal = z.object({
   ...{ epoch: z.number(), from: z.string(), to: z.string(), entries: z.array(z.string()) },
@@ -146,7 +146,7 @@ async function keep(context: Context, from: string, entries: readonly string[]):
   await context.ports.stores.open(context.stateDir).replace(fileOf(context), text);
 }
 
-// ------------------------------------------------------------------------------------------------------------- changing
+// ------------------------------------------------------------------------------------------------------------ changing
 
 interface Count {
   changed: number;
@@ -263,7 +263,8 @@ async function look(context: Context) {
   return { state: left === 0 ? 'done' : 'undone', detail: `${left} entries have the old value` } as const;
 }
 
-/** May it write? A value that is not there is taken away: who has the right is told so (code 16), and nothing changes. */
+/** May it write? A value that is not there is taken away: who has the right is told so (code 16), and nothing
+ *  changes. */
 async function couldWrite(context: Context, on: OpenDirectory, plan: Plan): Promise<ActionResult> {
   const { base } = context.options;
   const limits = { scope: 'sub' as const, attributes: ['1.1'], paged: { pageSize: 1 } };

@@ -1,6 +1,6 @@
 // How long clients miss an address that moves from one node to another: Watchkeeper with the shortest silence that is
-// allowed, beside keepalived with two of its advertisement intervals, on the same two nodes at the same moment: one power
-// cut takes all of their addresses. What answers is Postfix, running on both nodes.
+// allowed, beside keepalived with two of its advertisement intervals, on the same two nodes at the same moment: one
+// power cut takes all of their addresses. What answers is Postfix, running on both nodes.
 import { type ClusterOptions, FLOATING, LabCluster, type NodeName, NODES, otherOf } from '../lab/cluster.ts';
 import { eventually, must, sleep } from '../lab/command.ts';
 import { Holders, monotonicMs } from '../lab/holders.ts';
@@ -116,9 +116,7 @@ async function planned(field: Field, times: Times): Promise<void> {
 }
 
 const figures = (ms: readonly number[]): string =>
-  ms.length === 0
-    ? '–'
-    : `${(median(ms) / 1000).toFixed(2)} (${(Math.min(...ms) / 1000).toFixed(2)}–${(Math.max(...ms) / 1000).toFixed(2)})`;
+  ms.length === 0 ? '–' : `${secondsOf(median(ms))} (${secondsOf(Math.min(...ms))}–${secondsOf(Math.max(...ms))})`;
 
 function row(about: string, times: Times): readonly string[] {
   const ours = median(times[OURS] ?? []);
@@ -156,3 +154,5 @@ export async function failovers(runs: number, say: (text: string) => void): Prom
     cluster.close();
   }
 }
+
+const secondsOf = (ms: number): string => (ms / 1000).toFixed(2);

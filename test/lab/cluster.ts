@@ -1,5 +1,5 @@
-// Two mail nodes and a witness as one cluster: a member of etcd on each as a unit of its own, Watchkeeper as its unit on
-// the nodes, one group with a floating address that stands for the mail service. What breaks is broken from outside.
+// Two mail nodes and a witness as one cluster: a member of etcd on each as a unit of its own, Watchkeeper as its unit
+// on the nodes, one group with a floating address that stands for the mail service. What breaks is broken from outside.
 import { Lab } from './lab.ts';
 import { eventually, must } from './command.ts';
 import { bootMail, type MailNode, makeMailNode } from './mail-node.ts';
