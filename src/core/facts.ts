@@ -54,6 +54,8 @@ export interface Sight {
   readonly now: number;
   /** How often nodes speak. */
   readonly publishMs: number;
+  /** T: an owner that was not seen to write for so long is no sign of its own life. */
+  readonly silenceMs: number;
   /** Who answers over a comm path; null: paths are not watched. */
   readonly answering: readonly string[] | null;
   readonly owner: OwnerRecord | null;
@@ -95,10 +97,14 @@ function candidateOf(sight: Sight, node: string): Candidate {
 
 /** Heard of late. Of the owner itself only what is younger than its silence counts: what it said before it fell silent
  *  says nothing about now. */
-function lives({ policy, now, publishMs, answering, owner, ownerAt }: Sight, node: string, known: Heard): boolean {
+function lives(
+  { policy, now, publishMs, silenceMs, answering, owner, ownerAt }: Sight,
+  node: string,
+  known: Heard,
+): boolean {
   if (now - known.at > policy.factsMs) return false;
   if (owner?.node === node && owner.state === 'held' && known.at <= ownerAt + publishMs)
-    return now - ownerAt < publishMs;
+    return now - ownerAt < Math.min(publishMs, silenceMs);
   // Its word comes by the coordinator, and may be of before its end: a dead node does not answer.
   return answering === null || answering.includes(node) || now - known.at <= 2 * publishMs;
 }

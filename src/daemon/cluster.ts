@@ -265,6 +265,7 @@ export class Cluster {
     heard.set(this.#config.node, { facts: this.facts(), at: clock.monotonic() });
     const candidates = candidatesOf({
       ...{ group, policy, heard, now: clock.monotonic(), publishMs: PUBLISH_MS },
+      silenceMs: this.#config.cluster?.policy.timing.silenceMs ?? PUBLISH_MS,
       answering: answering && [...answering, this.#config.node],
       ...{ owner: held.guard.owner, ownerAt: held.guard.seenAt, maintenance: new Set(this.view.maintenance.keys()) },
     });

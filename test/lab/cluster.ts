@@ -162,6 +162,12 @@ export class LabCluster {
     await this.node(name).exec(['systemctl', 'enable', '-q', 'watchkeeper']);
   }
 
+  /** When the daemon was last ready, on the monotonic clock that all nodes share with the host. */
+  async startedAt(name: NodeName): Promise<number> {
+    const argv = ['systemctl', 'show', '-P', 'ActiveEnterTimestampMonotonic', 'watchkeeper'];
+    return Number(await this.node(name).exec(argv)) / 1000;
+  }
+
   /** Another configuration on both, taken over by `reload`. */
   async configure(options: ClusterOptions): Promise<void> {
     this.options = options;
