@@ -1,5 +1,5 @@
-// PostgreSQL with streaming replication: the active node's server tells how far it wrote, this node's how far it replayed.
-// Both are asked by psql(1), which every server has beside it. Nobody is promoted here: the service's own step does that.
+// PostgreSQL with streaming replication: the active node's server tells how far it wrote, this node's how far it
+// replayed. Both are asked by psql(1), which every server has beside it. Nobody is promoted here: a step does that.
 import {
   type ActionResult,
   defineReplication,

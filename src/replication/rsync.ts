@@ -1,6 +1,6 @@
 // rsync: a standby node pulls a folder from the active one, again and again. What it is behind by is the age of the
-// beginning of its last complete run: all that was there then is here. The active node never pulls, whatever it is told;
-// the direction follows the owner by itself.
+// beginning of its last complete run: all that was there then is here. The active node never pulls, whatever it is
+// told; the direction follows the owner by itself.
 import {
   type ActionResult,
   defineReplication,
