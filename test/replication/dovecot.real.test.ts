@@ -119,15 +119,6 @@ test('nobody there: failed, and never ok', async () => {
   assert.is((await dovecot.flush?.(active(gone)))?.ok, false);
 });
 
-test('another way there: its own doveadm', async () => {
-  save(one, 'u3', 'by a pipe');
-  const piped = { to: { n2: ['doveadm', '-c', conf(two)] } };
-  // What was frozen keeps its locks for a while.
-  await until('a flush', async () => (await dovecot.flush?.(active(piped)))?.ok === true, 120_000);
-  assert.is(count(two, 'u3'), 1);
-  assert.is((await dovecot.prove?.(active(piped)))?.ok, true);
-});
-
 test('suspended is suspended until it is resumed', async () => {
   const memory = new Map<string, unknown>();
   assert.is((await dovecot.suspend?.(active({}, { memory })))?.ok, true);
