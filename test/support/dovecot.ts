@@ -104,9 +104,17 @@ postmaster_address = postmaster@lab.test
 ${w.extra}
 `;
 
+/** A static userdb cannot be listed; that of a file can. */
+const withList = (text: string): string =>
+  text.replace(/userdb \{\n  driver = static\n  args = uid=5000 gid=5000 home=(\S+)\n\}/, (_, home: string) => {
+    const file = /username_format=%u (\S+)/.exec(text)?.[1] ?? '';
+    return `userdb {\n  driver = passwd-file\n  args = username_format=%u ${file}\n  default_fields = uid=5000 gid=5000 home=${home}\n}`;
+  });
+
 const configuration = (w: Wanted): string => general(w) + services(w);
 
-export async function startDovecot(extra = ''): Promise<Dovecot> {
+/** `listed`: its users can be listed, as replication needs it. */
+export async function startDovecot(extra = '', listed = false): Promise<Dovecot> {
   const folder = newFolder('dovecot');
   const [imap = 0, imaps = 0, pop3 = 0, lmtp = 0] = await freePorts(4);
   const [mail, run, sockets, logFile] = [
@@ -119,10 +127,8 @@ export async function startDovecot(extra = ''): Promise<Dovecot> {
   chownSync(mail, 5000, 5000);
   const { cert, key } = writeCertificate(folder);
   writeFileSync(join(folder, 'users'), USERS.map((user) => `${user}@lab.test:{PLAIN}pw::::::\n`).join(''));
-  writeFileSync(
-    join(folder, 'dovecot.conf'),
-    configuration({ folder, mail, run, sockets, logFile, cert, key, imap, imaps, pop3, lmtp, extra }),
-  );
+  const text = configuration({ folder, mail, run, sockets, logFile, cert, key, imap, imaps, pop3, lmtp, extra });
+  writeFileSync(join(folder, 'dovecot.conf'), listed ? withList(text) : text);
   launch(['dovecot', '-c', join(folder, 'dovecot.conf')], join(folder, 'start'));
   const pid = (): number => pidIn(join(run, 'master.pid'));
   const main = pid();

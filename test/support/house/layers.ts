@@ -100,7 +100,10 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   koffi: ['src/ports/frames.ts', 'src/ports/libc.ts', 'src/ports/proc-exit.ts', 'src/ports/win32.ts'],
   libsql: ['src/ports/history-store.ts'],
   // A client library that speaks its own protocol does so on a connection that ports/net.ts lends: one check its home.
-  ldapts: ['src/checks/ldap.ts', 'src/dialogues/ldap-client.ts', 'src/switchover/directory.ts'],
+  ldapts: [
+    ...['src/checks/ldap.ts', 'src/dialogues/ldap-client.ts', 'src/switchover/directory.ts'],
+    'src/replication/ldap.ts',
+  ],
   mysql2: ['src/checks/mariadb.ts'],
   'net-snmp': ['src/dialogues/snmp.ts'],
   'cron-parser': ['src/daemon/calendar.ts'],
