@@ -168,10 +168,10 @@ export function gateFault(gate: Gate, copy: ReplicationFacts | null, kind: Quest
 }
 
 /** Another site is for the day when a whole site is gone: while any node of the home site answers, it is not. */
-function siteObjections({ policy, nodes, survey, owner, kind, to }: Question, candidate: Candidate) {
+function siteObjections({ policy, nodes, survey, owner, to }: Question, candidate: Candidate) {
   const home = homeOf(policy, nodes, owner);
   const { node } = candidate;
-  if (!isFar(nodes, node, home) || kind === 'move' || to === node) return [];
+  if (!isFar(nodes, node, home) || to === node) return [];
   const alive = policy.nodes.filter(
     (other) =>
       !isFar(nodes, other, home) &&

@@ -6,7 +6,8 @@ import { plain } from './quote.ts';
 import { complaint } from './tool.ts';
 
 /** `tcp:HOST:PORT` of the doveadm service there, or how doveadm is run there (`ssh n2 doveadm`). */
-export type FarSide = string | readonly string[];
+/** `tcp:HOST:PORT`. */
+export type FarSide = string;
 
 /** This side, and whom it obeys. */
 export interface Here {
@@ -50,9 +51,6 @@ export async function usersOf(here: Here, mask: string): Promise<{ users: string
 
 export const isUser = (name: string): boolean => USER.test(name);
 
-const destination = (far: FarSide, user: string): string[] =>
-  typeof far === 'string' ? [far] : [...far, 'dsync-server', '-u', user];
-
 export interface Synced {
   readonly ok: boolean;
   /** For the next run: from where it goes on. */
@@ -64,7 +62,7 @@ const STATE = /^[A-Za-z0-9+/=]{1,100000}$/;
 
 /** All of one user to the other side, and what came there to here. */
 export async function sync(here: Here, user: string, far: FarSide, state: string, ms: number): Promise<Synced> {
-  const words = ['sync', '-u', user, '-l', LOCK_S, '-T', STALL_S, '-s', state, ...destination(far, user)];
+  const words = ['sync', '-u', user, '-l', LOCK_S, '-T', STALL_S, '-s', state, far];
   const got = await run(here, [...local(here), ...words], ms);
   if (got.code !== 0) return { ok: false, state: null, detail: why(got) };
   const fresh = got.stdout.trim().split('\n').at(-1)?.trim() ?? '';
@@ -101,10 +99,7 @@ const only = ({ mailbox }: ProbeBox, token: string): string[] => ['mailbox', mai
 /** Is it at the other side? A text: it could not be told. */
 export async function arrived(here: Here, box: ProbeBox, token: string, far: FarSide): Promise<boolean | string> {
   const words = ['-u', box.user, ...only(box, token)];
-  const argv =
-    typeof far === 'string'
-      ? [...local(here), 'search', '-S', far.replace(/^tcp:/, ''), ...words]
-      : [...far, 'search', ...words];
+  const argv = [...local(here), 'search', '-S', far.replace(/^tcp:/, ''), ...words];
   const got = await run(here, argv, 15_000);
   return got.code === 0 ? got.stdout.trim() !== '' : why(got);
 }

@@ -28,16 +28,14 @@ import { newToken } from '../dialogues/probe-mail.ts';
 import { plain } from '../dialogues/quote.ts';
 import { bad } from '../host/launch.ts';
 
-const far = z.union([
-  z
-    .string()
-    .max(300)
-    .regex(/^tcp:[A-Za-z0-9_.:[\]-]+:\d{1,5}$/, 'expected tcp:HOST:PORT'),
-  opt.argv('How doveadm is run there: [ssh, n2, doveadm]'),
-]);
+const far = z
+  .string()
+  .max(300)
+  .regex(/^tcp:[A-Za-z0-9_.:[\]-]+:\d{1,5}$/, 'expected tcp:HOST:PORT')
+  .describe('Its doveadm as the others reach it: tcp:HOST:PORT');
 const options = z.strictObject({
   way: z.enum(['sync', 'replicator']).default('sync').describe('Who runs dsync: Watchkeeper, or Dovecot’s replicator.'),
-  to: z.record(z.string().max(64), far).describe('Each node’s doveadm as the others reach it: tcp:HOST:PORT, or argv.'),
+  to: z.record(z.string().max(64), far).describe('Each node’s doveadm as the others reach it.'),
   users: opt.text('Whose mail, as a mask of doveadm user.').default('*'),
   every: opt.duration('How often each user is brought over; only for sync.').prefault('10s'),
   probe: z

@@ -132,14 +132,15 @@ test('what a silent owner said before is no sign of life; its answer is', () => 
   assert.is(elect(question({ survey: survey(['n1']) })).chosen, 'n1');
 });
 
-test('a move leaves the owner, and goes to another site when nobody at home may', () => {
+test('a move leaves the owner, and goes to another site only when that is asked for by name', () => {
   const asked = (patch: Partial<Question> = {}) => question({ kind: 'move', ...patch });
   const survey = {
     candidates: [candidate('n1'), candidate('n2', { maintenance: true }), candidate('n3')],
     answering: [],
   };
   assert.is(elect(asked()).chosen, 'n2');
-  assert.is(elect(asked({ survey })).chosen, 'n3');
+  assert.is(elect(asked({ survey })).chosen, null);
+  assert.is(elect(asked({ survey, to: 'n3' })).chosen, 'n3');
   assert.ok(against(asked({ survey }), 'n1').includes('is-active: it is active already'));
 });
 

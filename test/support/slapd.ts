@@ -97,7 +97,10 @@ export async function startSlapd(options: SlapdOptions = {}): Promise<Slapd> {
     pid = spawn('slapd', argv, { stdio: ['ignore', log, log] }).pid ?? 0;
     await until('a slapd that listens', () => answers(port), 20_000);
   };
+  let stopped = false;
   const stop = async (): Promise<void> => {
+    if (stopped) return;
+    stopped = true;
     await endTree(pid);
     closeSync(log);
     rmSync(folder, { recursive: true, force: true });
