@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { candidatesOf, type GroupFacts, type Heard } from '../../src/core/facts.ts';
-import { groupPolicy, ownerRecord } from '../support/group-drive.ts';
+import { ownerRecord } from '../support/group-drive.ts';
+import { groupPolicy } from '../support/groups.ts';
 
 const test = suite('core/facts');
 
