@@ -14,8 +14,8 @@ export const LIFETIME_MAX_S = 16;
 
 /** For the command itself, and for a loop that is busy. */
 export const ROOM_MS = 200;
-/** The last second is tried with less: at the least silence nothing more is left once a renewal was on its way, and what
- *  was too late is seen after the command. */
+/** The last second is tried with less: at the least silence nothing more is left once a renewal was on its way, and
+ *  what was too late is seen after the command. */
 export const ROOM_LEAST_MS = 40;
 
 /** The longest lifetime that ends before `untilMs`; null: not even a second. */

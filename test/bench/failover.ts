@@ -1,6 +1,6 @@
 // How long clients miss an address that moves from one node to another: Watchkeeper with the shortest silence that is
-// allowed, beside keepalived with two of its advertisement intervals, on the same two nodes at the same moment: one power
-// cut takes all of their addresses. What answers is Postfix, running on both nodes.
+// allowed, beside keepalived with two of its advertisement intervals, on the same two nodes at the same moment: one
+// power cut takes all of their addresses. What answers is Postfix, running on both nodes.
 import { type ClusterOptions, FLOATING, LabCluster, type NodeName, NODES, otherOf } from '../lab/cluster.ts';
 import { eventually, must, sleep } from '../lab/command.ts';
 import { Holders, monotonicMs } from '../lab/holders.ts';
@@ -115,10 +115,9 @@ async function planned(field: Field, times: Times): Promise<void> {
   await sleep(4000);
 }
 
+const seconds = (ms: number): string => (ms / 1000).toFixed(2);
 const figures = (ms: readonly number[]): string =>
-  ms.length === 0
-    ? '–'
-    : `${(median(ms) / 1000).toFixed(2)} (${(Math.min(...ms) / 1000).toFixed(2)}–${(Math.max(...ms) / 1000).toFixed(2)})`;
+  ms.length === 0 ? '–' : `${seconds(median(ms))} (${seconds(Math.min(...ms))}–${seconds(Math.max(...ms))})`;
 
 function row(about: string, times: Times): readonly string[] {
   const ours = median(times[OURS] ?? []);

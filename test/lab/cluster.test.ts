@@ -38,7 +38,7 @@ test('a power cut of the active node moves the address, and the node comes back 
   run.never(at);
 });
 
-test('a daemon that is stopped while it is active loses the address, and does not take it back when it goes on', async () => {
+test('a daemon that is stopped while active loses the address, and does not take it back when it goes on', async () => {
   const { active, spare, at } = await run.calm();
   run.cluster.signalDaemon(active, 'SIGSTOP');
   await run.moved(spare, at, MOVED_MS);

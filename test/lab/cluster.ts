@@ -1,5 +1,5 @@
-// Two mail nodes and a witness as one cluster: a member of etcd on each as a unit of its own, Watchkeeper as its unit on
-// the nodes, one group with a floating address that stands for the mail service. What breaks is broken from outside.
+// Two mail nodes and a witness as one cluster: a member of etcd on each as a unit of its own, Watchkeeper as its unit
+// on the nodes, one group with a floating address that stands for the mail service. What breaks is broken from outside.
 import type { ExecResult } from '../../src/ports/exec.ts';
 import { Lab } from './lab.ts';
 import { eventually, must } from './command.ts';
@@ -291,7 +291,8 @@ export class LabCluster {
   /** Rules in the switch: nothing inside a node changes. `from → to` pairs of ports, dropped. */
   async drop(pairs: readonly (readonly [from: MemberName, to: MemberName])[]): Promise<void> {
     const rules = pairs.map(([from, to]) => `iifname "p-${from}" oifname "p-${to}" drop`).join('\n    ');
-    const table = `table bridge wk {\n  chain f {\n    type filter hook forward priority 0; policy accept;\n    ${rules}\n  }\n}\n`;
+    const chain = `chain f {\n    type filter hook forward priority 0; policy accept;\n    ${rules}\n  }`;
+    const table = `table bridge wk {\n  ${chain}\n}\n`;
     await this.heal();
     await must(['ip', 'netns', 'exec', `${this.lab.prefix}-sw`, 'nft', '-f', '-'], { input: table });
   }
