@@ -47,7 +47,7 @@ export function memberArgv(config: MemberConfig): string[] {
     ...['--listen-client-urls', clientUrls.join(','), '--advertise-client-urls', clientUrls.join(',')],
     ...['--listen-peer-urls', peerUrls.join(','), '--initial-advertise-peer-urls', peerUrls.join(',')],
     ...['--initial-cluster', all.join(','), '--initial-cluster-token', token, '--initial-cluster-state', 'new'],
-    ...['--heartbeat-interval', String(heartbeatMs), '--election-timeout', String(electionMs)],
+    ...['--heartbeat-interval', String(heartbeatMs), '--election-timeout', String(electionMs), '--pre-vote'],
     ...['--quota-backend-bytes', String(QUOTA_BYTES), '--strict-reconfig-check'],
     ...tlsWords(config),
   ];

@@ -115,8 +115,9 @@ async function planned(field: Field, times: Times): Promise<void> {
   await sleep(4000);
 }
 
+const seconds = (ms: number): string => (ms / 1000).toFixed(2);
 const figures = (ms: readonly number[]): string =>
-  ms.length === 0 ? '–' : `${secondsOf(median(ms))} (${secondsOf(Math.min(...ms))}–${secondsOf(Math.max(...ms))})`;
+  ms.length === 0 ? '–' : `${seconds(median(ms))} (${seconds(Math.min(...ms))}–${seconds(Math.max(...ms))})`;
 
 function row(about: string, times: Times): readonly string[] {
   const ours = median(times[OURS] ?? []);
@@ -154,5 +155,3 @@ export async function failovers(runs: number, say: (text: string) => void): Prom
     cluster.close();
   }
 }
-
-const secondsOf = (ms: number): string => (ms / 1000).toFixed(2);

@@ -14,7 +14,8 @@ const MOVED_MS = 9000;
 let run: ClusterRun;
 
 const STORAGE = `#!/bin/sh
-# Storage of the lab: a mark in /run. /srv/slow: it takes its time; /srv/hang: it does not let go; /srv/broken: not there.
+# Storage of the lab: a mark in /run.
+# /srv/slow: it takes its time; /srv/hang: it does not let go; /srv/broken: not there.
 [ -e /srv/slow ] && sleep 0.7
 case $1 in
 do) touch /run/attached ;;

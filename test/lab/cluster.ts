@@ -1,5 +1,6 @@
 // Two mail nodes and a witness as one cluster: a member of etcd on each as a unit of its own, Watchkeeper as its unit
 // on the nodes, one group with a floating address that stands for the mail service. What breaks is broken from outside.
+import type { ExecResult } from '../../src/ports/exec.ts';
 import { Lab } from './lab.ts';
 import { eventually, must } from './command.ts';
 import { bootMail, type MailNode, makeMailNode } from './mail-node.ts';
@@ -75,7 +76,7 @@ ExecStart=/usr/bin/etcd --name ${name} --data-dir /var/lib/etcd-lab --logger=zap
   --listen-client-urls http://${at}:2379 --advertise-client-urls http://${at}:2379 \\
   --listen-peer-urls http://${at}:2380 --initial-advertise-peer-urls http://${at}:2380 \\
   --initial-cluster ${initial} --initial-cluster-token lab --initial-cluster-state new \\
-  --heartbeat-interval 50 --election-timeout 500
+  --heartbeat-interval 50 --election-timeout 500 --pre-vote
 Restart=always
 RestartSec=1s
 TimeoutStartSec=60
@@ -238,15 +239,19 @@ export class LabCluster {
 
   // ------------------------------------------------------------------------------------------------------- etcd
 
+  #etcdctl(name: MemberName, words: readonly string[]): Promise<ExecResult> {
+    const how = [`--endpoints=http://${addressOf(name)}:2379`, '--command-timeout=1s'];
+    return this.node(name).attempt(['env', 'ETCDCTL_API=3', 'etcdctl', ...how, ...words], { timeoutMs: 4000 });
+  }
+
   /** Which member leads, as it says itself. */
   async leader(): Promise<MemberName> {
     const found = async (): Promise<MemberName | null> => {
       for (const name of MEMBERS) {
         if (this.node(name).first === null) continue;
-        const argv = ['curl', '-s', '-m', '1', '-d', '{}', `http://${addressOf(name)}:2379/v3/maintenance/status`];
-        const text = (await this.node(name).attempt(argv, { timeoutMs: 3000 })).stdout;
-        const [, own = 'none'] = /"member_id":"(\d+)"/.exec(text) ?? [];
-        if (/"leader":"(\d+)"/.exec(text)?.[1] === own) return name;
+        const text = (await this.#etcdctl(name, ['endpoint', 'status', '-w', 'json'])).stdout;
+        const [, own = 'none'] = /"member_id":(\d+)/.exec(text) ?? [];
+        if (/"leader":(\d+)/.exec(text)?.[1] === own) return name;
       }
       return null;
     };
@@ -257,17 +262,8 @@ export class LabCluster {
     for (let tries = 0; tries < 20; tries += 1) {
       const now = await this.leader();
       if (now === name) return;
-      const argv = [
-        'env',
-        'ETCDCTL_API=3',
-        'etcdctl',
-        `--endpoints=http://${addressOf(name)}:2379`,
-        'endpoint',
-        'status',
-      ];
-      const hex = /,\s*([0-9a-f]+),/.exec((await this.node(name).attempt(argv)).stdout)?.[1] ?? '';
-      const move = ['env', 'ETCDCTL_API=3', 'etcdctl', `--endpoints=http://${addressOf(now)}:2379`, 'move-leader', hex];
-      await this.node(now).attempt(move);
+      const hex = /,\s*([0-9a-f]+),/.exec((await this.#etcdctl(name, ['endpoint', 'status'])).stdout)?.[1] ?? '';
+      await this.#etcdctl(now, ['move-leader', hex]);
     }
     throw new Error(`${name} does not lead etcd`);
   }
@@ -295,7 +291,8 @@ export class LabCluster {
   /** Rules in the switch: nothing inside a node changes. `from → to` pairs of ports, dropped. */
   async drop(pairs: readonly (readonly [from: MemberName, to: MemberName])[]): Promise<void> {
     const rules = pairs.map(([from, to]) => `iifname "p-${from}" oifname "p-${to}" drop`).join('\n    ');
-    const table = `table bridge wk {\n  chain f {\n    type filter hook forward priority 0; policy accept;\n    ${rules}\n  }\n}\n`;
+    const chain = `chain f {\n    type filter hook forward priority 0; policy accept;\n    ${rules}\n  }`;
+    const table = `table bridge wk {\n  ${chain}\n}\n`;
     await this.heal();
     await must(['ip', 'netns', 'exec', `${this.lab.prefix}-sw`, 'nft', '-f', '-'], { input: table });
   }
