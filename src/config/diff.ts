@@ -25,7 +25,7 @@ export interface Changes {
   readonly serviceChanges: readonly ServiceChange[];
   readonly channels: Parts;
   readonly groups: Parts;
-  /** Times, nodes and paths of the cluster. What a running daemon cannot change of it is in `restart`. */
+  /** Nodes and paths of the cluster. What a running daemon cannot change of it is in `restart`. */
   readonly cluster: boolean;
   /** Rules of the whole node: observe, repairs, tilt. */
   readonly node: boolean;
@@ -54,7 +54,9 @@ const checksOf = (service: ServiceConfig): ReadonlyMap<string, CheckConfig> =>
 /** What the right to be active hangs on, and what is open for as long as the daemon runs: the coordinator, the name
  *  below which all records are, where this daemon listens. */
 const anchorOf = (cluster: ClusterConfig | undefined) =>
-  cluster ? [cluster.name, cluster.engine, cluster.options, cluster.peers, cluster.member] : null;
+  cluster
+    ? [cluster.name, cluster.engine, cluster.options, cluster.peers, cluster.member, cluster.policy.timing]
+    : null;
 
 export function diff(old: Config, next: Config): Changes {
   const services = compare(mapOf(old.services), mapOf(next.services));
@@ -103,7 +105,7 @@ export function diffText(changes: Changes, old: Tree, next: Tree): string {
   for (const name of changes.groups.starts) lines.push(`group ${name}: is new`);
   for (const name of changes.groups.stops) lines.push(`group ${name}: is moved no more; what is in place stays`);
   for (const name of changes.groups.changes) lines.push(`group ${name}: changes`);
-  if (changes.cluster && !changes.restart.includes('cluster')) lines.push('cluster: its nodes or times change');
+  if (changes.cluster && !changes.restart.includes('cluster')) lines.push('cluster: its nodes change');
   if (changes.node) lines.push('node: its rules change');
   for (const key of changes.restart) lines.push(`${key}: cannot change while the daemon runs; restart it`);
   const stay = services.stays.length;

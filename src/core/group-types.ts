@@ -90,6 +90,8 @@ export interface OwnerRecord {
   readonly epoch: number;
   /** Random, new with every start of a daemon: two lives of one node are two owners. */
   readonly instance: string;
+  /** T as the owner counts it: who waits for less by its own configuration waits for this. */
+  readonly silenceMs?: number;
   /** The boot of the node: the kernel that holds its addresses. */
   readonly boot: string;
   /** How it was taken: the first time, again by the same node, handed over, or from one that fell silent. */

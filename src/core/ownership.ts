@@ -51,10 +51,15 @@ const isOwn = ({ seen, node, boot }: Ownership): boolean =>
 const isUnused = ({ seen }: Ownership): boolean =>
   seen?.record?.taken === 'failover' && seen.record.data?.epoch !== seen.record.epoch;
 
+/** Two configurations that differ: the longer silence counts, for the owner trusts in its own. */
+const patient = (timing: Timing, record: OwnerRecord | null): Timing =>
+  (record?.silenceMs ?? 0) > timing.silenceMs ? { ...timing, silenceMs: record?.silenceMs ?? 0 } : timing;
+
 /** From when on the group may be taken by this node. */
-function vacantAt(timing: Timing, o: Ownership): number {
+function vacantAt(given: Timing, o: Ownership): number {
   if (o.hold || !o.seen) return Number.POSITIVE_INFINITY;
   const { record, at } = o.seen;
+  const timing = patient(given, record);
   // Handed over: nobody else can hold anything by it.
   if (record?.state === 'released' && (record.to === null || record.to === o.node)) return at;
   // Our own of a life before under this very kernel. Or a try of ours that was given up as unanswered and came to be
@@ -84,9 +89,9 @@ function decideOwn(timing: Timing, o: Ownership, event: OwnEvent): OwnMove {
     case 'refused':
       return refused(timing, o, event);
     case 'unanswered':
-      return unanswered(o, event);
+      return unanswered(timing, o, event);
     case 'release':
-      return release(o, event);
+      return release(timing, o, event);
     case 'active':
       return o.hold ? [{ ...o, data: { epoch: o.hold.epoch, node: o.node }, failed: [] }, []] : [o, []];
     case 'promised':
@@ -138,12 +143,13 @@ function tellOwner(o: Ownership): OwnMove {
 
 type More = Pick<OwnerRecord, 'state' | 'to' | 'failed' | 'taken' | 'epoch' | 'reason'>;
 
-function write(o: Ownership, kind: Writing['kind'], expect: number, at: number, more: More): OwnMove {
+function write(timing: Timing, o: Ownership, kind: Writing['kind'], expect: number, at: number, more: More): OwnMove {
   const number = o.writes + 1;
   const { node, instance, boot, data } = o;
+  const { silenceMs } = timing;
   // Last, because `more` may be a whole record of an earlier try: two tries under one number could not be told apart,
   // and the sending of the later would be believed of the earlier.
-  const record: OwnerRecord = { ...more, schema: 1, node, instance, boot, write: number, data };
+  const record: OwnerRecord = { ...more, schema: 1, node, instance, boot, write: number, data, silenceMs };
   const sent = [...o.sent, { write: number, at }].slice(-SENT_MAX);
   const writing = { kind, record, expect, sentAt: at };
   return [{ ...o, writes: number, sent, writing }, [{ kind: 'write', record, expect }]];
@@ -158,7 +164,7 @@ function take(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 'ta
   const expect = record === null ? 0 : order;
   // A take of ours that came too late to be used: whose right it was before has not changed.
   const before = record && ours(o, record) && o.before ? o.before : record;
-  return write({ ...o, data, failed, before }, 'take', expect, event.at, {
+  return write(timing, { ...o, data, failed, before }, 'take', expect, event.at, {
     epoch: 0,
     taken,
     state: 'held',
@@ -175,18 +181,19 @@ function takenFrom(node: string, record: OwnerRecord | null): OwnerRecord['taken
   return record.state === 'released' && record.reason !== 'failover' ? 'planned' : 'failover';
 }
 
-function renew(o: Ownership, hold: Hold, at: number): OwnMove {
+function renew(timing: Timing, o: Ownership, hold: Hold, at: number): OwnMove {
   const { taken = 'first' } = o.seen?.record ?? {};
   const { failed } = o;
-  return write(o, 'renew', hold.revision, at, { epoch: hold.epoch, taken, state: 'held', to: null, failed });
+  const more = { epoch: hold.epoch, taken, state: 'held', to: null, failed } as const;
+  return write(timing, o, 'renew', hold.revision, at, more);
 }
 
-function release(o: Ownership, event: Extract<OwnEvent, { kind: 'release' }>): OwnMove {
+function release(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 'release' }>): OwnMove {
   if (!o.hold) return [o, []];
   const { state, to, failed, reason, at } = event;
   const { taken = 'first' } = o.seen?.record ?? {};
   const more = { epoch: o.hold.epoch, taken, state, to, failed, reason };
-  const [next, effects] = write(o, 'release', o.hold.revision, at, more);
+  const [next, effects] = write(timing, o, 'release', o.hold.revision, at, more);
   return [next, o.writing ? [{ kind: 'abandon' }, ...effects] : effects];
 }
 
@@ -234,7 +241,7 @@ function refused(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 
     if (o.hold && sent) {
       const hold = { ...o.hold, revision: current.revision, goodAt: Math.max(o.hold.goodAt, sent.at) };
       const { kind, record } = writing;
-      return write({ ...o, hold, writing: null }, kind, current.revision, at, record);
+      return write(timing, { ...o, hold, writing: null }, kind, current.revision, at, record);
     }
   }
   const gone = current && !ours(o, current.record) ? passed(o) : null;
@@ -251,13 +258,13 @@ function refused(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 
 }
 
 /** Nobody said whether it was written. What holds is asked again, as a new write on the same revision. */
-function unanswered(o: Ownership, event: Extract<OwnEvent, { kind: 'unanswered' }>): OwnMove {
+function unanswered(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 'unanswered' }>): OwnMove {
   const { writing, hold } = o;
   if (!writing || writing.record.write !== event.write) return [o, []];
   const free = { ...o, writing: null };
   if (writing.kind === 'take' || !hold) return [free, [{ kind: 'beaten' }]];
   const { kind, record } = writing;
-  return write(free, kind, hold.revision, event.at, record);
+  return write(timing, free, kind, hold.revision, event.at, record);
 }
 
 // ------------------------------------------------------------------------------------------------------ time and end
@@ -282,7 +289,7 @@ function tick(timing: Timing, o: Ownership, at: number): OwnMove {
   let next = o;
   const effects: OwnEffect[] = [];
   if (!o.writing && at >= lastSent(o) + timing.renewMs) {
-    const [renewed, more] = renew(o, o.hold, at);
+    const [renewed, more] = renew(timing, o, o.hold, at);
     next = renewed;
     effects.push(...more);
   }
@@ -304,7 +311,7 @@ function promised(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind:
 }
 
 /** The owner cannot reach the coordinator, and asks to stay. Who agrees takes nothing for T from now on. */
-function askedFor(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 'promise-asked' }>): OwnMove {
+function askedFor(given: Timing, o: Ownership, event: Extract<OwnEvent, { kind: 'promise-asked' }>): OwnMove {
   const { from, epoch, at } = event;
   const answer = (agreed: boolean, why: string): OwnEffect => ({ kind: 'answer', to: from, agreed, why });
   const record = o.seen?.record;
@@ -313,6 +320,7 @@ function askedFor(timing: Timing, o: Ownership, event: Extract<OwnEvent, { kind:
   if (!record) return [o, [answer(false, 'the owner is not known here')]];
   if (record.node !== from || record.epoch !== epoch || record.state !== 'held')
     return [o, [answer(false, `${record.node} owns it under ${record.epoch}`)]];
+  const timing = patient(given, record);
   const [next, effects] = tellOwner({ ...o, promisedUntil: at + timing.silenceMs });
   return [next, [answer(true, ''), ...effects]];
 }

@@ -75,10 +75,9 @@ export class ClusterGroup {
     });
   }
 
-  configure(config: GroupConfig, cluster: ClusterConfig): void {
+  configure(config: GroupConfig): void {
     this.#config = config;
     this.#steps.configure(config, config.policy);
-    this.guard.retime(cluster.policy.timing);
   }
 
   #guarded(word: GuardWord): void {

@@ -191,7 +191,7 @@ export class Cluster {
       }
     for (const [name, config] of Object.entries(groups)) {
       const held = this.#groups.get(name);
-      if (held) held.configure(config, cluster);
+      if (held) held.configure(config);
       else this.#groups.set(name, new ClusterGroup(config, this.#groupDoors(cluster, coordination)));
     }
   }

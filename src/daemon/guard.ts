@@ -40,6 +40,7 @@ const WRITE_MS = 1000;
 const ASK_MS = 1000;
 
 const RECORD_MAX = 16_384;
+const SILENCE_MAX_MS = 3_600_000;
 
 /** The record as it stands at the coordinator; null when it is not there or cannot be read. */
 export function readOwner(value: string | null): OwnerRecord | null | 'unreadable' {
@@ -54,7 +55,8 @@ export function readOwner(value: string | null): OwnerRecord | null | 'unreadabl
       Number.isSafeInteger(record.epoch) &&
       Number.isSafeInteger(record.write) &&
       ['held', 'released', 'stuck'].includes(record.state) &&
-      Array.isArray(record.failed);
+      Array.isArray(record.failed) &&
+      (record.silenceMs === undefined || (record.silenceMs > 0 && record.silenceMs <= SILENCE_MAX_MS));
     return good ? record : 'unreadable';
   } catch {
     return 'unreadable';
@@ -66,7 +68,8 @@ export const ownerKey = (group: string): string => `groups/${group}/owner`;
 export class Guard {
   readonly #doors: GuardDoors;
   readonly #group: string;
-  #timing: Timing;
+  /** As it was at the start: an owner whose T changed under it could trust in what nobody waits for. */
+  readonly #timing: Timing;
   #state: Ownership;
   #cancel: () => void = () => undefined;
   #write: AbortController | null = null;
@@ -101,11 +104,6 @@ export class Guard {
   /** Until when nobody else may begin; -Infinity without the right. */
   untilMs(): number {
     return untilOf(this.#timing, this.#state);
-  }
-
-  retime(timing: Timing): void {
-    this.#timing = timing;
-    this.take({ kind: 'tick' });
   }
 
   /** The record at a revision of the store. */

@@ -68,6 +68,18 @@ test('nobody is believed to be silent before T: counted from the newest write, f
   assert.equal(node.kinds(seen(9600, 6)), ['owner'], 'it lives again, and that is said');
 });
 
+test('of two nodes that are configured differently, the longer silence counts', () => {
+  const node = new Node('n1', 0);
+  node.tell({ kind: 'seen', at: 1000, order: 4, record: record({ silenceMs: 5000 }) });
+  assert.is(nextAt(timing, node.o), 6000, 'the owner trusts in five seconds');
+  assert.equal(node.kinds({ kind: 'promise-asked', at: 2000, from: 'n2', epoch: 5 }), ['answer']);
+  assert.is(nextAt(timing, node.o), 7000, 'and so it does after a promise');
+  const other = new Node('n1', 0);
+  other.tell({ kind: 'seen', at: 1000, order: 4, record: record({ silenceMs: 1500 }) });
+  assert.is(nextAt(timing, other.o), 4000, 'who is more patient stays so');
+  assert.is(node.written(owner().tell({ kind: 'tick', at: 3210 })).silenceMs, 3000);
+});
+
 test('a record that is gone is waited for like one that is silent', () => {
   const node = new Node();
   node.tell({ kind: 'seen', at: 0, order: 4, record: record() });

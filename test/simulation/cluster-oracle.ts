@@ -103,6 +103,8 @@ function site({ daemon, was, event }: Take, policy: GroupPolicy): void {
   const nodes = daemon.policy.cluster?.nodes ?? {};
   const { name } = daemon.machine;
   if (nodes[name]?.site !== 'far' || was.request?.to === name || was.request?.force.includes('site')) return;
+  // Handed over by name, and the request is over since: whoever let go had asked.
+  if (was.owner?.state === 'released' && was.owner.to === name) return;
   const home = was.owner ? nodes[was.owner.node]?.site : nodes[policy.nodes[0] ?? '']?.site;
   if (home !== 'home') return;
   const lives = event.survey.candidates.filter((one) => one.reachable && nodes[one.node]?.site === 'home');
