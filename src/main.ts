@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { ClientError } from './commands/client.ts';
+import { groupVerbs } from './commands/group-verbs.ts';
 import { EXIT, type Io } from './commands/io.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -260,54 +261,7 @@ verb('ack', 'take an alarm on: no more reminders, and nobody else is called; gro
   });
 
 const person = (): typeof askPerson | null => (process.stderr.isTTY && process.stdin.isTTY === true ? askPerson : null);
-/** A verb that moves a group. */
-const mover = (name: 'switchover' | 'failover', about: string): Command =>
-  verb(name, about)
-    .argument('<group>')
-    .option('--to <node>', 'this node; else the best that is ready')
-    .option('--at <time>', 'not now: at 03:30, or an RFC 3339 time; the cluster keeps it')
-    .option('--cancel', 'forget the move that waits for its time')
-    .option('--yes', 'do it without asking')
-    .option('--comment <text>', 'why')
-    .option('--timeout <duration>', 'how long to wait for its end; it goes on all the same', '10m')
-    .option('--force-failed', 'also to a node that could not bring it up of late')
-    .option('--force-capacity', 'also to a node that carries enough already')
-    .action(async (group: string, options) => {
-      const { forced, move } = await import('./commands/groups.ts');
-      end(await move(name, group, { ...options, force: forced(options) }, io, person()));
-    });
-mover('switchover', 'move a group to another node, in order: nothing is lost');
-mover('failover', 'take a group over from a node that is silent, or move it at once')
-  .option('--force-data-loss', 'also with a copy that is behind: what did not arrive is lost')
-  .option('--force-block', 'also soon after another failover that nobody acknowledged')
-  .option('--force-site', 'also to another site while this one lives');
-verb('confirm', 'yes to the failover that a person is asked about')
-  .argument('<group>')
-  .option('--no', 'it stays down')
-  .action(async (group: string, options: { output: 'table' | 'json'; no?: boolean }) =>
-    end(await (await import('./commands/groups.ts')).confirm(group, options, io)),
-  );
-
-verb('drill', 'a group goes to another node and back, measured; refused while anything else is the matter')
-  .argument('<group>')
-  .option('--to <node>', 'over to this node; else the best that is ready')
-  .option('--yes', 'do it without asking')
-  .option('--list', 'the newest drills and what came of them')
-  .option('--timeout <duration>', 'how long to wait for its end; it goes on all the same', '30m')
-  .action(async (group: string, options) =>
-    end(await (await import('./commands/drill.ts')).drill(group, options, io, person())),
-  );
-verb('preflight', 'look for what would go wrong when a group moves: 0 all is well, 1 warnings, 2 errors')
-  .argument('[group]', 'only what concerns this group')
-  .option('--config <file>', 'the configuration', DEFAULT_CONFIG)
-  .option('--fix', 'mend what can be mended; each act is printed before it is done')
-  .option('--yes', 'mend without asking')
-  .option('--list', 'only say what is looked at')
-  .option('--all', 'show also what is well or could not be asked')
-  .action(async (group: string | undefined, options) => {
-    const { preflight } = await import('./commands/preflight.ts');
-    end(await preflight({ ...options, group: group ?? null }, io, person()));
-  });
+groupVerbs({ verb, end, io, person, config: DEFAULT_CONFIG });
 
 const maintenance = program
   .command('maintenance')

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { explain, nextOf } from '../core/explain.ts';
 import { clean } from '../core/clean.ts';
 import { BODY_BYTES, problem, who, withBody } from './control-answers.ts';
+import { copyRoutes } from './control-copies.ts';
 import { explainGroup, groupRoutes } from './control-groups.ts';
 import { tellingRoutes } from './control-telling.ts';
 import type { Daemon } from './daemon.ts';
@@ -79,6 +80,7 @@ export function controlApp(doors: ControlDoors): Hono {
   );
   tellingRoutes(app, daemon, doors.wall);
   groupRoutes(app, daemon, doors.wall);
+  copyRoutes(app, daemon);
   return app;
 }
 

@@ -242,6 +242,7 @@ export class CopyWatch {
         ok: false,
         detail: `${source.config.type} knows no ${verb}`,
       };
+      this.#doors.ports.log.info(`${group}: ${verb} of ${source.config.name}: ${result.detail}`);
       return { ...result, name: source.config.name };
     });
     return Promise.all(done);
