@@ -144,6 +144,8 @@ export class GroupSteps {
     step.epoch = act.epoch;
     const probe = await this.#probe(step, context);
     const result = probe.state === 'done' ? { ok: true, detail: `already: ${probe.detail}` } : await plugin.do(context);
+    // What came after it was given up is not held: another act is about to take it back.
+    if (signal.aborted) return result;
     step.placed = result.ok;
     if (result.ok) this.#holdOne(step);
     return result;

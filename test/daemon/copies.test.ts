@@ -1,0 +1,119 @@
+// The copies of a group: asked on their own beat, told when they get worse or better, believed only when proved.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ReplicationFacts } from '../../src/core/group-types.ts';
+import { CopyWatch, type Proof } from '../../src/daemon/copies.ts';
+import type { Incoming } from '../../src/daemon/loop.ts';
+import { defineReplication, z } from '../../src/define.ts';
+import { Node } from '../support/cluster-machines.ts';
+import { groupPolicy } from '../support/cluster-machines.ts';
+import { SharedStore } from '../support/shared-store.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
+
+const test = suite('daemon/copies');
+
+function watch(active: boolean, proveMs: number | null = null) {
+  const clock = new VirtualClock();
+  const policy = groupPolicy({ sources: ['data'] });
+  const node = new Node('n1', clock, new SharedStore(clock), policy);
+  const state = {
+    facts: { state: 'healthy', queue: 0, lagMs: 0, detail: 'well' } as ReplicationFacts,
+    proof: null as Proof | null,
+    arrives: true,
+    flushed: 0,
+  };
+  const plugin = defineReplication({
+    ...{ about: 'Says what it is told to.', options: z.strictObject({}), example: {} },
+    look: async () => state.facts,
+    prove: async () => ({ ok: state.arrives, detail: state.arrives ? 'it arrived' : 'it did not arrive' }),
+    flush: async () => {
+      state.flushed++;
+      return { ok: state.arrives, detail: 'flush' };
+    },
+  });
+  const config = node.config();
+  const source = {
+    name: 'data',
+    type: 'told',
+    options: {},
+    everyMs: 1000,
+    timeoutMs: 500,
+    warnUnits: 3,
+    failUnits: 6,
+    proveMs,
+  };
+  const mail = config.groups?.['mail'];
+  if (!mail) throw new Error('no group');
+  const plugins = { ...node.machine.plugins, replication: new Map([['told', plugin]]) };
+  const events: Incoming[] = [];
+  const copies = new CopyWatch({ ...config, groups: { mail: { ...mail, sources: [source] } } }, plugins, {
+    ...{ ports: node.machine.ports, stateDir: '/nonexistent', push: (event) => void events.push(event) },
+    owner: () => ({ node: active ? 'n1' : 'n2', epoch: 9 }),
+    proofOf: () => state.proof,
+  });
+  const told = (kind: string): Incoming[] => events.filter((event) => event.kind === kind);
+  return { clock, state, copies, told };
+}
+
+test('a copy that is well has what was made under this epoch; a queue is told when it grows and when it is over', async () => {
+  const { clock, state, copies, told } = watch(false);
+  await clock.run(1500);
+  assert.equal(told('group-copied').at(-1), { kind: 'group-copied', group: 'mail', epoch: 9 });
+  state.facts = { ...state.facts, queue: 4 };
+  await clock.run(1000);
+  state.facts = { ...state.facts, queue: 9 };
+  await clock.run(1000);
+  state.facts = { ...state.facts, queue: 0 };
+  await clock.run(1000);
+  const levels = told('copy').map((event) => (event.kind === 'copy' ? event.level : ''));
+  assert.equal(levels, ['warn', 'fail', 'ok']);
+  copies.close();
+});
+
+test('what is not known is not known of all', async () => {
+  const { clock, state, copies } = watch(false);
+  state.facts = { state: 'healthy', queue: null, lagMs: 5, detail: 'no queue' };
+  await clock.run(1500);
+  const { lagMs, ...rest } = copies.worst('mail') ?? { lagMs: null };
+  assert.equal(rest, { state: 'healthy', detail: 'data: no queue', queue: null });
+  assert.is(lagMs, 505, 'what it said is half a second old');
+  assert.is(copies.worst('other'), null);
+  copies.close();
+});
+
+test('the active node proves by a write, and the others believe it only then', async () => {
+  const active = watch(true, 5000);
+  await active.clock.run(1500);
+  assert.equal(active.copies.proof('mail'), { n: 1, ok: true, detail: 'it arrived' });
+  assert.equal(active.told('group-copied'), [], 'the active node has no copy of itself');
+  active.copies.close();
+  const standby = watch(false, 5000);
+  await standby.clock.run(1500);
+  assert.is(standby.copies.worst('mail')?.lagMs, null, 'nothing was proved yet');
+  standby.state.proof = { n: 1, ok: true, detail: 'it arrived' };
+  await standby.clock.run(1000);
+  assert.is(standby.copies.worst('mail')?.lagMs, 500);
+  standby.state.proof = { n: 2, ok: false, detail: 'it did not arrive' };
+  await standby.clock.run(1000);
+  assert.is(standby.copies.worst('mail')?.state, 'failed');
+  standby.copies.close();
+});
+
+test('a flush that fails ends the move; an operator is told what a source does not know', async () => {
+  const { clock, state, copies } = watch(true);
+  await clock.run(1500);
+  assert.equal(await copies.flush('mail', new AbortController().signal), {
+    ok: true,
+    detail: 'the copies are up to date',
+  });
+  state.arrives = false;
+  const failed = await copies.flush('mail', new AbortController().signal);
+  assert.equal(failed, { ok: false, detail: 'data: flush' });
+  assert.is(state.flushed, 2);
+  assert.equal(await copies.act('mail', null, 'suspend'), [
+    { ok: false, detail: 'told knows no suspend', name: 'data' },
+  ]);
+  copies.close();
+});
+
+test.run();
