@@ -1,6 +1,8 @@
 // What groups hear of and what they ask for: the events and effects of role.ts, as parts of the node's own in types.ts.
 import type { MoveRequest, OwnerRecord, StepAct, Survey } from './group-types.ts';
 
+export type SurveyReason = 'vacant' | 'request' | 'switchback';
+
 interface OfGroup {
   readonly at: number;
   readonly group: string;
@@ -17,6 +19,8 @@ export type GroupEvent =
   | (GroupReply & {
       readonly kind: 'group-surveyed';
       readonly survey: Survey;
+      /** What it was asked for; an answer to another question is void. Absent: to whichever is open. */
+      readonly why?: SurveyReason;
       /** The window for an automatic switchback is open. */
       readonly hours: boolean;
     })
@@ -48,7 +52,7 @@ export type GroupEvent =
   | (OfGroup & { readonly kind: 'group-copied'; readonly epoch: number });
 
 export type GroupEffect =
-  | { readonly kind: 'group-survey'; readonly group: string; readonly turn: number }
+  | { readonly kind: 'group-survey'; readonly group: string; readonly turn: number; readonly why: SurveyReason }
   | { readonly kind: 'group-take'; readonly group: string; readonly turn: number; readonly failed: readonly string[] }
   | {
       readonly kind: 'group-release';

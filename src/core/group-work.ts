@@ -64,7 +64,7 @@ export function wake(g: GroupWork, afterMs: number): void {
 export function survey(g: GroupWork, why: NonNullable<GroupState['surveying']>): void {
   if (g.state.surveying === why) return;
   set(g, { surveying: why });
-  g.effects.push({ kind: 'group-survey', group: g.name, turn: g.state.turn });
+  g.effects.push({ kind: 'group-survey', group: g.name, turn: g.state.turn, why });
 }
 
 /** A request that was withdrawn while the group was leaving because of it: nobody waits for its end. */

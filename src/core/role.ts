@@ -27,6 +27,7 @@ export function decideGroup(g: GroupWork, event: GroupEvent): void {
       set(g, { known: true, vacantSince: g.state.vacantSince ?? g.at });
       return event.own ? takeAgain(g) : consider(g);
     case 'group-surveyed':
+      if (event.why !== undefined && event.why !== g.state.surveying) return;
       onSurvey(g, event.survey, event.hours);
       // Ours of before, and somebody else is to have it now: what is left here goes, so that it can.
       if (g.state.why.rule === 'another' && g.state.owner?.node === g.node && g.state.dirty && !g.state.saga)

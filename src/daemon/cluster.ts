@@ -1,7 +1,7 @@
 // This node as one of a cluster: the coordinator's records, a guard and the steps of each group, what is told to the
 // other nodes. Decides nothing: what it hears becomes events, and what is decided is performed here.
 import { candidatesOf, type GroupFacts, type NodeFacts } from '../core/facts.ts';
-import type { GroupEffect } from '../core/group-events.ts';
+import type { GroupEffect, SurveyReason } from '../core/group-events.ts';
 import type { Candidate, GroupPolicy, Survey } from '../core/group-types.ts';
 import type { Inventory } from '../core/inventory.ts';
 import type { ClusterConfig, Config } from '../config/types.ts';
@@ -221,7 +221,7 @@ export class Cluster {
   }
 
   perform(effect: GroupEffect): void {
-    if (effect.kind === 'group-survey') void this.#survey(effect.group, effect.turn);
+    if (effect.kind === 'group-survey') void this.#survey(effect.group, effect.turn, effect.why);
     else if (effect.kind === 'group-answer')
       void answerRequest({ cluster: this, loop: this.#doors.loop, clock: this.#doors.ports.clock }, effect);
     else this.#groups.get(effect.group)?.perform(effect);
@@ -238,14 +238,14 @@ export class Cluster {
 
   /** A look around; an owner that fell silent and still answers over a path is asked how it is now: what it said at the
    *  coordinator is of before. */
-  async #survey(group: string, turn: number): Promise<void> {
+  async #survey(group: string, turn: number, why: SurveyReason): Promise<void> {
     const { loop, ports, hoursOpen } = this.#doors;
     const ways = this.#doors.ways();
     const owner = this.#groups.get(group)?.guard.owner?.node ?? null;
     const other = owner !== null && owner !== this.#config.node;
     if (other && loop.node.groups?.[group]?.vacantSince !== null && ways?.answering().includes(owner))
       await freshen(ways, this.view, owner, ports.clock);
-    loop.push({ kind: 'group-surveyed', group, turn, survey: this.survey(group), hours: hoursOpen(group) });
+    loop.push({ kind: 'group-surveyed', group, turn, why, survey: this.survey(group), hours: hoursOpen(group) });
   }
 
   /** What another node asks over a path. */

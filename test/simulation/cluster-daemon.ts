@@ -131,7 +131,7 @@ export class Daemon {
     const { group } = effect;
     switch (effect.kind) {
       case 'group-survey':
-        return survey(this, group, effect.turn);
+        return survey(this, group, effect.turn, effect.why);
       case 'group-take':
         this.#takeTurn.set(group, effect.turn);
         return this.own(group, { kind: 'take', failed: effect.failed });

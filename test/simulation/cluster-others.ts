@@ -1,4 +1,5 @@
 // What a simulated daemon says of itself, and how it asks the others: for a survey, and for their promise.
+import type { SurveyReason } from '../../src/core/group-events.ts';
 import type { Candidate } from '../../src/core/group-types.ts';
 import type { Daemon } from './cluster-daemon.ts';
 
@@ -34,7 +35,7 @@ const othersOf = ({ cluster, machine }: Daemon): readonly string[] =>
   cluster.names.filter((name) => name !== machine.name);
 
 /** Who answers over a comm path says the newest of itself; of the rest, what the coordinator shows, with its age. */
-export function survey(daemon: Daemon, group: string, turn: number): void {
+export function survey(daemon: Daemon, group: string, turn: number, why: SurveyReason): void {
   const { cluster, machine } = daemon;
   const heard = new Map<string, Facts>();
   for (const other of othersOf(daemon))
@@ -55,7 +56,7 @@ export function survey(daemon: Daemon, group: string, turn: number): void {
       return [{ ...facts, reachable: ageMs <= (daemon.policy.groups?.[group]?.factsMs ?? 0), ageMs }];
     });
     const seen = { candidates, answering: [...heard.keys()] };
-    daemon.feed({ kind: 'group-surveyed', group, turn, survey: seen, hours: true });
+    daemon.feed({ kind: 'group-surveyed', group, turn, why, survey: seen, hours: true });
   });
 }
 
