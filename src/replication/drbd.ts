@@ -1,6 +1,6 @@
 // DRBD: what the kernel says of one resource, by drbdsetup(8) of DRBD 9 as JSON, or by /proc/drbd of 8.4. The copy is
-// as good as the other side's disk while both are connected and both disks are up to date; else what lacks is counted in
-// mebibytes that are out of sync. Promoting is a step's (`ocf` with the drbd agent), never this file's.
+// as good as the other side's disk while both are connected and both disks are up to date; else what lacks is counted
+// in mebibytes that are out of sync. Promoting is a step's (`ocf` with the drbd agent), never this file's.
 import { type ActionResult, defineReplication, type ReplicationContext, type ReplicationFacts, z } from '../define.ts';
 import { plain } from '../dialogues/quote.ts';
 import { bad } from '../host/launch.ts';
