@@ -75,11 +75,14 @@ test('status: a table on stdout, nothing on stderr, one service a line', async (
   assert.match(rows[0] ?? '', /^ *dial +ok +healthy +\d+ (s|min) +pass \d+ ms /);
 });
 
+const byName = (a: string, b: string): number => a.localeCompare(b);
+
 test('status -o json: the agreed shape', async () => {
   const run = await daemon.cli('status', '-o', 'json');
   const told = JSON.parse(run.out) as Status;
   assert.is(told.schemaVersion, 1);
-  assert.equal(Object.keys(told), ['schemaVersion', 'node', 'time', 'services', 'groups', 'alarms', 'daemon']);
+  const agreed = ['schemaVersion', 'node', 'time', 'services', 'groups', 'alarms', 'daemon'];
+  assert.equal(Object.keys(told).sort(byName), [...agreed, 'nodes', 'coordinator', 'paths'].sort(byName));
   assert.is(told.node, 'n1');
   assert.match(told.time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   const [one] = told.services;
