@@ -1,7 +1,7 @@
 // `npm run bench`: how long services are away and what the watching costs, for Watchkeeper beside monit and systemd,
 // all in the same run on nodes of the same make. Prints Markdown on stdout and what it does on stderr. Needs root
 // (the lab).
-//   npm run bench -- [--runs N] [--only kill|hang|cost|alerts|failover] [--with NAME,NAME]
+//   npm run bench -- [--runs N] [--only kill|hang|cost|alerts|failover|directory] [--with NAME,NAME]
 import { parseArgs } from 'node:util';
 import { cpus } from 'node:os';
 import { Lab } from '../lab/lab.ts';
@@ -9,6 +9,7 @@ import { awaitServices, makeMailNode } from '../lab/mail-node.ts';
 import { askJson } from '../lab/watchkeeper.ts';
 import { alertFigures } from './alerts.ts';
 import { costOf, startServices } from './cost.ts';
+import { directoryFigures } from './directory.ts';
 import { failovers } from './failover.ts';
 import { type Keeper, keepers } from './keepers.ts';
 import { type Kept, measure, type Row, work } from './outages.ts';
@@ -23,8 +24,8 @@ const { values } = parseArgs({
 });
 const runs = Number(values.runs);
 if (!Number.isInteger(runs) || runs < 1 || runs > 1000) usage('--runs: a number from 1 to 1000');
-if (values.only !== undefined && !['kill', 'hang', 'cost', 'alerts', 'failover'].includes(values.only))
-  usage('--only: kill, hang, cost, alerts or failover');
+if (values.only !== undefined && !['kill', 'hang', 'cost', 'alerts', 'failover', 'directory'].includes(values.only))
+  usage('--only: kill, hang, cost, alerts, failover or directory');
 const names = values.with?.split(',') ?? keepers.map((keeper) => keeper.name);
 const chosen = keepers.filter((keeper) => names.includes(keeper.name));
 if (chosen.length !== names.length) usage(`--with: ${keepers.map((keeper) => keeper.name).join(', ')}`);
@@ -125,3 +126,19 @@ if (values.only === undefined || values.only === 'alerts') {
   console.log(`\n${markdown(head, rows)}\n\n${perSecond.toFixed(0)} alerts a second go out of a full outbox\n`);
 }
 if (values.only === undefined || values.only === 'failover') await failovers(runs, say);
+if (values.only === undefined || values.only === 'directory') {
+  say('14,000 mailboxes of a directory change their node');
+  const { transaction, flights, program } = await directoryFigures(Math.min(runs, 5));
+  const row = (name: string, ms: readonly number[]): readonly string[] => [
+    `${name}, n = ${ms.length}`,
+    `${(median(ms) / 1000).toFixed(2)} (${(Math.max(...ms) / 1000).toFixed(2)})`,
+    (median(program) / median(ms)).toFixed(1),
+  ];
+  const head = ['14,000 mailboxes re-homed in the directory', 'median (max), s', 'ldapmodify / this'];
+  const rows = [
+    row('Watchkeeper, one transaction (RFC 5805)', transaction),
+    row('Watchkeeper, in flights', flights),
+    row('ldapmodify', program),
+  ];
+  console.log(`\n${markdown(head, rows)}\n`);
+}
