@@ -172,9 +172,7 @@ export const boot: readonly Criterion[] = [
   }),
   criterion('boot.mounts', 'What is mounted where its group is does not mount at boot', (look) => {
     const targets = groupsOf(look).flatMap(({ steps }) =>
-      steps
-        .filter(({ type }) => type === 'mount')
-        .flatMap(({ options }) => optionTexts(options, ['target', 'where', 'mountpoint', 'path'])),
+      steps.filter(({ type }) => type === 'mount').flatMap(({ options }) => optionTexts(options, ['on'])),
     );
     if (targets.length === 0) return 'no group has a mount';
     const lines = (look.read('/etc/fstab') ?? '').split('\n').filter((line) => !line.startsWith('#'));

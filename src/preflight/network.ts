@@ -99,8 +99,8 @@ const moving = (look: Look) =>
       .filter(({ type }) => type === 'address')
       .map(({ options }) => ({
         group: name,
-        addresses: optionTexts(options, ['address', 'addresses', 'ip', 'cidr']).map(hostOf),
-        devices: optionTexts(options, ['interface', 'device', 'dev']),
+        addresses: optionTexts(options, ['ip']).map(hostOf),
+        devices: optionTexts(options, ['interfaces']),
       })),
   );
 
@@ -112,12 +112,21 @@ const owns = ({ cluster, node }: Look, group: string): boolean | null => {
 
 export const addresses: readonly Criterion[] = [
   criterion('addresses.interface', 'The interface of each moving address is there and up', (look) => {
-    const all = [...new Set(moving(look).flatMap(({ devices }) => devices))].filter((one) => !one.includes('$'));
+    const all = moving(look);
     if (all.length === 0) return NO_ADDRESS;
-    return all.flatMap((device) => {
-      const state = look.read(`/sys/class/net/${device}/operstate`)?.trim();
-      if (state === undefined) return [error(`there is no ${device}`, 'name an interface of this node (`ip link`)')];
-      return state === 'down' ? [error(`${device} is down`, `ip link set ${device} up`)] : [];
+    return all.flatMap(({ group, devices }) => {
+      const states = devices.map((device) => ({
+        device,
+        state: look.read(`/sys/class/net/${device}/operstate`)?.trim() ?? 'missing',
+      }));
+      const bad = states.filter(({ state }) => state === 'missing' || state === 'down');
+      // One that is up is enough; without another a lost link means another node.
+      const say = bad.length === states.length ? error : warning;
+      return bad.map(({ device, state }) =>
+        state === 'missing'
+          ? say(`${group}: there is no ${device}`, 'name an interface of this node (`ip link`)')
+          : say(`${group}: ${device} is down`, `ip link set ${device} up`),
+      );
     });
   }),
   criterion('addresses.stray', 'A moving address is only where its group is', async (look) => {

@@ -88,8 +88,8 @@ function wellConfig(): Config {
   const { mail } = groups;
   const steps = [
     { name: 'fence', type: 'fence', options: {} },
-    { name: 'store', type: 'mount', options: { device: '/dev/vdb', target: '/srv/mail' } },
-    { name: 'address', type: 'address', options: { addresses: ['10.0.0.100/24'], interface: 'eth0' } },
+    { name: 'store', type: 'mount', options: { source: '/dev/vdb', on: '/srv/mail' } },
+    { name: 'address', type: 'address', options: { ip: '10.0.0.100/24', interfaces: ['eth0'] } },
   ];
   const policySteps = mail.policy.steps
     .slice(0, 2)
