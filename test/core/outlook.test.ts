@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import type { Candidate, GroupPolicy, OwnerRecord } from '../../src/core/group-types.ts';
 import { newGroup } from '../../src/core/group-work.ts';
 import { canLose, outlookOf, type Scene, spareMembers } from '../../src/core/outlook.ts';
-import { groupPolicy, TIMING } from '../support/cluster-machines.ts';
+import { groupPolicy, TIMING } from '../support/group-policies.ts';
 
 const test = suite('core/outlook');
 

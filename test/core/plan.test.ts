@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import type { GroupPolicy, Saga } from '../../src/core/group-types.ts';
 import { planOf, planText } from '../../src/core/plan.ts';
 import { acted, acting, begin, due } from '../../src/core/saga.ts';
-import { groupPolicy, stepPolicy } from '../support/cluster-machines.ts';
+import { groupPolicy, stepPolicy } from '../support/group-policies.ts';
 
 const test = suite('core/plan');
 

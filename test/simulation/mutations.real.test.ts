@@ -28,7 +28,8 @@ function copyTree(lane: string): string {
   mkdirSync(lane, { recursive: true });
   const copy = (path: string): void => cpSync(join(root, 'dist', path), join(lane, 'dist', path), { recursive: true });
   for (const path of ['src/core', 'test/core', 'test/simulation']) copy(path);
-  for (const name of ['drive', 'group-drive', 'groups', 'policies', 'random']) copy(`test/support/${name}.js`);
+  for (const name of ['drive', 'group-drive', 'group-policies', 'groups', 'policies', 'random'])
+    copy(`test/support/${name}.js`);
   symlinkSync(join(root, 'node_modules'), join(lane, 'node_modules'));
   writeFileSync(join(lane, 'package.json'), '{"type":"module"}');
   return lane;

@@ -1,34 +1,16 @@
 // Daemons of one cluster on one virtual clock: real shells and cores, a store that they share, and steps that only note
 // where they are in place.
-import type { GroupPolicy, StepPolicy, Timing } from '../../src/core/group-types.ts';
+import type { GroupPolicy } from '../../src/core/group-types.ts';
 import type { Config } from '../../src/config/types.ts';
 import { Daemon } from '../../src/daemon/daemon.ts';
 import { defineStep, z } from '../../src/define.ts';
 import { FakeMachine } from './fake-machine.ts';
+import { groupPolicy, TIMING } from './group-policies.ts';
 import { MemoryStore } from './memory-store.ts';
 import { SharedStore } from './shared-store.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
-export const TIMING: Timing = { silenceMs: 3000, renewMs: 200, marginMs: 300, failsafeMs: 1000 };
-
-export const stepPolicy = (patch: Partial<StepPolicy> & Pick<StepPolicy, 'name'>): StepPolicy => ({
-  ...{ type: 'note', scope: 'node', pivot: false, exclusive: true, prepares: false, timeoutMs: 5000, tries: 2 },
-  ...patch,
-});
-
-export const groupPolicy = (patch: Partial<GroupPolicy> = {}): GroupPolicy => ({
-  ...{ services: [], standby: 'running', nodes: ['n1', 'n2'], weight: 1 },
-  failover: { mode: 'automatic', afterMs: 0, confirmMs: 60_000, otherwise: 'stay' },
-  switchback: { mode: 'manual', dwellMs: 60_000 },
-  ...{ blockMs: 3_600_000, gate: { kind: 'none' }, sources: [], factsMs: 15_000 },
-  steps: [
-    stepPolicy({ name: 'store' }),
-    stepPolicy({ name: 'address', pivot: true }),
-    stepPolicy({ name: 'zone', scope: 'shared' }),
-  ],
-  objectives: { rtoMs: null, rpoMs: null },
-  ...patch,
-});
+export { groupPolicy, stepPolicy, TIMING } from './group-policies.ts';
 
 /** One node of the test: its machine, its disk, its daemon. */
 export class Node {
