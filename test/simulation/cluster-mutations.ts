@@ -41,8 +41,8 @@ export const clusterMutations: readonly Mutation[] = [
   of(
     'ownership',
     'gives an earlier try the number of the later',
-    '{ ...more, schema: 1, node, instance, boot, write: number, data }',
-    '{ schema: 1, node, instance, boot, write: number, data, ...more }',
+    '{ ...more, schema: 1, node, instance, boot, write: number, data, silenceMs }',
+    '{ schema: 1, node, instance, boot, write: number, data, silenceMs, ...more }',
   ),
   of(
     'ownership',
@@ -50,6 +50,7 @@ export const clusterMutations: readonly Mutation[] = [
     'o.sent.find((one) => one.write === current.record.write)',
     'undefined',
   ),
+  of('ownership', 'trusts its own file alone', '(record?.silenceMs ?? 0) > timing.silenceMs', 'false'),
   of('ownership', 'takes a life before for this one', ' && record.instance === o.instance', ''),
   of('ownership', 'takes an address of a boot before for its own', ' && seen.record.boot === boot', ''),
   of(
