@@ -6,6 +6,7 @@ import type { MemberConfig } from '../config/types.ts';
 import type { SessionTls } from '../ports/http-session.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { SpawnRecord } from '../ports/proc.ts';
+import { parseSpawnRecord } from '../ports/spawn-record.ts';
 
 export interface MemberDoors {
   readonly ports: Ports;
@@ -51,17 +52,6 @@ export function memberArgv(config: MemberConfig): string[] {
     ...['--quota-backend-bytes', String(QUOTA_BYTES), '--strict-reconfig-check'],
     ...tlsWords(config),
   ];
-}
-
-function parseRecord(text: string | null): SpawnRecord | null {
-  try {
-    const { pid, startTicks, exe, bootId } = JSON.parse(text ?? 'null') as Record<string, unknown>;
-    if (!Number.isSafeInteger(pid) || Number(pid) <= 1 || !Number.isSafeInteger(startTicks)) return null;
-    if (typeof bootId !== 'string' || (exe !== null && typeof exe !== 'string')) return null;
-    return { pid: Number(pid), startTicks: Number(startTicks), exe, bootId };
-  } catch {
-    return null; // Torn or empty: as if nothing had been started. Its data folder is locked against a second one.
-  }
 }
 
 export class EtcdMember {
@@ -112,7 +102,7 @@ export class EtcdMember {
   #recorded(): SpawnRecord | null {
     const { files, proc } = this.#doors.ports;
     try {
-      const record = parseRecord(files.readText(this.#recordPath, RECORD_BYTES));
+      const record = parseSpawnRecord(files.readText(this.#recordPath, RECORD_BYTES));
       return record && record.bootId === proc.bootId() && proc.alive(record) ? record : null;
     } catch {
       return null; // Too big, or not to be read: as if it were torn.

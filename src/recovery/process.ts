@@ -1,5 +1,6 @@
 // Runs a service as a child of its own: own session and process group, no shell, nobody's terminal. The child outlives
 // the daemon; a later daemon knows it again by pid, start time and boot. It never touches a process it did not start.
+import { parseSpawnRecord } from '../ports/spawn-record.ts';
 import { type ActionResult, defineRecovery, type Evidence, opt, type RecoveryContext, z } from '../define.ts';
 import { evidenceOf } from '../host/evidence.ts';
 import { killUntilGone, leftOver } from '../host/kill.ts';
@@ -32,17 +33,6 @@ const STEP_MS = 10;
 const recordPath = (context: Context): string =>
   `${context.stateDir}/child-${encodeURIComponent(context.service)}.json`;
 
-function parseRecord(text: string | null): SpawnRecord | null {
-  try {
-    const { pid, startTicks, exe, bootId } = JSON.parse(text ?? 'null') as Record<string, unknown>;
-    if (!Number.isSafeInteger(pid) || Number(pid) <= 1 || !Number.isSafeInteger(startTicks)) return null;
-    if (typeof bootId !== 'string' || (exe !== null && typeof exe !== 'string')) return null;
-    return { pid: Number(pid), startTicks: Number(startTicks), exe, bootId };
-  } catch {
-    return null; // Torn, empty or none: as if nothing had ever been started.
-  }
-}
-
 /** Who was started last, in this boot; from memory, or as an earlier daemon wrote it down. */
 function recordOf(context: Context): SpawnRecord | null {
   const { ports, memory } = context;
@@ -54,7 +44,7 @@ function recordOf(context: Context): SpawnRecord | null {
       // Too big: not written by us. Anything else is our own trouble, and says nothing about the child.
       if ((error as { code?: string }).code !== 'E2BIG') throw error;
     }
-    memory.set('record', parseRecord(text));
+    memory.set('record', parseSpawnRecord(text));
   }
   const record = memory.get('record') as SpawnRecord | null;
   return record && record.bootId === ports.proc.bootId() ? record : null;
