@@ -99,9 +99,17 @@ async function main(): Promise<void> {
     .sort();
   const total = { passed: 0, failed: 0, skipped: 0 };
   const quiet = process.env['QUIET'] === '1';
-  // Lab files share the machine's network namespaces and compare times: one at a time, after the others.
-  const together = files.filter((file) => kindOf(file) !== 'lab');
-  const alone = files.filter((file) => kindOf(file) === 'lab');
+  // Labs never meet, so two may be up at once. Those of several nodes are about fractions of a second, and have the
+  // machine to themselves.
+  const isAlone = (file: string): boolean => /^lab\/.*cluster/.test(file);
+  const ofKind = (...wanted: Kind[]): string[] => files.filter((file) => wanted.includes(kindOf(file)));
+  // Unit tests mostly wait; whole daemons and servers compare times, and get the two cores to themselves.
+  const phases: readonly { readonly queue: string[]; readonly width: number }[] = [
+    { queue: ofKind('unit'), width: 3 },
+    { queue: ofKind('live', 'real'), width: 2 },
+    { queue: ofKind('lab').filter((file) => !isAlone(file)), width: 2 },
+    { queue: files.filter(isAlone), width: 1 },
+  ];
   const one = async (file: string): Promise<void> => {
     const started = performance.now();
     const report = await runFile(file, kindOf(file));
@@ -115,13 +123,12 @@ async function main(): Promise<void> {
     // Why a whole file was left out is to be seen, and not only that it was.
     else for (const line of report.output.match(/^SKIPPED, .*$/gm) ?? []) console.log(line);
   };
-  // Unit tests mostly wait; whole daemons and servers compare times, and get the two cores to themselves.
-  const width = kinds?.every((kind) => kind === 'unit') ? 3 : 2;
-  const lanes = Array.from({ length: width }, async () => {
-    for (let file = together.shift(); file; file = together.shift()) await one(file);
-  });
-  await Promise.all(lanes);
-  for (const file of alone) await one(file);
+  for (const { queue, width } of phases) {
+    const lane = async (): Promise<void> => {
+      for (let file = queue.shift(); file; file = queue.shift()) await one(file);
+    };
+    await Promise.all(Array.from({ length: width }, lane));
+  }
   if (files.length === 0) console.log('no test file matches');
   console.log(`${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ''}`);
   process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;

@@ -1,0 +1,3 @@
+import { runLoop } from './loop.ts';
+
+runLoop(1);
