@@ -64,3 +64,13 @@ export function somePlugins(wanted: Readonly<Partial<Record<PluginKind, Iterable
     return pluginNames(kind).filter((name) => names.has(name));
   });
 }
+
+/** Those that one of these words names, of the kinds that bring libraries along; all others whole. */
+export function pluginsNamed(words: ReadonlySet<string> | null): Promise<Plugins> {
+  if (words === null) return plugins();
+  return load((kind) =>
+    kind === 'cluster' || kind === 'switchover'
+      ? pluginNames(kind)
+      : pluginNames(kind).filter((name) => words.has(name)),
+  );
+}

@@ -4,10 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { loadWithOwn } from '../config/load.ts';
+import { loadNamed } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
 import type { Config, Good, Loaded } from '../config/types.ts';
-import { openControl } from '../daemon/control.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import { askHistory, openRecorder } from '../daemon/recorder.ts';
 import { makeReload, type Reload, watchFiles } from '../daemon/reload.ts';
@@ -19,9 +18,9 @@ import { type Notify, openNotify } from '../ports/notify.ts';
 import type { Ports } from '../ports/ports.ts';
 import { realPorts } from '../ports/real.ts';
 import { openStore, type Store } from '../ports/store.ts';
-import { plugins } from '../registry.ts';
+import { pluginsNamed } from '../registry.ts';
 import { EXIT, type Io } from './io.ts';
-import { type LiveTable, liveTable } from './live-table.ts';
+import type { LiveTable } from './live-table.ts';
 
 export interface RunOptions {
   readonly config: string;
@@ -44,8 +43,8 @@ const LIVE_MS = 250;
 
 export async function run(options: RunOptions, io: Io, self: Process): Promise<number> {
   const loader = async (): Promise<Loaded> => {
-    const shipped = { files, plugins: await plugins(), hostname: hostname(), uid: self.uid };
-    const loaded = await loadWithOwn(options.config, shipped);
+    const here = { files, hostname: hostname(), uid: self.uid };
+    const loaded = await loadNamed(options.config, here, pluginsNamed);
     return options.observe && 'config' in loaded ? { ...loaded, config: observing(loaded.config) } : loaded;
   };
   const loaded = await loader();
@@ -91,7 +90,7 @@ async function serve(
 ): Promise<number> {
   const { config } = loaded;
   const journald = isJournal(io.env, self.pid, 2);
-  const live = options.live ? liveTable(self.stdout, { noColour: (io.env['NO_COLOR'] ?? '') !== '' }) : null;
+  const live = options.live ? await openLive(io, self) : null;
   const log = openLog({
     level: options.logLevel ?? (live ? 'error' : 'info'),
     underSystemd: journald,
@@ -132,6 +131,8 @@ async function serve(
     preview,
     history: (question: Readonly<Record<string, string>>) => askHistory(history, question, clock.wall()),
   };
+  // Its library is loaded when the daemon is at work already: a right to be renewed does not wait for it.
+  const { openControl } = await import('../daemon/control.ts');
   const control = await openControl(join(config.runDir, 'control.sock'), doors).catch(async (error: Error) => {
     await daemon.close();
     throw error;
@@ -185,6 +186,11 @@ function watchdog(notify: Notify): () => void {
 
 const sentence = (time: string, service: string | null, text: string): string =>
   `${time.slice(11, 19)} ${service === null ? '' : `${service}: `}${text}`;
+
+async function openLive(io: Io, { stdout }: Process): Promise<LiveTable> {
+  const { liveTable } = await import('./live-table.ts');
+  return liveTable(stdout, { noColour: (io.env['NO_COLOR'] ?? '') !== '' });
+}
 
 function showLive(daemon: Daemon, live: LiveTable, ports: Ports): () => void {
   let cancel: () => void = () => undefined;

@@ -20,7 +20,19 @@ import { checkTelling, maintenanceOf, routingOf, type Telling } from './routing.
 import { checkDepends, checkNode, checkService, unusedKits } from './rules.ts';
 import { laterKeys, name as nameSchema, type RootInput, root as rootSchema, SERVICES_MAX } from './schema.ts';
 import { readSources, type Source } from './source.ts';
-import { entriesOf, get, itemsOf, type MapTree, mapOf, placeAt, plainOf, textAt, type Tree, withKeys } from './tree.ts';
+import {
+  entriesOf,
+  get,
+  itemsOf,
+  type MapTree,
+  mapOf,
+  placeAt,
+  plainOf,
+  textAt,
+  type Tree,
+  withKeys,
+  wordsOf,
+} from './tree.ts';
 import type { ChannelConfig, Config, Loaded, Problem, ServiceConfig } from './types.ts';
 
 export interface LoadOptions {
@@ -54,11 +66,29 @@ export function load(path: string, options: LoadOptions): Loaded {
 
 /** The same, with people's own plugins beside those that it is given. */
 export async function loadWithOwn(path: string, options: LoadOptions): Promise<Loaded> {
-  const read = readWhole(path, options);
+  return judgeWithOwn(path, readWhole(path, options), options);
+}
+
+async function judgeWithOwn(path: string, read: ReadWhole, options: LoadOptions): Promise<Loaded> {
   if (!read.written) return { problems: sortProblems(read.problems) };
   const found = await withOwnPlugins(withPaths(read.written), path, options);
   const all = { ...options, plugins: found.plugins };
   return judge(read.written, read.sources, all, [...read.problems], found);
+}
+
+/** The same for a daemon that must begin soon: `pluginsFor` loads those that a word of the configuration or of its
+ *  kits names; null: all of them, so that a problem can say what may have been meant. */
+export async function loadNamed(
+  path: string,
+  options: Omit<LoadOptions, 'plugins'>,
+  pluginsFor: (words: ReadonlySet<string> | null) => Promise<Plugins>,
+): Promise<Loaded> {
+  const read = readWhole(path, { ...options });
+  if (!read.written) return { problems: sortProblems(read.problems) };
+  const kits = openKits(get(read.written, 'kits'), options.kitsDir ?? shippedKits, options.files);
+  const words = new Set(wordsOf(expand(read.written, kits, []).tree));
+  const loaded = await judgeWithOwn(path, read, { ...options, plugins: await pluginsFor(words) });
+  return 'config' in loaded ? loaded : judgeWithOwn(path, read, { ...options, plugins: await pluginsFor(null) });
 }
 
 interface ReadWhole {
@@ -68,7 +98,7 @@ interface ReadWhole {
   readonly problems: readonly Problem[];
 }
 
-function readWhole(path: string, { files, uid, modes = true }: LoadOptions): ReadWhole {
+function readWhole(path: string, { files, uid, modes = true }: Omit<LoadOptions, 'plugins'>): ReadWhole {
   const { sources, complete, problems: before } = readSources(path, { files, uid, modes });
   const problems: Problem[] = [...before];
   const trees = sources.flatMap((source) => {

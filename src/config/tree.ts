@@ -143,3 +143,15 @@ export function overlay(under: Tree, over: Tree): Tree {
   }
   return { kind: 'map', place: over.place, entries };
 }
+
+/** Every key and every text. */
+export function* wordsOf(tree: Tree): Generator<string> {
+  if (tree.kind === 'leaf') {
+    if (typeof tree.value === 'string') yield tree.value;
+  } else if (tree.kind === 'list') for (const item of tree.items) yield* wordsOf(item);
+  else
+    for (const [key, { value }] of tree.entries) {
+      yield key;
+      yield* wordsOf(value);
+    }
+}

@@ -7,6 +7,7 @@ export type RefusalRule =
   | 'is-active'
   | 'unreachable'
   | 'maintenance'
+  | 'observe'
   | 'settling'
   | 'not-ready'
   | 'not-well'
@@ -115,6 +116,7 @@ function objections(question: Question, node: string, candidate: Candidate | und
     return against;
   }
   if (candidate.maintenance && !again) say('maintenance', 'it is in maintenance');
+  if (candidate.observes && !again) say('observe', 'it only looks on, by its configuration');
   if (!candidate.settled && !again) say('settling', 'it has just started and does not know enough yet');
   if (owner?.state === 'stuck' && owner.node === node && candidate.dirty)
     say('not-stopped', 'it could not stop it, and has not since');

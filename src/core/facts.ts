@@ -36,6 +36,8 @@ export interface NodeFacts {
   readonly time: string;
   readonly configuration: string;
   readonly maintenance: boolean;
+  /** It only looks on, by its configuration: it would take nothing by itself. */
+  readonly observe?: boolean;
   /** What is installed and configured there, to be compared. */
   readonly inventory?: Inventory;
   readonly groups: Readonly<Record<string, GroupFacts>>;
@@ -90,6 +92,7 @@ function candidateOf(sight: Sight, node: string): Candidate {
     holding: facts !== undefined && CARRIES.has(facts.role),
     reachable: known !== undefined && lives(sight, node, known),
     maintenance: maintenance.has(node) || (known?.facts.maintenance ?? false),
+    ...(known?.facts.observe === true ? { observes: true } : {}),
     load: known ? loadOf(known.facts, group) : 0,
     failedMsAgo: failedMsAgo === null ? null : failedMsAgo + (ageMs ?? 0),
   };

@@ -149,6 +149,8 @@ export interface Candidate {
   readonly reachable: boolean;
   readonly ageMs: number | null;
   readonly maintenance: boolean;
+  /** Its configuration says that it only looks on: it would do nothing that it is asked for. */
+  readonly observes?: boolean;
   /** Its first round of checks is over, and it has seen the cluster for T at least. */
   readonly settled: boolean;
   /** Steps and services that could not be done there, each with its reason; empty: ready. */

@@ -1,6 +1,6 @@
 // This node as one of a cluster: the coordinator's records, a guard and the steps of each group, what is told to the
 // other nodes. Decides nothing: what it hears becomes events, and what is decided is performed here.
-import { candidatesOf, type GroupFacts, type NodeFacts } from '../core/facts.ts';
+import type { NodeFacts } from '../core/facts.ts';
 import type { GroupEffect, SurveyReason } from '../core/group-events.ts';
 import type { Candidate, GroupPolicy, Survey } from '../core/group-types.ts';
 import type { Inventory } from '../core/inventory.ts';
@@ -16,8 +16,9 @@ import {
 } from '../define.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Plugins } from '../registry.ts';
-import { type ClusterView, emptyView, freshen, KEYS, type Word } from './cluster-view.ts';
+import { type ClusterView, emptyView, KEYS } from './cluster-view.ts';
 import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
+import { askSilentOwner, heedWord, lookAround, ownFacts, PUBLISH_MS, type Words } from './cluster-words.ts';
 import { lookAtMembers, troubles } from './coordinator-health.ts';
 import { CopyWatch } from './copies.ts';
 import { EtcdMember } from './etcd-member.ts';
@@ -25,6 +26,7 @@ import { type Guard, ownerKey } from './guard.ts';
 import { gatherInventory, INVENTORY_MS } from './inventory.ts';
 import type { Incoming, Loop } from './loop.ts';
 import type { Asking } from './paths.ts';
+import { openCoordinator, type Opened } from './opening.ts';
 import { RecordFeed } from './record-feed.ts';
 import { answerRequest, TEND_MS, tending, wish } from './requests.ts';
 
@@ -52,7 +54,6 @@ export interface ClusterDoors {
   readonly ways: () => Ways | null;
 }
 
-export const PUBLISH_MS = 2000;
 const SOON_MS = 30;
 const READY_EVERY_MS = 15_000;
 const MEMBERS_EVERY_MS = 5000;
@@ -65,6 +66,10 @@ export class Cluster {
   #config: Config;
   #plugins: Plugins;
   #coordination: Coordination | null = null;
+  #opening: Promise<Opened> | null = null;
+  /** Resolves when the records were heard once, or nobody has any. */
+  readonly heard: Promise<void>;
+  #hear: () => void = () => undefined;
   #feed: RecordFeed | null = null;
   readonly #trouble: (of: string, detail: string | null) => void;
   #member: EtcdMember | null = null;
@@ -80,6 +85,9 @@ export class Cluster {
     this.#config = config;
     this.#plugins = plugins;
     this.#doors = doors;
+    this.heard = new Promise((resolve) => {
+      this.#hear = resolve;
+    });
     const { ports, stateDir, loop } = doors;
     this.#trouble = troubles((event) => loop.push(event));
     this.copies = new CopyWatch(config, plugins, {
@@ -103,31 +111,52 @@ export class Cluster {
     return this.#coordination;
   }
 
-  /** Opens the coordinator and goes on until it is closed. Never throws: what fails is tried again and told. */
+  /** Begins to open the coordinator and to read it; nothing is heard of it before `start`. Never throws. */
+  open(): void {
+    const [cluster, plugin] = this.#chosen() ?? [];
+    if (!cluster || !plugin) return;
+    this.#opening = this.#openNow(cluster, plugin);
+    // Told by `start`.
+    this.#opening.catch(() => undefined);
+  }
+
+  /** Hears of the coordinator, and goes on until it is closed. Never throws: what fails is tried again and told. */
   async start(): Promise<void> {
+    const [cluster, plugin] = this.#chosen() ?? [];
+    if (!cluster || !plugin) return this.#hear();
+    const member = this.#startMember(cluster).catch((error: Error) => this.#trouble('member', error.message));
+    await Promise.all([member, this.#join(cluster, plugin)]);
+  }
+
+  #chosen(): readonly [ClusterConfig, Coordinator] | null {
     const { cluster } = this.#config;
     const plugin = cluster && this.#plugins.cluster.get(cluster.engine);
-    if (!cluster || !plugin) return;
-    await this.#startMember(cluster).catch((error: Error) => this.#trouble('member', error.message));
-    await this.#join(cluster, plugin);
+    return cluster && plugin ? [cluster, plugin] : null;
+  }
+
+  #openNow(cluster: ClusterConfig, plugin: Coordinator): Promise<Opened> {
+    return openCoordinator(cluster, plugin, {
+      ...{ ports: this.#doors.ports, node: this.#config.node, signal: this.#stop.signal },
+    });
   }
 
   async #join(cluster: ClusterConfig, plugin: Coordinator): Promise<void> {
     const { ports, loop } = this.#doors;
     if (this.#stop.signal.aborted) return;
-    const prefix = `/watchkeeper/${cluster.name}/v1/`;
-    try {
-      const options = cluster.options as never;
-      this.#coordination = await plugin.open({ options, ports, node: this.#config.node, prefix });
-      this.#trouble('open', null);
-    } catch (error) {
-      this.#trouble('open', (error as Error).message);
+    this.#opening ??= this.#openNow(cluster, plugin);
+    const opened = await this.#opening.catch((error: Error) => error.message);
+    // Closed meanwhile: whoever closes us closes it.
+    if (this.#stop.signal.aborted) return;
+    this.#trouble('open', typeof opened === 'string' ? opened : null);
+    if (typeof opened === 'string') {
+      this.#opening = null;
       const again = ports.clock.sleep(REOPEN_MS, this.#stop.signal).then(() => this.#join(cluster, plugin));
       again.catch(() => undefined);
       return;
     }
+    this.#coordination = opened.coordination;
     this.#makeGroups();
-    this.#feed = this.#openFeed(this.#coordination);
+    this.#feed = this.#openFeed(opened);
     this.#every(PUBLISH_MS, () => this.publish());
     const push = (event: Incoming): void => loop.push(event);
     this.#every(MEMBERS_EVERY_MS, async () => {
@@ -148,12 +177,13 @@ export class Cluster {
     await this.#member.start();
   }
 
-  #openFeed(coordination: Coordination): RecordFeed {
+  #openFeed({ coordination, first }: Opened): RecordFeed {
     return new RecordFeed({
-      ...{ coordination, clock: this.#doors.ports.clock, view: this.view },
-      onWord: (word, revision) => this.#heed(word, revision),
+      ...{ coordination, first, clock: this.#doors.ports.clock, view: this.view },
+      onWord: (word, revision) => heedWord(this.#words(), word, revision),
       onRead: (keys, revision) => {
         for (const [name, { guard }] of this.#groups) if (!keys.has(ownerKey(name))) guard.saw(revision, null);
+        this.#hear();
       },
       trouble: (detail) => this.#trouble('', detail),
     });
@@ -236,15 +266,9 @@ export class Cluster {
     return null;
   }
 
-  /** A look around; an owner that fell silent and still answers over a path is asked how it is now: what it said at the
-   *  coordinator is of before. */
   async #survey(group: string, turn: number, why: SurveyReason): Promise<void> {
-    const { loop, ports, hoursOpen } = this.#doors;
-    const ways = this.#doors.ways();
-    const owner = this.#groups.get(group)?.guard.owner?.node ?? null;
-    const other = owner !== null && owner !== this.#config.node;
-    if (other && loop.node.groups?.[group]?.vacantSince !== null && ways?.answering().includes(owner))
-      await freshen(ways, this.view, owner, ports.clock);
+    const { loop, hoursOpen } = this.#doors;
+    await askSilentOwner(this.#words(), group);
     loop.push({ kind: 'group-surveyed', group, turn, why, survey: this.survey(group), hours: hoursOpen(group) });
   }
 
@@ -255,43 +279,18 @@ export class Cluster {
   }
 
   survey(group: string): Survey {
-    const policy = this.#policy(group);
-    const held = this.#groups.get(group);
-    const { clock } = this.#doors.ports;
-    if (!policy || !held) return { candidates: [], answering: [] };
-    const answering = this.#doors.ways()?.answering() ?? null;
-    const heard = new Map(this.view.heard);
-    // Of oneself everything is known, and it is of now.
-    heard.set(this.#config.node, { facts: this.facts(), at: clock.monotonic() });
-    const candidates = candidatesOf({
-      ...{ group, policy, heard, now: clock.monotonic(), publishMs: PUBLISH_MS },
-      silenceMs: this.#config.cluster?.policy.timing.silenceMs ?? PUBLISH_MS,
-      answering: answering && [...answering, this.#config.node],
-      ...{ owner: held.guard.owner, ownerAt: held.guard.seenAt, maintenance: new Set(this.view.maintenance.keys()) },
-    });
-    // Without paths, who was heard at the coordinator of late answers as well as can be known.
-    return { candidates, answering: answering ?? candidates.filter((one) => one.reachable).map(({ node }) => node) };
+    return lookAround(this.#words(), group);
   }
 
   // ------------------------------------------------------------------------------------------------- what is published
 
   facts(): NodeFacts {
-    const { loop, ports, instance, version, configuration } = this.#doors;
-    const groups: Record<string, GroupFacts> = {};
-    for (const [name, held] of this.#groups) {
-      const policy = this.#policy(name);
-      const running = policy?.standby === 'running';
-      const health = running ? this.#doors.healthOf(policy.services) : 'unknown';
-      const facts = held.facts({ health, replication: this.copies.worst(name), proof: this.copies.proof(name) });
-      if (facts) groups[name] = facts;
-    }
-    const { node } = this.#config;
-    return {
-      ...{ schema: 1, node, instance, version, configuration, groups },
-      time: new Date(ports.clock.wall()).toISOString(),
-      maintenance: this.view.maintenance.has(loop.policy.node),
-      inventory: this.#inventory,
-    };
+    return ownFacts(this.#words());
+  }
+
+  #words(): Words {
+    const [doors, config, groups, inventory] = [this.#doors, this.#config, this.#groups, this.#inventory];
+    return { doors, config, groups, inventory, view: this.view, copies: this.copies };
   }
 
   /** Something changed that others wait to see. */
@@ -348,28 +347,6 @@ export class Cluster {
     await this.#open().publish(key, value && JSON.stringify(value), this.#within());
   }
 
-  // ---------------------------------------------------------------------------------------------------- what is heard
-
-  #heed(word: Word, revision: number): void {
-    if (!word) return;
-    const { loop } = this.#doors;
-    const { group } = word;
-    switch (word.kind) {
-      case 'owner':
-        this.#groups.get(group)?.guard.saw(revision, word.value);
-        return;
-      case 'request':
-        if (word.request) loop.push({ kind: 'group-requested', group, request: word.request });
-        else if (word.was !== null) loop.push({ kind: 'group-request-gone', group, id: word.was });
-        return;
-      case 'confirm':
-        loop.push({ kind: 'group-confirmed', group, by: word.by, yes: word.yes });
-        return;
-      case 'ack':
-        loop.push({ kind: 'group-acked', group, epoch: word.epoch, by: word.by });
-    }
-  }
-
   async #askReady(): Promise<void> {
     await Promise.all([...this.#groups.values()].map((held) => held.askReady()));
     this.soon();
@@ -393,7 +370,7 @@ export class Cluster {
     this.#feed?.close();
     this.copies.close();
     for (const held of groups) held.close();
-    await this.#coordination?.close();
+    await (await this.#opening?.catch(() => null))?.coordination.close();
     // It outlives this daemon: the others need its vote.
     await this.#member?.close({ stop: false });
   }

@@ -1,7 +1,6 @@
 // The daemon put together: journal, loop, services, schedule, outbox. Everything of the outside comes in through its
 // doors, so that the whole of it runs in a test on fake ports and a virtual clock.
-import { decide, emptyNode } from '../core/decide.ts';
-import type { Depth, Effect, Event, NodeState, Policy } from '../core/types.ts';
+import type { Depth, Effect, Event } from '../core/types.ts';
 import type { Config } from '../config/types.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Store } from '../ports/store.ts';
@@ -18,7 +17,8 @@ import type { OutboxState } from './journal-format.ts';
 import { Journal, type Limits, LIMITS, recover, type Recovered } from './journal.ts';
 import { LoopLag } from './lag.ts';
 import { type Incoming, Loop, type Told } from './loop.ts';
-import { emptyOutbox, foldOutbox } from './backlog.ts';
+import { forgetTroubles, restoreFrom } from './life-before.ts';
+import { Gate } from './opening.ts';
 import { scheduleDrills } from './drill.ts';
 import { Outbox, type Tested } from './outbox.ts';
 import type { Ran } from './run-check.ts';
@@ -55,8 +55,9 @@ export interface DaemonDoors {
   readonly onBeat?: () => void;
 }
 
-const CLUSTER = ['coordinator', 'member'] as const;
 const STALL_MS = 5000;
+/** So long the first checks wait for the coordinator at the most. */
+const CHECKS_WAIT_MS = 1000;
 const TICK_MS = 1000;
 /** The one alarm clock of telling, beside those of services: no service has such a name. */
 const BELL = '/';
@@ -69,6 +70,7 @@ export class Daemon {
   readonly #outbox: Outbox;
   readonly #schedule: Schedule;
   readonly #wakes: Wakes;
+  readonly #gate = new Gate();
   readonly #calendar: Calendar;
   readonly #secrets: WatchedSecrets;
   #lag: LoopLag | null = null;
@@ -133,7 +135,9 @@ export class Daemon {
       onResult: (service, depth, ran) => doors.recorder?.result(service, depth, ran, ports.clock.wall()),
       onPluginTrouble: (bad, detail) => this.loop.push({ kind: 'condition', name: 'plugin', bad, detail }),
     });
-    this.#schedule = new Schedule(ports.clock, (service, depth) => this.services.ask(service, depth, -1, false));
+    this.#schedule = new Schedule(ports.clock, (service, depth) =>
+      this.#gate.pass(() => this.services.ask(service, depth, -1, false)),
+    );
     this.#calendar = new Calendar(ports.log);
     this.#almanac = new Almanac(this.#calendar, ports.clock, {
       now: () => this.loop.now(),
@@ -175,41 +179,28 @@ export class Daemon {
     return { policy, node, outbox, seq, mark: this.#timeline.mark(), time };
   }
 
-  /** Folds what was, then looks at everything anew. */
+  /** Folds what was, then looks at everything anew. The coordinator is opened and read meanwhile: a right of the life
+   *  before may end in a moment, and is taken up before the first checks begin. */
   async start(): Promise<void> {
+    this.cluster.open();
     const { snapshot, entries, damage } = this.#recovered;
     const fresh = snapshot === null && entries.length === 0;
-    if (snapshot) this.#fold();
+    if (snapshot) restoreFrom(this.#recovered, this.loop, Object.keys(this.#config.alerts));
     this.#startedAt = this.loop.now();
     await this.#journal.open();
     this.#lag = new LoopLag(this.#doors.ports.clock, () => this.#beat());
     this.#adopt(this.#config);
     this.loop.push({ kind: 'configured', policy: this.#config.policy });
-    this.#forgetTroubles();
+    forgetTroubles(this.loop, this.#journal.durable);
     if (damage !== null) this.loop.push({ kind: 'condition', name: 'state-lost', bad: true, detail: damage });
+    if (this.#config.cluster) this.#gate.shut(this.#doors.ports.clock, CHECKS_WAIT_MS);
     this.loop.push({ kind: 'booted', fresh });
     this.#outbox.poke();
     this.#trustAgain();
     this.comm.configure(this.#config);
+    // What was decided on what was heard is under way by then.
+    void this.cluster.heard.then(() => this.loop.written).then(() => this.#gate.open());
     await this.cluster.start();
-  }
-
-  /** What the daemon of the life before had trouble with, this one has not seen: it ends, and is raised again if it
-   *  goes on. Nobody else would ever end it. */
-  #forgetTroubles(): void {
-    const detail = 'the daemon was started anew';
-    for (const name of [
-      'configuration',
-      'history',
-      'secrets',
-      'plugin',
-      'outbox',
-      'channel',
-      'agent',
-      ...CLUSTER,
-    ] as const)
-      this.loop.push({ kind: 'condition', name, bad: false, detail });
-    if (this.#journal.durable) this.loop.push({ kind: 'condition', name: 'journal', bad: false, detail });
   }
 
   /** Budgets that may have been forgotten are strict until a whole window has passed: then nothing old can count. */
@@ -223,24 +214,6 @@ export class Daemon {
       detail: 'a whole budget window has passed',
     } as const;
     this.#trust = this.#doors.ports.clock.after(Math.min(waitMs, 86_400_000), () => this.loop.push(over));
-  }
-
-  #fold(): void {
-    const { snapshot, entries } = this.#recovered;
-    if (!snapshot) return;
-    // A journal of an older version knows nothing of what newer ones remember.
-    let node: NodeState = { ...emptyNode, ...snapshot.node };
-    let policy: Policy = snapshot.policy;
-    let outbox = { ...emptyOutbox, ...snapshot.outbox };
-    for (const entry of entries) {
-      if (entry.event) {
-        node = decide(policy, node, entry.event)[0];
-        if (entry.event.kind === 'configured') policy = entry.event.policy;
-        this.loop.remember(entry, node);
-      }
-      outbox = foldOutbox(outbox, entry, Object.keys(this.#config.alerts));
-    }
-    this.loop.restore(node, policy, outbox, this.#recovered.seq);
   }
 
   /** Build all of the new first (the loader did), then swap: nothing here fails. */
@@ -283,7 +256,7 @@ export class Daemon {
   #perform(effect: Exclude<Effect, { kind: 'notice' }>): void {
     switch (effect.kind) {
       case 'check':
-        this.services.ask(effect.service, effect.depth, effect.epoch, true);
+        this.#gate.pass(() => this.services.ask(effect.service, effect.depth, effect.epoch, true));
         return;
       case 'repair':
         void this.services.repair(effect);
@@ -375,6 +348,7 @@ export class Daemon {
 
   /** SIGTERM: services stay as they are; what is decided is written; alerts get a moment to leave. */
   async close(): Promise<void> {
+    this.#gate.close();
     this.#schedule.close();
     this.#almanac.close();
     await this.#agent.close();

@@ -3,11 +3,14 @@
 import type { Coordination } from '../define.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type ClusterView, forget, heed, type Word } from './cluster-view.ts';
+import type { Records } from './opening.ts';
 
 export interface FeedDoors {
   readonly coordination: Coordination;
   readonly clock: Clock;
   readonly view: ClusterView;
+  /** What was read before this began; null: read it now. Asked once. */
+  first(): Promise<Records | null>;
   onWord(word: Word, revision: number): void;
   /** All was read: these keys are there, as of this revision, and no others. */
   onRead(keys: ReadonlySet<string>, revision: number): void;
@@ -22,6 +25,7 @@ export class RecordFeed {
   readonly #doors: FeedDoors;
   readonly #stop = new AbortController();
   #watch: { close(): void } | null = null;
+  #begun = false;
 
   constructor(doors: FeedDoors) {
     this.#doors = doors;
@@ -43,8 +47,8 @@ export class RecordFeed {
 
   async #read(): Promise<void> {
     const { coordination, clock, view, onWord, onRead, trouble } = this.#doors;
-    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(CALL_MS)]);
-    const { revision, records } = await coordination.read('', signal);
+    const { revision, records } = (await this.#first()) ?? (await this.#readNow());
+    if (this.#stop.signal.aborted) return;
     const keys = new Set(records.map(({ key }) => key));
     for (const word of forget(view, keys)) onWord(word, revision);
     for (const one of records) onWord(heed(view, one.key, one.value, clock.monotonic()), one.revision);
@@ -57,6 +61,17 @@ export class RecordFeed {
       silent: (ms) => trouble(ms > 0 ? `no member has shown a sign of life for ${Math.round(ms)} ms` : null),
     });
     trouble(null);
+  }
+
+  async #first(): Promise<Records | null> {
+    if (this.#begun) return null;
+    this.#begun = true;
+    return this.#doors.first();
+  }
+
+  #readNow(): Promise<Records> {
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(CALL_MS)]);
+    return this.#doors.coordination.read('', signal);
   }
 
   close(): void {

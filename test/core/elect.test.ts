@@ -54,6 +54,7 @@ const copy = (queue: number | null, lagMs: number | null, state = 'healthy') =>
 
 for (const [what, second, patch, said] of [
   ['in maintenance', { maintenance: true }, {}, 'maintenance: it is in maintenance'],
+  ['looking on only', { observes: true }, {}, 'observe: it only looks on, by its configuration'],
   ['just started', { settled: false }, {}, 'settling: it has just started and does not know enough yet'],
   ['not ready', { unready: ['mount: no such device'] }, {}, 'not-ready: mount: no such device'],
   ['too full', { load: 10 }, {}, 'capacity: it carries 10 of 10, and this group weighs 1'],
@@ -78,10 +79,26 @@ test('every rule that speaks against a node is told, not the first alone', () =>
 });
 
 test('only what is a risk can be forced; what is harm, or cannot work, stands', () => {
-  const force = ['old-data', 'data-loss', 'site', 'failed-before', 'capacity', 'maintenance', 'settling', 'not-ready'];
+  const force = [
+    'old-data',
+    'data-loss',
+    'site',
+    'failed-before',
+    'capacity',
+    'maintenance',
+    'settling',
+    'not-ready',
+    'observe',
+  ];
   const risky = { dataEpoch: 1, load: 10, failedMsAgo: 1, ...copy(99, 0) };
   assert.is(elect(question({ force }, risky)).chosen, 'n2');
-  for (const harm of [{ maintenance: true }, { settled: false }, { unready: ['x'] }, { reachable: false }])
+  for (const harm of [
+    { maintenance: true },
+    { observes: true },
+    { settled: false },
+    { unready: ['x'] },
+    { reachable: false },
+  ])
     assert.is.not(elect(question({ force, to: 'n2' }, harm)).chosen, 'n2');
 });
 
@@ -116,7 +133,7 @@ test('the node that made the newest data has it, whatever its copy says', () => 
 });
 
 test('an owner whose daemon began anew goes on, though in maintenance and not settled, and whatever the list says', () => {
-  const again = { settled: false, maintenance: true, ageMs: 0 };
+  const again = { settled: false, maintenance: true, observes: true, ageMs: 0 };
   const { chosen } = elect(
     question({
       owner: owner({ node: 'n2', data: null }),

@@ -23,4 +23,15 @@ test('what a silent owner said before it fell silent is no sign of life, however
   assert.is(reachable(1500, 9000, 300), true, 'it spoke long after its last renewal');
 });
 
+test('that a node only looks on is its own word', () => {
+  const seen = (more: object): readonly (boolean | undefined)[] =>
+    candidatesOf({
+      ...{ group: 'mail', policy: groupPolicy(), now: 100, publishMs: 2000, silenceMs: 3000, answering: null },
+      ...{ heard: new Map([['n2', { at: 50, facts: { ...heard(50).facts, ...more } }]]), owner: null, ownerAt: 0 },
+      maintenance: new Set<string>(),
+    }).map(({ observes }) => observes);
+  assert.equal(seen({ observe: true }).filter(Boolean).length, 1);
+  assert.equal(seen({}).filter(Boolean).length, 0);
+});
+
 test.run();

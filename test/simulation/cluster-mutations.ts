@@ -78,6 +78,7 @@ export const clusterMutations: readonly Mutation[] = [
   of('ownership', 'forgets whose right it was', 'record && ours(o, record) && o.before ? o.before : record', 'record'),
   // Who may take it.
   of('elect', 'takes to a node in maintenance', 'candidate.maintenance && !again', 'false'),
+  of('elect', 'takes to a node that only looks on', 'candidate.observes && !again', 'false'),
   of('elect', 'takes before the first round', '!candidate.settled && !again', 'false'),
   of('elect', 'takes to what is not ready', 'candidate.unready.slice(0, 8)', '[]'),
   of('elect', 'takes to what fails', "candidate.health === 'failing' || candidate.health === 'unknown'", 'false'),
