@@ -167,7 +167,11 @@ export class ClusterGroup {
         ...{ acting: saga.acting, fault: saga.fault },
       },
       // What an act said of itself is over with it.
-      ...{ progress: saga?.acting ? this.#progress : '', ask: state.ask !== null && state.ask.said === null, last: state.last },
+      ...{
+        progress: saga?.acting ? this.#progress : '',
+        ask: state.ask !== null && state.ask.said === null,
+        last: state.last,
+      },
     };
   }
 

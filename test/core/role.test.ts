@@ -301,8 +301,14 @@ test('what was brought up to date before it was handed over is no loss; what fel
   const second = { dataEpoch: 5, replication };
   const policy = { sources: ['copy'], gate: { kind: 'rpo', ms: 60_000 } } as const;
   for (const [owner, loss] of [
-    [{ state: 'released', reason: 'planned', to: 'n2' }, { units: 0, ms: 0 }],
-    [{ state: 'released', reason: 'failover', to: 'n2' }, { units: null, ms: 20_000 }],
+    [
+      { state: 'released', reason: 'planned', to: 'n2' },
+      { units: 0, ms: 0 },
+    ],
+    [
+      { state: 'released', reason: 'failover', to: 'n2' },
+      { units: null, ms: 20_000 },
+    ],
     [{ state: 'held' }, { units: null, ms: 20_000 }],
   ] as const) {
     const drive = new GroupDrive(policy).silent(owner);

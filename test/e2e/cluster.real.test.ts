@@ -1,5 +1,5 @@
-// Two real daemons and a real etcd, from the first certificate to a node that is gone and back, all of it by the command
-// line: what it shows, what it refuses and why, and with which exit codes. Never two owners.
+// Two real daemons and a real etcd, from the first certificate to a node that is gone and back, all by the command line:
+// what it shows, what it refuses and why, and with which exit codes. Never two owners.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Server } from 'node:net';
@@ -106,7 +106,11 @@ test('explain: can we lose it now, and what a failover would be', async () => {
 test('switchover: foreseen, asked for, and shown step by step while it goes on', async () => {
   const dry = await say('n2', 'switchover', 'mail', '--dry-run');
   assert.is(dry.code, 0, all(dry));
-  assert.match(dry.out, /^mail: from n1 to n2\n[\s\S]*n1: undo service\n[\s\S]*n1: undo disk\n[\s\S]*n2: do disk/, all(dry));
+  assert.match(
+    dry.out,
+    /^mail: from n1 to n2\n[\s\S]*n1: undo service\n[\s\S]*n1: undo disk\n[\s\S]*n2: do disk/,
+    all(dry),
+  );
   assert.is((await say('n1', 'switchover', 'mail')).code, 64, 'nobody is at a terminal');
   assert.equal(pair.placed('app'), ['n1']);
   pair.slow(true);
@@ -134,7 +138,11 @@ test('switchover: foreseen, asked for, and shown step by step while it goes on',
 
 test('a node in maintenance gets nothing: refused, with its why not', async () => {
   assert.match((await say('n2', 'maintenance', 'n1', '--on', '--comment', 'new disks')).out, /n1 is in maintenance/);
-  await until('known on n1', async () => (await pair.status('n1')).nodes[0]?.maintenance?.comment === 'new disks', LIMIT_MS);
+  await until(
+    'known on n1',
+    async () => (await pair.status('n1')).nodes[0]?.maintenance?.comment === 'new disks',
+    LIMIT_MS,
+  );
   const refused = await say('n2', 'switchover', 'mail', '--yes');
   assert.is(refused.code, 1, all(refused));
   assert.match(refused.err, /refused\n {2}n1: .*\[maintenance\]/);
@@ -143,7 +151,10 @@ test('a node in maintenance gets nothing: refused, with its why not', async () =
     ...(['n2', 'switchover', 'mail', '--yes'] as const),
   );
   assert.ok(why.some(({ node, rule }) => node === 'n1' && rule === 'maintenance'));
-  assert.match((await say('n1', 'explain', 'mail')).out, /^lose it\? +NO[\s\S]*^n1 +may not take it now[\s\S]*\[maintenance\]/m);
+  assert.match(
+    (await say('n1', 'explain', 'mail')).out,
+    /^lose it\? +NO[\s\S]*^n1 +may not take it now[\s\S]*\[maintenance\]/m,
+  );
   assert.is((await say('n1', 'status')).code, 1, 'no spare is degraded');
   assert.is((await say('n1', 'maintenance', 'n1')).code, 64);
   assert.match((await say('n1', 'maintenance', 'n1', '--off')).out, /n1 is not in maintenance any more/);
@@ -156,7 +167,12 @@ test('a drill goes over and back, and is kept', async () => {
   assert.is(held.code, 0, all(held));
   assert.match(held.out, /n2 to n1 and back, by .*: passed: /);
   await calm('mail', 'n2');
-  const { drills } = await json<{ drills: readonly { ok: boolean; ended: boolean }[] }>('n2', 'drill', 'mail', '--list');
+  const { drills } = await json<{ drills: readonly { ok: boolean; ended: boolean }[] }>(
+    'n2',
+    'drill',
+    'mail',
+    '--list',
+  );
   assert.equal(
     drills.map(({ ok, ended }) => [ok, ended]),
     [[true, true]],

@@ -9,7 +9,13 @@
 export type Act = { readonly line: number } & (
   | { readonly kind: 'script'; readonly nodes: readonly string[]; readonly text: string }
   | { readonly kind: 'file'; readonly nodes: readonly string[]; readonly path: string; readonly text: string }
-  | { readonly kind: 'command'; readonly node: string; readonly command: string; readonly code: number; shown: string[] }
+  | {
+      readonly kind: 'command';
+      readonly node: string;
+      readonly command: string;
+      readonly code: number;
+      shown: string[];
+    }
   | { readonly kind: 'hand'; readonly node: string; readonly does: string }
 );
 

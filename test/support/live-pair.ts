@@ -6,7 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Status } from '../../src/daemon/status.ts';
 import { type Etcd, startEtcd } from './etcd.ts';
-import { freePorts, type Life, liveDaemon, type LiveDaemon, program, runProgram, served, whole } from './live-daemon.ts';
+import {
+  freePorts,
+  type Life,
+  liveDaemon,
+  type LiveDaemon,
+  program,
+  runProgram,
+  served,
+  whole,
+} from './live-daemon.ts';
 
 export const PAIR = ['n1', 'n2'] as const;
 export type Name = (typeof PAIR)[number];
@@ -95,9 +104,7 @@ function judge(pair: Pair): () => void {
       if (pair.placed(what).length > 1 && doubles.length < 10) doubles.push(`${what} on both`);
   }, 10);
   let asking = false;
-  const asks = setInterval(async () => {
-    if (asking) return;
-    asking = true;
+  const ask = async (): Promise<void> => {
     for (const name of PAIR) {
       const groups = await pair.status(name).then(
         (status) => status.groups,
@@ -110,7 +117,13 @@ function judge(pair: Pair): () => void {
         owners.set(`${group} ${epoch}`, owner);
       }
     }
-    asking = false;
+  };
+  const asks = setInterval(() => {
+    if (asking) return;
+    asking = true;
+    void ask().finally(() => {
+      asking = false;
+    });
   }, 200);
   return () => {
     clearInterval(looks);
@@ -167,8 +180,7 @@ export async function livePair(): Promise<Pair> {
         server.once('error', reject).listen(port, address, () => resolve(server));
       }),
     slow: (on) => (on ? mkdirSync(join(folder, 'slow')) : rmSync(join(folder, 'slow'), { recursive: true })),
-    placed: (what) =>
-      PAIR.filter((name) => (what === 'app' ? daemons[name].pidOf('app') > 0 : mark(what, name))),
+    placed: (what) => PAIR.filter((name) => (what === 'app' ? daemons[name].pidOf('app') > 0 : mark(what, name))),
     status: (name) => daemons[name].status(),
     async group(name, group) {
       const found = (await pair.status(name)).groups.find((one) => one.name === group);
