@@ -109,11 +109,13 @@ function teller(io: Io, elapsed: () => number): (shown: GroupShown) => void {
   return (shown) => {
     for (const { node, saga, progress, last } of shown.nodes) {
       if (last && first) old.add(`${node} ${last.id}`);
+      // A step that is still where it was before has its time of the move before.
+      const goal = (saga?.kind === 'up') === (saga?.direction === 'forward') ? 'in' : 'out';
       for (const step of saga?.steps ?? []) {
         const key = `${node} ${saga?.kind} ${step.name}`;
         if (step.tries > 0) line(`${key} tries ${step.tries}`, node, `${step.name} failed: ${step.detail}`);
-        else if (step.ms !== null && step.place !== 'doubt')
-          line(`${key} ${step.place}`, node, `${step.name} ${step.place === 'in' ? 'done' : 'undone'}, ${step.ms} ms`);
+        else if (step.ms !== null && step.place === goal)
+          line(`${key} ${step.place}`, node, `${step.name} ${goal === 'in' ? 'done' : 'undone'}, ${step.ms} ms`);
       }
       if (saga && progress !== '') line(`${node} ${progress}`, node, progress);
       if (!last || old.has(`${node} ${last.id}`)) continue;

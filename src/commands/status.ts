@@ -23,7 +23,12 @@ export async function run(options: StatusOptions, io: Io): Promise<number> {
   const status = await body<Status>(ask(socketOf(io, options.socket), 'GET', '/api/v1/status'));
   if (options.output === 'json') io.out(`${JSON.stringify(status, null, 2)}\n`);
   else show(status, io);
-  const all = [...status.services, ...status.groups];
+  return exitCodeOf(status);
+}
+
+/** The worst of what belongs here: a service whose group is on another node is not expected to run. */
+export function exitCodeOf({ services, groups }: Pick<Status, 'services' | 'groups'>): number {
+  const all = [...services.filter(({ phase }) => phase !== 'relinquished'), ...groups];
   const worst = Math.max(0, ...all.map((one) => WORST.indexOf(one.health)));
   return HEALTH_EXIT[WORST[worst] ?? 'unknown'] ?? 3;
 }
@@ -45,7 +50,7 @@ function show(status: Status, io: Io): void {
   for (const one of status.services) {
     const answer = (shown: typeof one.quick): string => (shown ? `${shown.outcome} ${Math.round(shown.ms)} ms` : '-');
     const why = clean(one.why.text, Math.max(20, io.width - 75));
-    const health = paint(io, COLOUR[one.health], one.health);
+    const health = one.phase === 'relinquished' ? '-' : paint(io, COLOUR[one.health], one.health);
     table.push([
       clean(one.name, 60),
       health,

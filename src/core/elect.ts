@@ -150,7 +150,9 @@ function dataObjections({ policy, owner, kind }: Question, candidate: Candidate)
   return against;
 }
 
-const lossOf = ({ queue, lagMs }: ReplicationFacts): Loss => ({ units: queue, ms: lagMs });
+const lossOf = ({ queue, lagMs }: ReplicationFacts): Loss => ({
+  ...{ units: queue, ms: lagMs === null ? null : Math.round(lagMs) },
+});
 
 /** Why this copy is too far behind; null: it is near enough. What is not known is as far as can be. */
 export function gateFault(gate: Gate, copy: ReplicationFacts | null, kind: Question['kind']): string | null {

@@ -62,12 +62,13 @@ function onVacant(g: GroupWork, seen: Survey): void {
     if (wait.rule !== g.state.why.rule) because(g, wait.rule, wait.text, election);
     return wake(g, wait.ms);
   }
-  if (election.loss && (election.loss.units !== 0 || election.loss.ms !== 0)) {
-    const { units, ms } = election.loss;
+  const loss = flushed(g) ? NOTHING : election.loss;
+  if (loss && (loss.units !== 0 || loss.ms !== 0)) {
+    const { units, ms } = loss;
     const text = `what is lost by it: ${units ?? 'unknown'} units, ${ms === null ? 'unknown' : span(ms)} at the most`;
     g.once.push({ event: 'data-loss-accepted', summary: `${g.name}: ${text}`, action: 'it is taken over' });
   }
-  set(g, { loss: election.loss, speaks: false });
+  set(g, { loss, speaks: false });
   because(g, 'take', 'this node is to take it', election);
   g.effects.push({ kind: 'group-take', group: g.name, turn: g.state.turn, failed: owner?.failed ?? [] });
 }
@@ -76,6 +77,13 @@ function onVacant(g: GroupWork, seen: Survey): void {
 function handed({ state: { owner }, node }: GroupWork): string | null {
   return owner?.state === 'released' && owner.to === node ? node : null;
 }
+
+/** Whoever let go in order brought the copy here up to date before: what it says of its age was measured earlier. */
+function flushed(g: GroupWork): boolean {
+  return handed(g) !== null && g.state.owner?.reason === 'planned' && g.policy.sources.length > 0;
+}
+
+const NOTHING = { units: 0, ms: 0 } as const;
 
 /** Who tried and could not is not asked again for as long as another failover would be held back. */
 function failedLately(g: GroupWork, seen: Survey): readonly string[] {

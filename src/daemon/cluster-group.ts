@@ -166,7 +166,12 @@ export class ClusterGroup {
         ...{ kind: saga.kind, direction: saga.direction, from: saga.from, to: saga.to, steps: saga.steps },
         ...{ acting: saga.acting, fault: saga.fault },
       },
-      ...{ progress: this.#progress, ask: state.ask !== null && state.ask.said === null, last: state.last },
+      // What an act said of itself is over with it.
+      ...{
+        progress: saga?.acting ? this.#progress : '',
+        ask: state.ask !== null && state.ask.said === null,
+        last: state.last,
+      },
     };
   }
 

@@ -12,8 +12,14 @@ export const clocks: readonly Criterion[] = [
       const found = await run(['systemctl', 'is-active', ...SERVICES]);
       if (found.missing) return missing('systemctl');
       if (found.out.split('\n').includes('active')) return [];
-      const fix = { argv: ['systemctl', 'enable', '--now', 'chrony.service'] };
-      return [warning('no time service is active', 'install chrony and start it', fix)];
+      const known = await run(['systemctl', 'list-unit-files', '--no-legend', ...SERVICES]);
+      // A masked one is not wanted.
+      const there = SERVICES.find((unit) =>
+        known.out.split('\n').some((line) => new RegExp(`^${unit}\\s+(en|dis)abled`).test(line)),
+      );
+      if (there === undefined) return [warning('no time service is active', 'apt-get install chrony')];
+      const fix = { argv: ['systemctl', 'enable', '--now', there] };
+      return [warning('no time service is active', `systemctl enable --now ${there}`, fix)];
     },
     true,
   ),

@@ -296,6 +296,28 @@ test('whoever is named by the one that let go takes it, although the other one i
   assert.not(takes(new GroupDrive().silent({ ...handed, to: null }).surveyed()));
 });
 
+test('what was brought up to date before it was handed over is no loss; what fell silent may have lost', () => {
+  const replication = { state: 'healthy', queue: null, lagMs: 20_000.4, detail: '' } as const;
+  const second = { dataEpoch: 5, replication };
+  const policy = { sources: ['copy'], gate: { kind: 'rpo', ms: 60_000 } } as const;
+  for (const [owner, loss] of [
+    [
+      { state: 'released', reason: 'planned', to: 'n2' },
+      { units: 0, ms: 0 },
+    ],
+    [
+      { state: 'released', reason: 'failover', to: 'n2' },
+      { units: null, ms: 20_000 },
+    ],
+    [{ state: 'held' }, { units: null, ms: 20_000 }],
+  ] as const) {
+    const drive = new GroupDrive(policy).silent(owner);
+    const gone = { reachable: false, ageMs: 9000 };
+    assert.ok(takes(drive.surveyed(gone, second)), owner.state);
+    assert.equal(drive.state.loss, loss, owner.state);
+  }
+});
+
 test('a daemon that began anew makes way for whoever is to have it now', () => {
   const drive = new GroupDrive();
   drive.hear({ kind: 'group-owner', record: ownerRecord({ node: 'n2' }) });

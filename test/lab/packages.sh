@@ -30,6 +30,8 @@ wanted=(
   fence-agents pacemaker-resource-agents kmod
   # Replication.
   rsync
+  # Files are copied between nodes as an administrator does it.
+  openssh-server
 )
 units=(
   postfix dovecot nginx named rsyslog monit nftables slapd opendkim rspamd clamav-daemon clamav-freshclam
@@ -41,6 +43,7 @@ units=(
   snmptt nagios4 icinga2
   corosync corosync-notifyd pacemaker pacemaker_remote crm_mon
   etcd knot
+  ssh
 )
 policy=/usr/sbin/policy-rc.d
 limit=600 # seconds for one apt-get

@@ -71,7 +71,12 @@ const WRONG: Readonly<Record<string, Made>> = {
   'names.machine-differs': { inventory: { machine: 'm2' } },
   'names.boot-differs': { inventory: { boot: 'b2' } },
   'names.mail-name': { inventory: { myhostname: 'n2.example.org' } },
-  'clocks.service': { runs: { 'systemctl is-active chrony': 'inactive\ninactive\n' } },
+  'clocks.service': {
+    runs: {
+      'systemctl is-active chrony': 'inactive\ninactive\n',
+      'systemctl list-unit-files': 'chrony.service masked enabled\nsystemd-timesyncd.service disabled enabled\n',
+    },
+  },
   'clocks.synchronised': { runs: { timedatectl: 'no\n' } },
   'clocks.apart': { cluster: (cluster) => ({ ...cluster, offsets: { n2: -5000 } }) },
   'clocks.zone': { cluster: other('zone', 'CET') },
