@@ -110,6 +110,7 @@ test.before(async () => {
   await node.exec(['cp', '/opt/watchkeeper/config/systemd/watchkeeper.service', '/usr/lib/systemd/system/']);
   for (const path of ['/usr/local/sbin/attach', '/opt/LifeKeeper/app/restore', '/opt/LifeKeeper/app/remove'])
     node.put(path, '#!/bin/sh\nexit 0\n', { mode: 0o755 });
+  node.put('/etc/postfix/main.cf', 'compatibility_level = 3.6\nalias_database = hash:/etc/aliases\n');
   await node.exec(['systemctl', 'daemon-reload']);
   await node.exec(['systemctl', 'start', 'other.service', 'lab-a.service']);
 });
