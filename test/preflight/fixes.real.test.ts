@@ -50,7 +50,7 @@ const FIRST: Readonly<Record<string, string>> = {
   'mail.queue-ids': 'postconf -e enable_long_queue_ids=no',
   'mail.aliases-built': 'rm -f /etc/aliases.db; echo "root: postmaster" >>/etc/aliases',
   'quorum.data': 'mkdir -p -m 755 /var/lib/lab-etcd',
-  'addresses.interface': 'ip link add eth1 type dummy',
+  'addresses.interface': 'ip link add eth1 type veth peer name eth2; ip link set eth2 up',
   'addresses.static': `mkdir -p /etc/systemd/network; printf '[Network]\\nAddress=10.79.0.11/24\\nAddress=10.79.0.50/24\\n' >/etc/systemd/network/10-lan.network`,
   'sysctl.arp-ignore': 'sysctl -qw net.ipv4.conf.all.arp_ignore=0',
   'sysctl.arp-announce': 'sysctl -qw net.ipv4.conf.all.arp_announce=0',
