@@ -1,8 +1,8 @@
 // `preflight [GROUP] [--fix]`: asks every criterion about this node, says what to do about each finding, and mends what
 // can be mended once it is printed and meant. Exit code: 0 all is well, 1 warnings, 2 errors.
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { loadWithOwn } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
 import type { Config } from '../config/types.ts';
@@ -16,10 +16,12 @@ import { type Files, files as realFiles } from '../ports/files.ts';
 import { type Net, net as realNet } from '../ports/net.ts';
 import { criteria, judge, type Judgement } from '../preflight/all.ts';
 import { type ClusterLook, type Fix, fixText, type Look } from '../preflight/criterion.ts';
-import { plugins } from '../registry.ts';
+import { type Plugins, plugins } from '../registry.ts';
 import { ask, body, ClientError, socketOf } from './client.ts';
 import type { Ask } from './groups.ts';
+import { guestPorts } from './guest.ts';
 import { EXIT, type Io } from './io.ts';
+import { stepAsker } from './preflight-steps.ts';
 import { paint } from './status.ts';
 import type { Common } from './telling.ts';
 
@@ -38,11 +40,16 @@ export interface PreflightDoors {
   readonly files: Files;
   readonly net: Net;
   append(path: string, line: string): void;
+  write(path: string, text: string): void;
 }
 
 const doorsHere: PreflightDoors = {
   ...{ exec: realExec, files: realFiles, net: realNet },
   append: (path, line) => appendFileSync(path, `${line}\n`),
+  write: (path, text) => {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text, { mode: 0o644 });
+  },
 };
 
 const CODE = { ok: 0, skipped: 0, warning: 1, error: 2 } as const;
@@ -53,8 +60,9 @@ export async function preflight(options: PreflightOptions, io: Io, person: Ask, 
   if (options.list) return list(options, io);
   if (options.fix && !options.dryRun && !options.yes && !person)
     throw new ClientError(EXIT.usage, 'there is no terminal to ask on: --yes says that it is meant');
+  const known = await plugins();
   const loaded = await loadWithOwn(resolve(options.config), {
-    ...{ files: doors.files, plugins: await plugins(), hostname: hostname(), uid: process.getuid?.() ?? null },
+    ...{ files: doors.files, plugins: known, hostname: hostname(), uid: process.getuid?.() ?? null },
   });
   if ('problems' in loaded) {
     for (const problem of loaded.problems) io.err(`${clean(formatProblem(problem), 600)}\n`);
@@ -63,7 +71,7 @@ export async function preflight(options: PreflightOptions, io: Io, person: Ask, 
   const { config } = loaded;
   if (options.group !== null && !Object.hasOwn(config.groups ?? {}, options.group))
     throw new ClientError(EXIT.usage, `no group "${options.group}"`);
-  const look = await lookAround(config, options, io, doors);
+  const look = await lookAround(config, known, options, io, doors);
   const first = await judgeAll(look);
   if (!options.fix) return show(first, options, io);
   const mended = await mend(first, options, io, person, doors);
@@ -87,11 +95,15 @@ async function judgeAll(look: Look): Promise<readonly Judgement[]> {
 
 export async function lookAround(
   config: Config,
+  known: Plugins,
   options: PreflightOptions,
   io: Io,
   doors: PreflightDoors,
 ): Promise<Look> {
   const { exec, files, net } = doors;
+  const cluster = await clusterLook(socketOf(io, options.socket)).catch(() => null);
+  const owner = (group: string): string | null => cluster?.groups.find(({ name }) => name === group)?.owner ?? null;
+  const ports = { ...guestPorts(io), exec, files, net };
   const inventory = await gatherInventory(config, doors);
   const quiet = <T>(work: () => T): T | null => {
     try {
@@ -102,7 +114,7 @@ export async function lookAround(
   };
   return {
     ...{ node: config.node, config, only: options.group, inventory, wallMs: clock.wall() },
-    cluster: await clusterLook(socketOf(io, options.socket)).catch(() => null),
+    ...{ cluster, ready: stepAsker(config, known, ports, owner) },
     run: async (argv) => {
       const found = await exec.run(argv, { timeoutMs: CALL_MS, maxBytes: TEXT_MAX, env: { LC_ALL: 'C' } });
       const out = found.stdout === '' ? found.stderr : found.stdout;
@@ -110,6 +122,7 @@ export async function lookAround(
     },
     read: (path) => quiet(() => files.readText(path, TEXT_MAX)),
     look: (path) => quiet(() => files.facts(path)),
+    list: (path) => quiet(() => files.list(path)) ?? [],
     connect: async (host, port) => {
       try {
         (await net.open({ host, port, signal: AbortSignal.timeout(3000), timeoutMs: 3000 })).close();
@@ -198,7 +211,7 @@ async function mend(
   return done;
 }
 
-async function apply(fix: Fix, io: Io, { exec, files, append }: PreflightDoors): Promise<boolean> {
+async function apply(fix: Fix, io: Io, { exec, files, append, write }: PreflightDoors): Promise<boolean> {
   if ('argv' in fix) {
     const ran = await exec.run(fix.argv, { timeoutMs: 60_000, maxBytes: TEXT_MAX });
     if (ran.code === 0) return true;
@@ -206,6 +219,10 @@ async function apply(fix: Fix, io: Io, { exec, files, append }: PreflightDoors):
     return false;
   }
   try {
+    if ('write' in fix) {
+      write(fix.write, fix.text);
+      return true;
+    }
     const text = files.readText(fix.file, TEXT_MAX) ?? '';
     if (!text.split('\n').includes(fix.line)) append(fix.file, fix.line);
     return true;

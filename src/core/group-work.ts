@@ -5,6 +5,7 @@ import type { Election } from './elect.ts';
 import type { GroupEffect } from './group-events.ts';
 import type { ClusterPolicy, GroupPolicy, GroupState, MoveReport, Role, Saga } from './group-types.ts';
 import { acting, due, FLUSH } from './saga.ts';
+import type { Notice } from './types.ts';
 
 export interface GroupWork {
   readonly name: string;
@@ -18,7 +19,7 @@ export interface GroupWork {
   state: GroupState;
   readonly effects: GroupEffect[];
   readonly whys: { rule: string; text: string; refused?: readonly { what: string; rule: string; text: string }[] }[];
-  readonly once: { event: EventName; summary: string; action: string }[];
+  readonly once: { event: EventName; summary: string; action: string; move?: NonNullable<Notice['move']> }[];
   /** What its services are told: they are this node's again, or they are not any more. */
   services: 'acquired' | 'evicted' | null;
 }

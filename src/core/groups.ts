@@ -27,8 +27,7 @@ function take(work: Work, g: GroupWork): void {
   work.effects.push(...g.effects);
   for (const { rule, text, refused } of g.whys)
     work.whys.push({ service: null, rule: `group-${rule}`, text, ...(refused ? { refused } : {}) });
-  for (const { event, summary, action } of g.once)
-    tell(work, null, null, { event, summary, action, key: `group/${g.name}` });
+  for (const one of g.once) tell(work, null, null, { ...one, key: `group/${g.name}` });
   if (!g.services) return;
   const { at } = work;
   for (const service of g.policy.services)

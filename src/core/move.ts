@@ -3,7 +3,7 @@
 // derived from the state (alarms.ts), so that none can be raised twice or forgotten.
 import type { EventName } from './catalogue.ts';
 import type { Maintenance } from './telling.ts';
-import type { Depth, Effect, Phase, ServicePolicy, ServiceState, TiltState, Verdict, Why } from './types.ts';
+import type { Depth, Effect, Notice, Phase, ServicePolicy, ServiceState, TiltState, Verdict, Why } from './types.ts';
 
 /** What a service needs to know of its node for one decision. */
 export interface Context {
@@ -34,6 +34,7 @@ export interface Once {
   readonly action: string;
   /** What it is about, where that is neither a service nor the node. */
   readonly key?: string;
+  readonly move?: Notice['move'];
 }
 
 export interface Move {

@@ -2,6 +2,7 @@
 // in takeover.ts; here a group comes, stays, and leaves, step by step.
 import type { GroupEffect, GroupEvent } from './group-events.ts';
 import type { OwnerRecord, Saga } from './group-types.ts';
+import type { Notice } from './types.ts';
 import {
   advance,
   answer,
@@ -164,6 +165,10 @@ function proceed(g: GroupWork): void {
   letGo(g, g.state.saga);
 }
 
+/** From one node to another; a group that is taken at a first start, or by who had it, has not moved. */
+const moveOf = ({ name }: GroupWork, { from, to, planned }: Saga): { move?: NonNullable<Notice['move']> } =>
+  from === null || from === to ? {} : { move: { group: name, how: planned ? 'planned' : 'failover' } };
+
 function inService(g: GroupWork, saga: Saga): void {
   const { epoch } = saga;
   become(g, 'active', {
@@ -180,7 +185,8 @@ function inService(g: GroupWork, saga: Saga): void {
   );
   g.effects.push({ kind: 'group-active', group: g.name, epoch });
   if (g.policy.standby === 'stopped') g.services = 'acquired';
-  g.once.push({ event: 'group-in-service', summary: `${g.name} is in service on ${g.node}`, action: 'none' });
+  const summary = `${g.name} is in service on ${g.node}`;
+  g.once.push({ event: 'group-in-service', summary, action: 'none', ...moveOf(g, saga) });
   const { request } = g.state;
   if (request && (request.to === null || request.to === g.node)) answer(g, true, `in service on ${g.node}`);
 }
@@ -191,7 +197,8 @@ function couldNot(g: GroupWork, saga: Saga): void {
   report(g, saga, false, text);
   set(g, { failedAt: g.at, saga: null, dirty: false });
   because(g, 'activation-failed', text);
-  g.once.push({ event: 'move-failed', summary: `${g.name}: ${text}`, action: 'another node may try' });
+  const action = 'another node may try';
+  g.once.push({ event: 'move-failed', summary: `${g.name}: ${text}`, action, ...moveOf(g, saga) });
   const { request } = g.state;
   if (request && (request.to === null || request.to === g.node)) answer(g, false, text);
   const failed = [...new Set([...(g.state.owner?.failed ?? []), g.node])];
@@ -224,7 +231,8 @@ function stays(g: GroupWork, saga: Saga): void {
   become(g, 'active', { saga: null });
   if (g.policy.standby === 'stopped') g.services = 'acquired';
   because(g, 'move-failed', text);
-  g.once.push({ event: 'move-failed', summary: `${g.name}: ${text}`, action: 'it goes on where it was' });
+  const action = 'it goes on where it was';
+  g.once.push({ event: 'move-failed', summary: `${g.name}: ${text}`, action, ...moveOf(g, saga) });
   next(g);
 }
 

@@ -111,8 +111,8 @@ export function trapNumber({ event, kind }: Pick<Notice, 'event' | 'kind'>): num
   return catalogue[event as EventName].number + (kind === 'clear' ? CLEARS : 0);
 }
 
-/** LifeKeeper's own traps, for a NOC that has rules for them: the numbers of those that say what an event of ours says.
- *  111 and 112, 121 and 122 come with lists of what came back and what did not: no event of ours says as much. */
+/** LifeKeeper's own traps, for a NOC that has rules for them: the numbers of those that say what an event of ours
+ *  says. */
 export const lifekeeperTraps: Readonly<Partial<Record<EventName, number>>> = {
   'daemon-started': 100,
   'daemon-stopping': 101,
@@ -126,6 +126,20 @@ export const lifekeeperTraps: Readonly<Partial<Record<EventName, number>>> = {
 /** And those that say that it is over. */
 export const lifekeeperClears: Readonly<Partial<Record<EventName, number>>> = { 'path-down': 140 };
 export const LIFEKEEPER_BASE = '1.3.6.1.4.1.7359.1';
+/** How a move ended: 111 and 112 of one that was asked for, 121 and 122 after a node was lost. */
+const LIFEKEEPER_MOVES: Readonly<Partial<Record<EventName, Readonly<Record<'planned' | 'failover', number>>>>> = {
+  'group-in-service': { planned: 111, failover: 121 },
+  'move-failed': { planned: 112, failover: 122 },
+};
+
+/** LifeKeeper's number for a notice; null: it has none. */
+export function lifekeeperNumber({ event, kind, move }: Pick<Notice, 'event' | 'kind' | 'move'>): number | null {
+  if (!Object.hasOwn(catalogue, event)) return null;
+  const name = event as EventName;
+  if (move) return LIFEKEEPER_MOVES[name]?.[move.how] ?? null;
+  return (kind === 'clear' ? lifekeeperClears : lifekeeperTraps)[name] ?? null;
+}
+
 /** Below its base: message, resource, resources that came back, resources that did not. The last two go with the
- *  numbers about other nodes. */
+ *  numbers of moves. */
 export const LIFEKEEPER_OBJECT = { message: 1, resource: 2, recovered: 3, failed: 4 } as const;

@@ -198,6 +198,8 @@ export interface Notice {
   readonly cause: Cause | null;
   readonly count: number;
   readonly runbook: string | null;
+  /** A group has come, or could not: after a move that was asked for, or after its node was lost. */
+  readonly move?: { readonly group: string; readonly how: 'planned' | 'failover' };
 }
 
 export interface TiltState {

@@ -133,6 +133,7 @@ export function tell(work: Work, service: string | null, incident: string | null
     cause: (service === null ? null : work.node.services[service]?.verdict?.cause) ?? null,
     count: 1,
     runbook: (service === null ? undefined : work.policy.services[service]?.runbook) ?? null,
+    ...(once.move ? { move: once.move } : {}),
   };
   work.effects.push({ kind: 'notice', notice });
 }

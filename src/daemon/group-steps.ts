@@ -221,15 +221,19 @@ export class GroupSteps {
 
   /** What could not be done on this node now; empty: it is ready. */
   async ready(owner: string | null): Promise<readonly string[]> {
-    const { node } = this.#doors;
-    const act = { epoch: 0, from: owner, to: node, planned: true };
-    const asked = this.#steps.map(async (step) => {
-      if (!step.plugin.ready) return [];
-      const context = this.#context(step, act, AbortSignal.timeout(READY_MS));
-      const result = await step.plugin.ready(context).catch(broke);
-      return result.ok ? [] : [`${step.name}: ${result.detail}`.slice(0, 300)];
+    const asked = this.#steps.map(async ({ name }) => {
+      const result = await this.readyOne(name, owner);
+      return result.ok ? [] : [`${name}: ${result.detail}`.slice(0, 300)];
     });
     return (await Promise.all(asked)).flat();
+  }
+
+  async readyOne(name: string, owner: string | null): Promise<ActionResult> {
+    const { node } = this.#doors;
+    const act = { epoch: 0, from: owner, to: node, planned: true };
+    const step = this.#steps.find((one) => one.name === name);
+    if (!step?.plugin.ready) return { ok: true, detail: 'it asks for nothing' };
+    return step.plugin.ready(this.#context(step, act, AbortSignal.timeout(READY_MS))).catch(broke);
   }
 
   close(): void {

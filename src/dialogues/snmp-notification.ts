@@ -8,8 +8,7 @@ import {
   heartbeatObjects,
   LIFEKEEPER_BASE,
   LIFEKEEPER_OBJECT,
-  lifekeeperClears,
-  lifekeeperTraps,
+  lifekeeperNumber,
   type TrapObject,
   trapNumber,
   trapObjects,
@@ -124,19 +123,20 @@ function varbindsOf(told: Told, base: string): readonly Varbind[] {
 
 /** The trap that LifeKeeper would send, where it has one for this: message, and the resource. */
 function lifekeeperTrap({ alert: { notice }, node }: Told): Trap | null {
-  const numbers = notice.kind === 'clear' ? lifekeeperClears : lifekeeperTraps;
-  const number = Object.entries(numbers).find(([event]) => event === notice.event)?.[1];
-  if (number === undefined) return null;
+  const number = lifekeeperNumber(notice);
+  if (number === null) return null;
   const object = (arc: number, value: string): Varbind => ({
     ...{ oid: `${LIFEKEEPER_BASE}.${arc}`, type: TYPE.octets },
     value: text(value),
   });
-  const { message, resource } = LIFEKEEPER_OBJECT;
+  const { message, resource, recovered, failed } = LIFEKEEPER_OBJECT;
+  const arrived = notice.event === 'group-in-service' ? recovered : failed;
   return {
     oid: `${LIFEKEEPER_BASE}.0.${number}`,
     varbinds: [
       object(message, `${node}: ${notice.summary}`),
       ...(notice.service === null ? [] : [object(resource, notice.service)]),
+      ...(notice.move ? [object(arrived, notice.move.group)] : []),
     ],
   };
 }

@@ -1,16 +1,21 @@
 // All criteria, in the order in which they are asked and shown.
-import { boot, folders, space } from './machine.ts';
-import { certificates, fencing, quorum, replication, timing } from './cluster.ts';
+import { addresses, kernel } from './addresses.ts';
+import { boot } from './boot.ts';
+import { folders, logs, space } from './machine.ts';
+import { nodes, quorum, replication, timing } from './cluster.ts';
+import { certificates, fencing, secrets } from './guarding.ts';
 import { clocks } from './clocks.ts';
 import type { Criterion, Finding, Look } from './criterion.ts';
-import { addresses, dns, kernel, paths, ports } from './network.ts';
+import { dns, paths, ports } from './network.ts';
 import { mail, users, versions } from './same.ts';
 import { names } from './names.ts';
+import { groupSteps } from './steps.ts';
 
 export const criteria: readonly Criterion[] = [
   ...[...names, ...clocks, ...versions, ...mail, ...users],
   ...[...quorum, ...timing, ...paths, ...addresses, ...kernel, ...dns, ...ports],
-  ...[...certificates, ...replication, ...fencing, ...folders, ...space, ...boot],
+  ...[...certificates, ...secrets, ...replication, ...nodes, ...groupSteps, ...fencing],
+  ...[...folders, ...space, ...logs, ...boot],
 ];
 
 export interface Judgement {

@@ -24,6 +24,21 @@ export const clocks: readonly Criterion[] = [
     true,
   ),
   criterion(
+    'clocks.boot',
+    'What keeps the clock right starts at boot',
+    async ({ run }) => {
+      const found = await run(['systemctl', 'is-active', ...SERVICES]);
+      if (found.missing) return missing('systemctl');
+      const unit = SERVICES[found.out.split('\n').indexOf('active')];
+      if (unit === undefined) return 'no time service is active';
+      const state = (await run(['systemctl', 'is-enabled', unit])).out.trim();
+      if (state !== 'disabled') return [];
+      const fix = { argv: ['systemctl', 'enable', unit] };
+      return [warning(`${unit} is active, and disabled`, `systemctl enable ${unit}`, fix)];
+    },
+    true,
+  ),
+  criterion(
     'clocks.synchronised',
     'The clock is synchronised',
     async ({ run }) => {

@@ -1,4 +1,4 @@
-// Criteria about the cluster as a whole: agreement, timing, copies, fencing, certificates between daemons.
+// Criteria about the cluster as a whole: agreement, timing, copies, what nodes say of themselves.
 import {
   ALONE,
   criterion,
@@ -7,7 +7,7 @@ import {
   type Finding,
   groupsOf,
   type Look,
-  missing,
+  modeOf,
   NO_DAEMON,
   warning,
 } from './criterion.ts';
@@ -58,7 +58,7 @@ export const quorum: readonly Criterion[] = [
       const found = look(dir);
       if (!found) return 'it is not there yet';
       if ((found.mode & 0o077) === 0) return [];
-      return [warning(`mode ${(found.mode & 0o777).toString(8)}`, `chmod 700 ${dir}`, { argv: ['chmod', '700', dir] })];
+      return [warning(`mode ${modeOf(found.mode)}`, `chmod 700 ${dir}`, { argv: ['chmod', '700', dir] })];
     },
     true,
   ),
@@ -191,84 +191,20 @@ function copies(look: Look, fault: (copy: Copy['copy']) => string | null): reado
   );
 }
 
-export const fencing: readonly Criterion[] = [
-  criterion('fencing.step', 'What cannot be proved stopped can be fenced', (look) => {
-    if (!several(look)) return ALONE;
-    return groupsOf(look)
-      .filter(({ policy }) => policy.standby === 'stopped' && policy.steps.some((one) => one.exclusive))
-      .filter(({ policy }) => !policy.steps.some(({ type }) => type === 'fence'))
-      .map(({ name }) =>
-        warning(`${name} has no step fence`, 'add one, or a node that hangs blocks a failover until a person comes'),
+export const nodes: readonly Criterion[] = [
+  criterion('nodes.unready', 'No node says that it lacks something that it would need', (look) => {
+    if (!look.cluster) return NO_DAEMON;
+    return look.cluster.groups
+      .filter(({ name }) => look.only === null || look.only === name)
+      .flatMap(({ name, nodes: all }) =>
+        all.flatMap(({ node, owner, unready }) =>
+          unready.map((text) =>
+            (owner || text === 'not asked yet' ? warning : error)(
+              `${name} on ${node}: ${text}`,
+              `put it right on ${node}: preflight ${name} there says more`,
+            ),
+          ),
+        ),
       );
-  }),
-  criterion('fencing.watchdog', 'The machine has a watchdog', (look) => {
-    if (!several(look)) return ALONE;
-    return look.look('/dev/watchdog') || look.look('/dev/watchdog0')
-      ? []
-      : [warning('there is no /dev/watchdog', 'load the driver of the board, or softdog')];
-  }),
-  criterion('fencing.order', 'A fence is the first step of its group', (look) =>
-    groupsOf(look).flatMap(({ name, policy }) => {
-      const at = policy.steps.findIndex(({ type }) => type === 'fence');
-      return at > 0
-        ? [error(`${name}: it is step ${at + 1}`, 'put it first: before it the old node may still write')]
-        : [];
-    }),
-  ),
-  criterion('fencing.pivot', 'Each group says from where on clients reach it', (look) =>
-    groupsOf(look)
-      .filter(({ policy }) => policy.steps.length > 0 && !policy.steps.some(({ pivot }) => pivot))
-      .map(({ name }) =>
-        warning(`${name} has no pivot`, 'add a step address or dns: without one a late failure takes all back'),
-      ),
-  ),
-];
-
-const tlsOf = ({ config }: Look) => config.cluster?.peers.tls ?? null;
-const NO_TLS = 'daemons do not speak with each other here';
-const MONTH_S = 30 * 86_400;
-
-export const certificates: readonly Criterion[] = [
-  criterion('certificates.there', 'Certificate, key and authority of the daemons are there', (look) => {
-    const tls = tlsOf(look);
-    if (!tls) return NO_TLS;
-    return [tls.certificate, tls.key, tls.authority]
-      .filter((path) => !look.look(path))
-      .map((path) => error(`${path} is not there`, 'put it there, readable by the daemon'));
-  }),
-  criterion(
-    'certificates.key-mode',
-    'The key is for the daemon only',
-    (look) => {
-      const key = tlsOf(look)?.key;
-      if (key === undefined) return NO_TLS;
-      const found = look.look(key);
-      if (!found || (found.mode & 0o077) === 0) return [];
-      return [error(`mode ${(found.mode & 0o777).toString(8)}`, `chmod 600 ${key}`, { argv: ['chmod', '600', key] })];
-    },
-    true,
-  ),
-  criterion('certificates.month', 'The certificate is good for another month', async (look) => {
-    const path = tlsOf(look)?.certificate;
-    if (path === undefined) return NO_TLS;
-    const found = await look.run(['openssl', 'x509', '-in', path, '-noout', '-checkend', String(MONTH_S)]);
-    if (found.missing) return missing('openssl');
-    return found.ok ? [] : [warning('it ends within a month', 'renew it, and reload')];
-  }),
-  criterion('certificates.chain', 'The authority has signed the certificate', async (look) => {
-    const tls = tlsOf(look);
-    if (!tls) return NO_TLS;
-    const found = await look.run(['openssl', 'verify', '-CAfile', tls.authority, tls.certificate]);
-    if (found.missing) return missing('openssl');
-    return found.ok ? [] : [error(found.out.slice(0, 200), 'use a certificate of this authority')];
-  }),
-  criterion('certificates.pair', 'Key and certificate belong together', async (look) => {
-    const tls = tlsOf(look);
-    if (!tls) return NO_TLS;
-    const one = await look.run(['openssl', 'x509', '-in', tls.certificate, '-noout', '-pubkey']);
-    const two = await look.run(['openssl', 'pkey', '-in', tls.key, '-pubout']);
-    if (one.missing) return missing('openssl');
-    if (!one.ok || !two.ok) return [error('one of them cannot be read', 'look at the files: PEM, and no pass phrase')];
-    return one.out.trim() === two.out.trim() ? [] : [error('they do not', 'put the key of this certificate there')];
   }),
 ];

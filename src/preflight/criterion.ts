@@ -68,14 +68,20 @@ export interface Look {
   run(argv: readonly string[]): Promise<Ran>;
   read(path: string): string | null;
   look(path: string): FileLook | null;
+  /** Names in a folder; none if it is not there. */
+  list(path: string): readonly string[];
   /** Null: it can be reached; else why not. */
   connect(host: string, port: number): Promise<string | null>;
+  /** Could this step of a group be done on this node now? Its plugin is asked; nothing is changed. */
+  ready(group: string, step: string): Promise<{ readonly ok: boolean; readonly detail: string }>;
 }
 
 export type Fix =
   | { readonly argv: readonly string[] }
   /** One line at the end of a file. */
-  | { readonly file: string; readonly line: string };
+  | { readonly file: string; readonly line: string }
+  /** A whole small file of our own, in a folder that is made if it is not there. */
+  | { readonly write: string; readonly text: string };
 
 export interface Finding {
   readonly level: 'error' | 'warning';
@@ -119,7 +125,19 @@ export const missing = (program: string): string => `${program} is not installed
 export const groupsOf = ({ config, only }: Look) =>
   Object.values(config.groups ?? {}).filter(({ name }) => only === null || name === only);
 
-export const fixText = (fix: Fix): string => ('argv' in fix ? fix.argv.join(' ') : `add to ${fix.file}: ${fix.line}`);
+export function fixText(fix: Fix): string {
+  if ('argv' in fix) return fix.argv.join(' ');
+  if ('write' in fix) return `write ${fix.write}: ${fix.text.trim().replaceAll('\n', ', ')}`;
+  return `add to ${fix.file}: ${fix.line}`;
+}
+
+/** What sed takes as it stands, between `#`. */
+export const isPlainWord = (text: string): boolean => /^[A-Za-z0-9_./:@-]+$/.test(text);
+/** A change of a line that somebody else wrote: what stood there stays beside it. */
+export const edit = (expression: string, path: string): Fix => ({
+  argv: ['sed', '-E', '-i.before-watchkeeper', expression, path],
+});
+export const modeOf = (value: number): string => (value & 0o777).toString(8);
 
 /** Something that all nodes must have alike. */
 export const sameEverywhere = (

@@ -1,17 +1,5 @@
-// Criteria about the machine itself: folders and who may write there, space, what comes up at boot, other keepers.
-import {
-  criterion,
-  type Criterion,
-  error,
-  type Finding,
-  groupsOf,
-  type Look,
-  missing,
-  optionTexts,
-  warning,
-} from './criterion.ts';
-
-const mode = (value: number): string => (value & 0o777).toString(8);
+// Criteria about the machine itself: folders and who may write there, space, its own log.
+import { criterion, type Criterion, error, type Look, modeOf, warning } from './criterion.ts';
 
 /** A folder that is there, and that nobody else may write to. */
 const folder = (id: string, about: string, path: (look: Look) => string | null, make: boolean): Criterion =>
@@ -28,7 +16,7 @@ const folder = (id: string, about: string, path: (look: Look) => string | null, 
       }
       if ((found.mode & 0o022) === 0) return [];
       const fix = { argv: ['chmod', 'go-w', dir] };
-      return [error(`${dir} has mode ${mode(found.mode)}: others may write there`, `chmod go-w ${dir}`, fix)];
+      return [error(`${dir} has mode ${modeOf(found.mode)}: others may write there`, `chmod go-w ${dir}`, fix)];
     },
     true,
   );
@@ -47,17 +35,23 @@ export const folders: readonly Criterion[] = [
         const found = look(path);
         if (!found || (found.mode & 0o022) === 0) return [];
         const fix = { argv: ['chmod', 'go-w', path] };
-        return [error(`${path} has mode ${mode(found.mode)}`, `chmod go-w ${path}: it says what root runs`, fix)];
+        return [error(`${path} has mode ${modeOf(found.mode)}`, `chmod go-w ${path}: it says what root runs`, fix)];
       }),
     true,
   ),
-  criterion('folders.owner', 'The state folder belongs to who runs the daemon', ({ config, look }) => {
-    const found = look(config.stateDir);
-    if (!found) return 'it is not there';
-    return found.uid === 0 || look(config.runDir)?.uid === found.uid
-      ? []
-      : [warning(`it belongs to ${found.uid}`, `chown root ${config.stateDir}`)];
-  }),
+  criterion(
+    'folders.owner',
+    'The state folder belongs to who runs the daemon',
+    ({ config, look }) => {
+      const found = look(config.stateDir);
+      if (!found) return 'it is not there';
+      const owner = look(config.runDir)?.uid ?? 0;
+      if (found.uid === 0 || owner === found.uid) return [];
+      const fix = { argv: ['chown', String(owner), config.stateDir] };
+      return [warning(`it belongs to ${found.uid}`, `chown ${owner} ${config.stateDir}`, fix)];
+    },
+    true,
+  ),
   criterion('folders.durable', 'The journal outlives a loss of power', async ({ config, run }) => {
     const found = await run(['findmnt', '-n', '-o', 'FSTYPE,OPTIONS', '-T', config.stateDir]);
     if (!found.ok) return 'findmnt does not tell';
@@ -119,76 +113,21 @@ export const space: readonly Criterion[] = [
   }),
 ];
 
-/** Units of the services that run only where their group is. */
-const standbyUnits = (look: Look): readonly string[] =>
-  groupsOf(look)
-    .filter(({ policy }) => policy.standby === 'stopped')
-    .flatMap(({ policy }) => policy.services)
-    .flatMap((service) => optionTexts(look.config.services[service]?.manager?.options, ['unit']));
-
-const RIVALS = ['pacemaker', 'corosync', 'keepalived', 'heartbeat', 'ucarp', 'lifekeeper'];
-
-export const boot: readonly Criterion[] = [
+export const logs: readonly Criterion[] = [
   criterion(
-    'boot.standby',
-    'What runs only where its group is does not start at boot',
-    async (look) => {
-      const units = standbyUnits(look);
-      if (units.length === 0) return 'no group stops its services on standbys';
-      const findings: Finding[] = [];
-      for (const unit of units) {
-        const found = await look.run(['systemctl', 'is-enabled', unit]);
-        if (found.missing) return missing('systemctl');
-        if (!/^enabled(-runtime)?$/.test(found.out.trim())) continue;
-        const fix = { argv: ['systemctl', 'disable', unit] };
-        findings.push(error(`${unit} is enabled`, `systemctl disable ${unit}: else it runs twice after a boot`, fix));
-      }
-      return findings;
+    'logs.journal',
+    'The log of the system outlives a boot',
+    ({ look, read }) => {
+      if (!look('/run/systemd/system')) return 'systemd does not run here';
+      if (look('/var/log/journal')) return [];
+      if (/^\s*Storage\s*=\s*persistent/m.test(read('/etc/systemd/journald.conf') ?? '')) return [];
+      const fix = [
+        { argv: ['mkdir', '-p', '/var/log/journal'] },
+        { argv: ['systemd-tmpfiles', '--create', '--prefix', '/var/log/journal'] },
+        { argv: ['journalctl', '--flush'] },
+      ];
+      return [warning('what led to a crash is gone with it', 'mkdir /var/log/journal', ...fix)];
     },
     true,
   ),
-  criterion(
-    'boot.watchkeeper',
-    'This daemon starts at boot',
-    async ({ run }) => {
-      const found = await run(['systemctl', 'is-enabled', 'watchkeeper.service']);
-      if (found.missing) return missing('systemctl');
-      if (found.out.trim() === 'enabled') return [];
-      const fix = { argv: ['systemctl', 'enable', 'watchkeeper.service'] };
-      return [warning('it does not', 'systemctl enable watchkeeper.service', fix)];
-    },
-    true,
-  ),
-  criterion('boot.failed', 'No unit of a service of ours has failed', async (look) => {
-    const units = Object.values(look.config.services).flatMap(({ manager }) => optionTexts(manager?.options, ['unit']));
-    if (units.length === 0) return 'no service is run by systemd';
-    const found = await look.run(['systemctl', 'list-units', '--failed', '--plain', '--no-legend']);
-    if (!found.ok) return missing('systemctl');
-    return found.out
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/)[0] ?? '')
-      .filter((unit) => units.includes(unit))
-      .map((unit) => warning(`${unit} has failed`, `systemctl status ${unit}, then systemctl reset-failed ${unit}`));
-  }),
-  criterion('boot.mounts', 'What is mounted where its group is does not mount at boot', (look) => {
-    const targets = groupsOf(look).flatMap(({ steps }) =>
-      steps.filter(({ type }) => type === 'mount').flatMap(({ options }) => optionTexts(options, ['on'])),
-    );
-    if (targets.length === 0) return 'no group has a mount';
-    const lines = (look.read('/etc/fstab') ?? '').split('\n').filter((line) => !line.startsWith('#'));
-    return lines.flatMap((line) => {
-      const [, target = '', , options = ''] = line.trim().split(/\s+/);
-      return targets.includes(target) && !options.split(',').includes('noauto')
-        ? [error(`${target} is in /etc/fstab`, 'add noauto to its line, or it is mounted on two nodes')]
-        : [];
-    });
-  }),
-  criterion('boot.rivals', 'Nothing else moves services on this machine', async ({ run }) => {
-    const found = await run(['systemctl', 'is-active', ...RIVALS]);
-    if (found.missing) return missing('systemctl');
-    const active = found.out.split('\n').flatMap((word, at) => (word === 'active' ? [RIVALS[at] ?? ''] : []));
-    return active.map((name) =>
-      error(`${name} is active`, 'one of the two has to go: they would work against each other'),
-    );
-  }),
 ];

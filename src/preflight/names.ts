@@ -1,5 +1,21 @@
 // Criteria about names and identities: who this node is, and that no other is the same.
-import { ALONE, criterion, type Criterion, differentEverywhere, error, warning, missing } from './criterion.ts';
+import {
+  ALONE,
+  criterion,
+  type Criterion,
+  differentEverywhere,
+  edit,
+  error,
+  isPlainWord,
+  type Look,
+  missing,
+  warning,
+} from './criterion.ts';
+
+const HOSTS = '/etc/hosts';
+/** Where other nodes see this one. */
+const addressOf = ({ config, node }: Look): string | null =>
+  config.cluster?.policy.nodes[node]?.paths.find((one) => /^[\d.]+$/.test(one)) ?? null;
 
 const hostAddresses = (text: string): readonly string[] =>
   text
@@ -25,27 +41,58 @@ export const names: readonly Criterion[] = [
       return [warning(`${name} has one node only`, 'give it a second node, or nothing can take it over')];
     });
   }),
-  criterion('names.hostname', 'The name of the machine resolves', async (look) => {
-    const name = look.read('/proc/sys/kernel/hostname')?.trim() ?? '';
-    const found = await look.run(['getent', 'hosts', name]);
-    if (found.missing) return missing('getent');
-    return found.ok ? [] : [error(`${name} does not resolve`, 'add its address and name to /etc/hosts')];
-  }),
-  criterion('names.loopback', 'The name of the machine is not an address of loopback only', async (look) => {
-    const name = look.read('/proc/sys/kernel/hostname')?.trim() ?? '';
-    const found = await look.run(['getent', 'ahosts', name]);
-    if (!found.ok) return 'it does not resolve';
-    const all = hostAddresses(found.out);
-    if (!look.config.cluster || all.some((one) => !/^(127\.|::1$)/.test(one))) return [];
-    return [warning(`${name} is ${all[0]} only`, 'let /etc/hosts name the address that other nodes see')];
-  }),
-  criterion('names.fqdn', 'The machine has a full name', async ({ run }) => {
-    const { out, ok } = await run(['hostname', '-f']);
-    if (!ok) return [warning('hostname -f fails', 'put the full name first in the line of /etc/hosts')];
-    return out.includes('.')
-      ? []
-      : [warning(`hostname -f is ${out.trim()}`, 'mail servers greet with a full name: set it in /etc/hosts')];
-  }),
+  criterion(
+    'names.hostname',
+    'The name of the machine resolves',
+    async (look) => {
+      const name = look.read('/proc/sys/kernel/hostname')?.trim() ?? '';
+      const found = await look.run(['getent', 'hosts', name]);
+      if (found.missing) return missing('getent');
+      if (found.ok) return [];
+      const address = addressOf(look);
+      const fix = address !== null && isPlainWord(name) ? [{ file: HOSTS, line: `${address} ${name}` }] : [];
+      return [error(`${name} does not resolve`, 'add its address and name to /etc/hosts', ...fix)];
+    },
+    true,
+  ),
+  criterion(
+    'names.loopback',
+    'The name of the machine is not an address of loopback only',
+    async (look) => {
+      const name = look.read('/proc/sys/kernel/hostname')?.trim() ?? '';
+      const found = await look.run(['getent', 'ahosts', name]);
+      if (!found.ok) return 'it does not resolve';
+      const all = hostAddresses(found.out);
+      if (!look.config.cluster || all.some((one) => !/^(127\.|::1$)/.test(one))) return [];
+      const address = addressOf(look);
+      const there = new RegExp(`^127\\.\\S+\\s(.*\\s)?${name.replaceAll('.', '\\.')}(\\s|$)`, 'm').test(
+        look.read(HOSTS) ?? '',
+      );
+      const can = address !== null && isPlainWord(name) && name !== 'localhost' && there;
+      const fix = can
+        ? [edit(`s#^127[0-9.]+(\\s+(.*\\s)?${name.replaceAll('.', '\\.')}(\\s.*)?)$#${address}\\1#`, HOSTS)]
+        : [];
+      return [warning(`${name} is ${all[0]} only`, 'let /etc/hosts name the address that other nodes see', ...fix)];
+    },
+    true,
+  ),
+  criterion(
+    'names.fqdn',
+    'The machine has a full name',
+    async (look) => {
+      const { out, ok } = await look.run(['hostname', '-f']);
+      if (ok && out.includes('.')) return [];
+      const name = look.read('/proc/sys/kernel/hostname')?.trim() ?? '';
+      // Postfix was told the full name, and it is this machine's.
+      const full = look.inventory['myhostname'] ?? '';
+      const address = addressOf(look);
+      const can = address !== null && name !== '' && full.startsWith(`${name}.`) && isPlainWord(full);
+      const fix = can ? [edit(`1i\\${address} ${full} ${name}`, HOSTS)] : [];
+      const text = ok ? `hostname -f is ${out.trim()}` : 'hostname -f fails';
+      return [warning(text, 'mail servers greet with a full name: put it first in the line of /etc/hosts', ...fix)];
+    },
+    true,
+  ),
   criterion(
     'names.nodes',
     'The names of all nodes resolve, also without DNS',

@@ -1,38 +1,20 @@
-// Criteria about the network: comm paths, addresses that move, ports, resolvers, how the kernel answers ARP.
+// Criteria about the network: comm paths, ports, resolvers.
 import {
   ALONE,
   criterion,
   type Criterion,
   error,
   type Finding,
-  groupsOf,
   type Look,
   missing,
   NO_DAEMON,
-  optionTexts,
   sameEverywhere,
   warning,
 } from './criterion.ts';
+import { held, hostOf, moving } from './addresses.ts';
 
 const others = ({ config, node }: Look) =>
   Object.entries(config.cluster?.policy.nodes ?? {}).filter(([name]) => name !== node);
-const hostOf = (address: string): string => address.replace(/\/\d+$/, '');
-
-interface Held {
-  readonly device: string;
-  readonly address: string;
-  readonly forEver: boolean;
-}
-
-/** Addresses of this machine; null: the program is missing. */
-async function held({ run }: Look): Promise<readonly Held[] | null> {
-  const found = await run(['ip', '-o', 'addr', 'show']);
-  if (!found.ok) return null;
-  return found.out.split('\n').flatMap((line) => {
-    const seen = /^\d+:\s+(\S+)\s+inet6?\s+([^\s/]+)/.exec(line);
-    return seen ? [{ device: seen[1] ?? '', address: seen[2] ?? '', forEver: /valid_lft forever/.test(line) }] : [];
-  });
-}
 
 export const paths: readonly Criterion[] = [
   criterion('paths.two', 'Nodes know each other by two ways', ({ config }) => {
@@ -93,148 +75,6 @@ export const paths: readonly Criterion[] = [
   }),
 ];
 
-const moving = (look: Look) =>
-  groupsOf(look).flatMap(({ name, steps }) =>
-    steps
-      .filter(({ type }) => type === 'address')
-      .map(({ options }) => ({
-        group: name,
-        addresses: optionTexts(options, ['ip']).map(hostOf),
-        devices: optionTexts(options, ['interfaces']),
-      })),
-  );
-
-const NO_ADDRESS = 'no group has an address that moves';
-const owns = ({ cluster, node }: Look, group: string): boolean | null => {
-  const found = cluster?.groups.find(({ name }) => name === group);
-  return found ? found.owner === node : null;
-};
-
-export const addresses: readonly Criterion[] = [
-  criterion('addresses.interface', 'The interface of each moving address is there and up', (look) => {
-    const all = moving(look);
-    if (all.length === 0) return NO_ADDRESS;
-    return all.flatMap(({ group, devices }) => {
-      const states = devices.map((device) => ({
-        device,
-        state: look.read(`/sys/class/net/${device}/operstate`)?.trim() ?? 'missing',
-      }));
-      const bad = states.filter(({ state }) => state === 'missing' || state === 'down');
-      // One that is up is enough; without another a lost link means another node.
-      const say = bad.length === states.length ? error : warning;
-      return bad.map(({ device, state }) =>
-        state === 'missing'
-          ? say(`${group}: there is no ${device}`, 'name an interface of this node (`ip link`)')
-          : say(`${group}: ${device} is down`, `ip link set ${device} up`),
-      );
-    });
-  }),
-  criterion('addresses.stray', 'A moving address is only where its group is', async (look) => {
-    const all = moving(look);
-    if (all.length === 0) return NO_ADDRESS;
-    const here = await held(look);
-    if (!here) return missing('ip');
-    return all.flatMap(({ group, addresses: moved }) =>
-      owns(look, group) === false
-        ? here
-            .filter(({ address }) => moved.includes(address))
-            .map(({ address, device }) =>
-              error(
-                `${address} of ${group} is on ${device}, and the group is not`,
-                `ip addr del ${address} dev ${device}, after looking why`,
-              ),
-            )
-        : [],
-    );
-  }),
-  criterion('addresses.static', 'No moving address is configured to stay for ever', async (look) => {
-    const all = moving(look).flatMap((one) => one.addresses);
-    if (all.length === 0) return NO_ADDRESS;
-    const files = ['/etc/network/interfaces', '/etc/netplan/50-cloud-init.yaml', '/etc/systemd/network/10-lan.network'];
-    return files.flatMap((path) => {
-      const text = look.read(path) ?? '';
-      const found = all.filter((one) =>
-        new RegExp(`(^|[^\\d.])${one.replaceAll('.', '\\.')}($|[^\\d.])`, 'm').test(text),
-      );
-      return found.map((one) => error(`${one} is in ${path}`, 'take it out: it comes up at boot on two nodes'));
-    });
-  }),
-  criterion('addresses.lifetime', 'The kernel takes a moving address away when its time is over', async (look) => {
-    const all = moving(look).flatMap((one) => one.addresses);
-    if (all.length === 0) return NO_ADDRESS;
-    const here = await held(look);
-    if (!here) return missing('ip');
-    return here
-      .filter(({ address, forEver }) => forEver && all.includes(address))
-      .map(({ address }) =>
-        error(
-          `${address} is there for ever`,
-          'something else has added it: find it, and delete the address while the group is elsewhere',
-        ),
-      );
-  }),
-  criterion('addresses.duplicate', 'Nobody else in the network has a moving address', async (look) => {
-    const all = moving(look).filter(({ group }) => owns(look, group) === true);
-    if (all.length === 0) return 'no group with an address is active here';
-    const findings: Finding[] = [];
-    for (const { addresses: moved, devices } of all)
-      for (const address of moved.filter((one) => /^[\d.]+$/.test(one))) {
-        const [device = ''] = devices;
-        if (device === '' || device.includes('$')) continue;
-        const found = await look.run(['arping', '-D', '-q', '-c', '2', '-w', '2', '-I', device, address]);
-        if (found.missing) return missing('arping');
-        if (found.code === 1)
-          findings.push(
-            error(
-              `${address} answers from another machine`,
-              'find it by its hardware address: arping -I DEVICE ADDRESS',
-            ),
-          );
-      }
-    return findings;
-  }),
-];
-
-/** A setting of the kernel that a moving address wants. */
-const setting = (id: string, path: string, good: readonly string[], why: string): Criterion =>
-  criterion(
-    id,
-    `${path.replaceAll('/', '.')} is ${good.join(' or ')}`,
-    (look) => {
-      if (moving(look).length === 0) return NO_ADDRESS;
-      const value = look.read(`/proc/sys/${path}`)?.trim();
-      if (value === undefined) return 'this kernel has no such setting';
-      if (good.includes(value)) return [];
-      const name = path.replaceAll('/', '.');
-      const word = `${name}=${good[0]}`;
-      const keep = { file: '/etc/sysctl.d/60-watchkeeper.conf', line: word };
-      return [warning(`it is ${value}`, `sysctl -w ${word}: ${why}`, { argv: ['sysctl', '-w', word] }, keep)];
-    },
-    true,
-  );
-
-export const kernel: readonly Criterion[] = [
-  setting(
-    'sysctl.arp-ignore',
-    'net/ipv4/conf/all/arp_ignore',
-    ['1', '2'],
-    'an address is answered for on its own interface only',
-  ),
-  setting('sysctl.arp-announce', 'net/ipv4/conf/all/arp_announce', ['2'], 'neighbours learn the right address'),
-  setting(
-    'sysctl.arp-accept',
-    'net/ipv4/conf/all/drop_gratuitous_arp',
-    ['0'],
-    'this node hears when an address has moved',
-  ),
-  setting(
-    'sysctl.promote',
-    'net/ipv4/conf/all/promote_secondaries',
-    ['1'],
-    'taking one address away takes no other with it',
-  ),
-];
-
 const NAME_SERVERS = /^\s*nameserver\s+(\S+)/gm;
 
 export const dns: readonly Criterion[] = [
@@ -284,14 +124,28 @@ export const ports: readonly Criterion[] = [
       ? [error(`${cluster.peers.port} is used twice`, 'give `peers.port` another port')]
       : [];
   }),
-  criterion('ports.firewall', 'The firewall lets the other daemons in', async ({ config, run }) => {
-    const port = config.cluster?.peers.port;
-    if (port === undefined) return ALONE;
-    const found = await run(['nft', 'list', 'ruleset']);
-    if (!found.ok) return 'nft does not tell';
-    if (!/hook input[^\n]*policy drop/.test(found.out) || new RegExp(`\\b${port}\\b`).test(found.out)) return [];
-    return [
-      warning(`it drops what it does not know, and knows no ${port}`, `let tcp dport ${port} in from the other nodes`),
-    ];
-  }),
+  criterion(
+    'ports.firewall',
+    'The firewall lets the other daemons in',
+    async (look) => {
+      const port = look.config.cluster?.peers.port;
+      if (port === undefined) return ALONE;
+      const found = await look.run(['nft', 'list', 'ruleset']);
+      if (!found.ok) return 'nft does not tell';
+      const shut =
+        /table (\w+) (\S+) \{(?:(?!\ntable )[^])*?chain (\S+) \{\s*type filter hook input[^\n]*policy drop/.exec(
+          found.out,
+        );
+      if (!/hook input[^\n]*policy drop/.test(found.out) || new RegExp(`\\b${port}\\b`).test(found.out)) return [];
+      const from = others(look)
+        .flatMap(([, one]) => one.paths.map(hostOf))
+        .filter((one) => /^[\d.]+$/.test(one));
+      const [, family = '', table = '', chain = ''] = shut ?? [];
+      const rule = ['ip', 'saddr', `{ ${from.join(', ')} }`, 'tcp', 'dport', String(port), 'accept'];
+      const open = shut && from.length > 0 ? [{ argv: ['nft', 'insert', 'rule', family, table, chain, ...rule] }] : [];
+      const suggestion = `let tcp dport ${port} in from the other nodes, also in the file of the firewall: --fix lasts until a boot`;
+      return [warning(`it drops what it does not know, and knows no ${port}`, suggestion, ...open)];
+    },
+    true,
+  ),
 ];

@@ -106,6 +106,21 @@ export const mail: readonly Criterion[] = [
     },
     true,
   ),
+  criterion(
+    'mail.aliases-built',
+    'What was written into /etc/aliases is what Postfix reads',
+    async ({ look, run }) => {
+      const found = await run(['postconf', '-h', 'alias_database']);
+      if (found.missing) return missing('postfix');
+      if (!/\b(hash|btree|lmdb):\/etc\/aliases(\s|,|$)/.test(found.out) || !look('/etc/aliases'))
+        return 'it reads no table made from it';
+      const built = ['/etc/aliases.db', '/etc/aliases.lmdb'].find((path) => look(path));
+      const newer = built === undefined || (await run(['find', '/etc/aliases', '-newer', built])).out.trim() !== '';
+      if (!newer) return [];
+      return [warning('the table is older, or not there', 'newaliases', { argv: ['newaliases'] })];
+    },
+    true,
+  ),
 ];
 
 export const users: readonly Criterion[] = [

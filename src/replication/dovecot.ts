@@ -9,6 +9,7 @@ import {
   type ReplicationFacts,
   z,
 } from '../define.ts';
+import { facts } from '../dialogues/copy-facts.ts';
 import {
   arrived,
   doveadm,
@@ -55,13 +56,6 @@ const LANES = 4;
 const FAILING_MS = 120_000;
 
 const here = ({ ports, signal, options: { config } }: Context): Here => ({ ports, signal, config });
-const facts = (
-  state: ReplicationFacts['state'],
-  detail: string,
-  queue: number | null = null,
-  lagMs: number | null = null,
-): ReplicationFacts => ({ state, queue, lagMs, detail });
-
 /** The other nodes that can be reached. */
 const others = ({ options: { to }, node, nodes }: Context): readonly { name: string; far: FarSide }[] =>
   nodes

@@ -2,6 +2,7 @@
 // as good as the other side's disk while both are connected and both disks are up to date; else what lacks is counted
 // in mebibytes that are out of sync. Promoting is a step's (`ocf` with the drbd agent), never this file's.
 import { type ActionResult, defineReplication, type ReplicationContext, type ReplicationFacts, z } from '../define.ts';
+import { facts } from '../dialogues/copy-facts.ts';
 import { plain } from '../dialogues/quote.ts';
 import { bad } from '../host/launch.ts';
 import { troubleLine } from '../host/text.ts';
@@ -115,13 +116,6 @@ export function fromProc(text: string, minors: readonly number[]): readonly Volu
     ];
   });
 }
-
-const facts = (
-  state: ReplicationFacts['state'],
-  detail: string,
-  queue: number | null = null,
-  lagMs: number | null = null,
-): ReplicationFacts => ({ state, queue, lagMs, detail });
 
 const ORDER: readonly ReplicationFacts['state'][] = ['healthy', 'synchronizing', 'suspended', 'initializing', 'failed'];
 

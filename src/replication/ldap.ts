@@ -9,6 +9,7 @@ import {
   type ReplicationFacts,
   z,
 } from '../define.ts';
+import { facts } from '../dialogues/copy-facts.ts';
 import { missing } from '../dialogues/ldap.ts';
 import { codeOf, openDirectory, type OpenDirectory, saidBy } from '../dialogues/ldap-client.ts';
 import { newToken } from '../dialogues/probe-mail.ts';
@@ -33,13 +34,6 @@ const options = z.strictObject({
     .describe('What is written to on the active node, and must arrive at all others.'),
 });
 type Context = ReplicationContext<z.output<typeof options>>;
-
-const facts = (
-  state: ReplicationFacts['state'],
-  detail: string,
-  queue: number | null = null,
-  lagMs: number | null = null,
-): ReplicationFacts => ({ state, queue, lagMs, detail });
 
 /** Opens the server of a node, works, says goodbye. Expected trouble is a value; `away`: nobody answered. */
 async function withServer<T>(

@@ -8,6 +8,7 @@ import {
   type ReplicationFacts,
   z,
 } from '../define.ts';
+import { facts } from '../dialogues/copy-facts.ts';
 import { plain } from '../dialogues/quote.ts';
 import { bad } from '../host/launch.ts';
 import { troubleLine } from '../host/text.ts';
@@ -24,13 +25,6 @@ const options = z.strictObject({
   database: opt.text('The database to log in to.').default('postgres'),
 });
 type Context = ReplicationContext<z.output<typeof options>>;
-
-const facts = (
-  state: ReplicationFacts['state'],
-  detail: string,
-  queue: number | null = null,
-  lagMs: number | null = null,
-): ReplicationFacts => ({ state, queue, lagMs, detail });
 
 type Answer = { readonly row: readonly string[] } | { readonly trouble: string; readonly away: boolean };
 

@@ -9,6 +9,7 @@ import {
   type ReplicationFacts,
   z,
 } from '../define.ts';
+import { facts } from '../dialogues/copy-facts.ts';
 import { plain } from '../dialogues/quote.ts';
 import { bad } from '../host/launch.ts';
 import { troubleLine } from '../host/text.ts';
@@ -59,13 +60,6 @@ function recall(context: Context): Kept {
 
 const keep = (context: Context, what: Kept): Promise<void> =>
   context.ports.stores.open(context.stateDir).replace(fileOf(context), JSON.stringify(what));
-
-const facts = (
-  state: ReplicationFacts['state'],
-  detail: string,
-  lagMs: number | null = null,
-  more: Partial<ReplicationFacts> = {},
-): ReplicationFacts => ({ state, queue: null, lagMs, detail, ...more });
 
 /** With `$owner` as the name of the node that has it. */
 const placeOf = (places: Readonly<Record<string, string>>, name: string): string | null =>
@@ -124,11 +118,11 @@ async function pull(context: Context, extra: readonly string[]): Promise<Replica
       ...(bytes === null ? [] : [{ name: 'bytes', value: bytes, unit: 'B' }]),
     ];
     const detail = `${files ?? 'some'} files came over in ${Math.round(now - began)} ms`;
-    return facts('healthy', detail, Math.max(0, now - began), { measures });
+    return { ...facts('healthy', detail, null, Math.max(0, now - began)), measures };
   }
   const detail = why(got, signal.aborted);
   const last = before.from === owner && before.began !== null && before.began <= now ? now - before.began : null;
-  return facts(isAway(got) ? 'service-down' : 'failed', detail, last);
+  return facts(isAway(got) ? 'service-down' : 'failed', detail, null, last);
 }
 
 async function look(context: Context): Promise<ReplicationFacts> {
@@ -138,12 +132,12 @@ async function look(context: Context): Promise<ReplicationFacts> {
   if (active) {
     if (ports.files.facts(asked.path)?.kind !== 'directory')
       return facts('failed', `${plain(asked.path)} is no folder`);
-    return { ...facts('healthy', 'others pull from here; what they have, they know', 0), queue: 0 };
+    return facts('healthy', 'others pull from here; what they have, they know', 0, 0);
   }
   if (owner === null) return facts('synchronizing', 'nobody is active: there is nobody to pull from');
   const age = before.from === owner && before.began !== null ? ports.clock.wall() - before.began : null;
   if (age !== null && age >= 0 && age < asked.every && memory.get('well') === owner)
-    return facts('healthy', `the last complete run began ${Math.round(age / 1000)} s ago`, age);
+    return facts('healthy', `the last complete run began ${Math.round(age / 1000)} s ago`, null, age);
   const got = await pull(context, []);
   memory.set('well', got.state === 'healthy' ? owner : null);
   return got;

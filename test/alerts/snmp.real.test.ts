@@ -114,6 +114,15 @@ test('v1 trap: enterprise and number, and LifeKeeper as well', async () => {
   assert.match(other, /7359\.1\.1 = STRING: "n1: no banner within 2 s"\t.*7359\.1\.2 = STRING: "mta"$/);
 });
 
+test("LifeKeeper's end of a move, as a receiver sees it", async () => {
+  const noc = await receiver();
+  const talk = channel({ ...at(noc), ...v2, lifekeeper: true });
+  const move = { group: 'mail', how: 'failover' } as const;
+  assert.is(await talk.send(makeAlert({ event: 'group-in-service', kind: 'once', service: null, move }, 7)), 'sent');
+  await until('both', () => noc.taken().length > 1);
+  assert.match(noc.taken()[1] ?? '', /7359\.1\.0\.121\|[^]*7359\.1\.3 = STRING: "mail"/);
+});
+
 test('a clear, and a heartbeat with what is active', async () => {
   const noc = await receiver();
   const talk = channel({ ...at(noc), ...v2 });

@@ -132,7 +132,25 @@ test("LifeKeeper's numbers, where it has one for the event", () => {
   assert.equal(numbers('daemon-started').slice(1), ['1.3.6.1.4.1.7359.1.0.100']);
   assert.equal(numbers('daemon-stopping').slice(1), ['1.3.6.1.4.1.7359.1.0.101']);
   assert.is(numbers('heartbeat').length, 1);
+  assert.equal(numbers('switchover').slice(1), ['1.3.6.1.4.1.7359.1.0.110']);
+  assert.equal(numbers('path-down').slice(1), ['1.3.6.1.4.1.7359.1.0.141']);
+  assert.equal(numbers('node-unreachable').slice(1), ['1.3.6.1.4.1.7359.1.0.120']);
+  // In service at a first start: nothing has moved.
+  assert.is(numbers('group-in-service').length, 1);
   assert.equal(trapsOf(told(makeAlert({ event: 'no-such' })), options), []);
+});
+
+test("LifeKeeper's numbers of a move, with the list of what came back or did not", () => {
+  const ended = (event: string, how: 'planned' | 'failover') => {
+    const notice = { event, kind: 'once', service: null, move: { group: 'mail', how } } as const;
+    const [, trap] = trapsOf(told(makeAlert(notice)), { base: DEFAULT_BASE, lifekeeper: true });
+    return [trap?.oid.split('.').at(-1), ...(trap?.varbinds.slice(1).map(({ oid, value: one }) => [oid, one]) ?? [])];
+  };
+  const base = '1.3.6.1.4.1.7359.1';
+  assert.equal(ended('group-in-service', 'planned'), ['111', [`${base}.3`, 'mail']]);
+  assert.equal(ended('group-in-service', 'failover'), ['121', [`${base}.3`, 'mail']]);
+  assert.equal(ended('move-failed', 'planned'), ['112', [`${base}.4`, 'mail']]);
+  assert.equal(ended('move-failed', 'failover'), ['122', [`${base}.4`, 'mail']]);
 });
 
 test('MIB, catalogue and wire say the same', async () => {

@@ -30,7 +30,8 @@ interface Mended {
 
 /** Looks are real, but for what would change this machine: that is noted. */
 function doors(mended: Mended): PreflightDoors {
-  const changes = /^(systemctl (enable|disable)|timedatectl set|sysctl -w|postconf -e|systemd-machine)/;
+  const changes =
+    /^(systemctl (enable|disable)|timedatectl set|sysctl -w|postconf -e|systemd-machine|sed |modprobe|newaliases|journalctl|nft insert|ip link)/;
   return {
     ...{ files, net },
     exec: {
@@ -43,6 +44,7 @@ function doors(mended: Mended): PreflightDoors {
       },
     },
     append: (path, line) => void mended.appended.push(`${path}: ${line}`),
+    write: (path, text) => void mended.appended.push(`${path}: ${text}`),
   };
 }
 

@@ -55,6 +55,31 @@ for (const [what, rule, drive, second] of [
     assert.equal(one.alarms, before, 'the alarm stands while it is looked at again');
   });
 
+test('who is told of the end of a move is told what kind of move it was', () => {
+  const moveOf = (drive: GroupDrive, event: string) => drive.notices.findLast((one) => one.event === event)?.move;
+  const ways = [
+    ['failover', ownerRecord(), { group: 'mail', how: 'failover' }],
+    ['planned', ownerRecord({ state: 'released' }), { group: 'mail', how: 'planned' }],
+    ['first', null, undefined],
+  ] as const;
+  for (const [taken, before, move] of ways) {
+    const came = new GroupDrive().silent();
+    came.surveyed();
+    came.hear({ kind: 'group-took', epoch: 9, taken, before });
+    while (came.state.saga) came.done();
+    assert.equal(moveOf(came, 'group-in-service'), move, taken);
+    const broken = new GroupDrive().silent();
+    broken.surveyed();
+    broken.hear({ kind: 'group-took', epoch: 9, taken, before });
+    for (let tries = 0; tries < 20 && broken.state.role === 'activating'; tries += 1) {
+      broken.now += 60_000;
+      if (broken.state.saga?.acting) broken.done(broken.state.saga.direction === 'back');
+      else broken.hear({ kind: 'group-woke' });
+    }
+    assert.equal(moveOf(broken, 'move-failed'), move, taken);
+  }
+});
+
 test('an owner that answers and has not stopped it is waited for', () => {
   const drive = new GroupDrive().silent();
   assert.not(takes(drive.surveyed({ dirty: true, unready: ['x'] }, {}, ['n1'])));

@@ -59,12 +59,29 @@ const away = (cluster: ClusterLook): ClusterLook => ({
 const held = (extra: string): string =>
   `2: eth0    inet 10.0.0.1/24 scope global eth0 valid_lft forever\n3: eth1 inet 10.1.0.1/24 valid_lft forever\n${extra}`;
 
+const optioned =
+  (type: string, more: object) =>
+  (config: Config): Config => {
+    const mail = config.groups?.['mail'];
+    const steps = mail?.steps.map((one) =>
+      one.type === type ? { ...one, options: { ...(one.options as object), ...more } } : one,
+    );
+    return mail && steps ? { ...config, groups: { mail: { ...mail, steps } } } : config;
+  };
+function unfenced(config: Config): Config {
+  const steps = config.groups?.['mail']?.policy.steps.filter(({ type }) => type !== 'fence') ?? [];
+  return policy({ steps })(config);
+}
+
 /** One way to be wrong a criterion. */
 const WRONG: Readonly<Record<string, Made>> = {
   'names.node': { node: 'n7' },
   'names.groups': { config: policy({ nodes: ['n1', 'n9'] }) },
   'names.hostname': { runs: { 'getent hosts': 2 } },
-  'names.loopback': { runs: { 'getent ahosts': '127.0.1.1 STREAM n1' } },
+  'names.loopback': {
+    runs: { 'getent ahosts': '127.0.1.1 STREAM n1' },
+    texts: { '/etc/hosts': '127.0.0.1 localhost\n127.0.1.1 n1.lab n1\n' },
+  },
   'names.fqdn': { runs: { 'hostname -f': 'n1\n' } },
   'names.nodes': { runs: { 'getent hosts n2': 2 } },
   'names.machine-id': { texts: { '/etc/machine-id': '' } },
@@ -124,7 +141,41 @@ const WRONG: Readonly<Record<string, Made>> = {
   },
   'addresses.interface': { texts: { '/sys/class/net/eth0/operstate': 'down\n' } },
   'addresses.stray': { cluster: away, runs: { 'ip -o addr': held('2: eth0 inet 10.0.0.100/24 valid_lft 2sec') } },
-  'addresses.static': { texts: { '/etc/network/interfaces': 'auto eth0:1\n  address 10.0.0.100/24\n' } },
+  'addresses.static': {
+    lists: { '/etc/systemd/network': ['10-lan.network'] },
+    texts: { '/etc/systemd/network/10-lan.network': '[Network]\nAddress=10.0.0.100/24\n' },
+  },
+  'addresses.for-ever': { config: optioned('address', { lifetime: 'off' }) },
+  'sysctl.kept': { texts: { '/etc/sysctl.conf': '# net.ipv4.conf.all.arp_ignore=1\n' } },
+  'sysctl.panic': { texts: { '/proc/sys/kernel/panic': '0\n' } },
+  'clocks.boot': { runs: { 'systemctl is-enabled chrony': 'disabled\n' } },
+  'mail.aliases-built': { runs: { 'find /etc/aliases': '/etc/aliases\n' } },
+  'certificates.folder': { looks: { '/etc/wk': { mode: 0o775 } } },
+  'secrets.there': { looks: { '/etc/watchkeeper/tsig': null } },
+  'secrets.mode': { looks: { '/etc/watchkeeper/tsig': { mode: 0o640 } } },
+  'nodes.unready': { cluster: standby({ unready: ['storage: there is no /dev/vdb'] }) },
+  'steps.address': { unready: { address: 'none of eth0 has carrier' } },
+  'steps.dns': { unready: { zone: 'NOTAUTH' } },
+  'steps.directory': { unready: { people: 'code 49' } },
+  'steps.service': { unready: { mail: 'imap: there is no unit' } },
+  'steps.mount': { unready: { store: '/srv/mail is no folder' }, looks: { '/srv/mail': null } },
+  'steps.ocf': { unready: { agent: 'there is no agent' } },
+  'steps.command': {
+    unready: { program: 'it may not be run' },
+    looks: { '/usr/local/sbin/attach': { mode: 0o664 } },
+  },
+  'steps.lifekeeper': {
+    unready: { old: 'it may not be run' },
+    looks: { '/opt/LifeKeeper/app/restore': { mode: 0o644 } },
+  },
+  'steps.queue': { unready: { queue: 'postconf is not there' } },
+  'steps.fence': { unready: { fence: 'fence_ipmilan: exit code 1' } },
+  'fencing.storage': { config: unfenced },
+  'logs.journal': { looks: { '/var/log/journal': null } },
+  'boot.wakers': { runs: { 'systemctl is-enabled dovecot.socket': 'enabled\n' } },
+  'boot.etcd': { runs: { 'systemctl is-enabled etcd': 'enabled\n' } },
+  'boot.units': { runs: { 'systemctl is-enabled dovecot.service': 'masked\n' } },
+  'boot.restart': { runs: { 'systemctl show': 'Restart=always\nRestartUSec=1min 30s\nLoadState=loaded\n' } },
   'addresses.lifetime': { runs: { 'ip -o addr': held('2: eth0 inet 10.0.0.100/24 valid_lft forever') } },
   'addresses.duplicate': { runs: { arping: 1 } },
   'sysctl.arp-ignore': { texts: { '/proc/sys/net/ipv4/conf/all/arp_ignore': '0\n' } },
@@ -136,7 +187,9 @@ const WRONG: Readonly<Record<string, Made>> = {
   'ports.peers': { runs: { ss: 'LISTEN 0 9 *:9468 *:* users:(("nginx",pid=1,fd=2))\n' } },
   'ports.distinct': { config: clustered({ peers: { port: 2379, everyMs: 1000, timeoutMs: 1000, tls: null } }) },
   'ports.firewall': {
-    runs: { nft: 'chain input { type filter hook input priority 0; policy drop; tcp dport 22 accept }' },
+    runs: {
+      nft: 'table inet filter {\n\tchain input {\n\t\ttype filter hook input priority 0; policy drop;\n\t\ttcp dport 22 accept\n\t}\n}\n',
+    },
   },
   'certificates.there': { looks: { '/etc/wk/c.pem': null } },
   'certificates.key-mode': { looks: { '/etc/wk/k.pem': { mode: 0o644 } } },
@@ -162,17 +215,12 @@ const WRONG: Readonly<Record<string, Made>> = {
   'space.swap': {
     texts: { '/proc/meminfo': 'MemTotal: 1 kB\nMemAvailable: 1 kB\nSwapTotal: 10 kB\nSwapFree: 1 kB\n' },
   },
-  'boot.standby': { runs: { 'systemctl is-enabled dovecot': 'enabled\n' } },
+  'boot.standby': { runs: { 'systemctl is-enabled dovecot.service': 'enabled\n' } },
   'boot.watchkeeper': { runs: { 'systemctl is-enabled w': 'disabled\n' } },
   'boot.failed': { runs: { 'systemctl list-units': 'dovecot.service loaded failed failed IMAP\n' } },
   'boot.mounts': { texts: { '/etc/fstab': '/dev/vdb /srv/mail ext4 defaults 0 2\n' } },
   'boot.rivals': { runs: { 'systemctl is-active pacemaker': 'active\ninactive\n' } },
-  'fencing.step': {
-    config: (config) => {
-      const steps = config.groups?.['mail']?.policy.steps.filter(({ type }) => type !== 'fence') ?? [];
-      return policy({ steps })(config);
-    },
-  },
+  'fencing.step': { config: unfenced },
   'fencing.order': {
     config: (config) => policy({ steps: config.groups?.['mail']?.policy.steps.toReversed() ?? [] })(config),
   },

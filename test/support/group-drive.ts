@@ -2,7 +2,7 @@
 import { decide, emptyNode } from '../../src/core/decide.ts';
 import type { GroupEffect, GroupEvent } from '../../src/core/group-events.ts';
 import type { Candidate, GroupPolicy, GroupState, OwnerRecord } from '../../src/core/group-types.ts';
-import type { Event, NodeState, Policy } from '../../src/core/types.ts';
+import type { Event, NodeState, Notice, Policy } from '../../src/core/types.ts';
 import { groupPolicy } from './groups.ts';
 import { policy } from './policies.ts';
 
@@ -28,6 +28,8 @@ export class GroupDrive {
   policy: Policy;
   node: NodeState = emptyNode;
   readonly lines: string[] = [];
+  /** What is told, newest last. */
+  readonly notices: Notice[] = [];
 
   constructor(patch: Partial<GroupPolicy> = {}, more: Partial<Policy> = {}) {
     const groups = { mail: groupPolicy(patch) };
@@ -49,6 +51,7 @@ export class GroupDrive {
   #feed(event: Event): GroupEffect[] {
     const [node, effects, whys] = decide(this.policy, this.node, event);
     this.node = node;
+    this.notices.push(...effects.flatMap((effect) => (effect.kind === 'notice' ? [effect.notice] : [])));
     const ours = effects.filter((effect): effect is GroupEffect => effect.kind.startsWith('group-'));
     const deeds = ours.map((effect) => {
       if (effect.kind === 'group-act') return `${effect.act} ${effect.step}${effect.force ? '!' : ''}`;

@@ -13,6 +13,9 @@ export interface Made {
   cluster?: (cluster: ClusterLook) => ClusterLook | null;
   inventory?: Readonly<Record<string, string>>;
   refused?: readonly string[];
+  lists?: Readonly<Record<string, readonly string[]>>;
+  /** What steps say against it, by name. */
+  unready?: Readonly<Record<string, string>>;
   node?: string;
 }
 
@@ -23,6 +26,12 @@ const RUNS: Readonly<Record<string, string>> = {
   ...{ 'ip -o addr': ADDRESSES(), ss: '', nft: '', 'openssl x509': 'x', 'openssl pkey': 'x', 'openssl verify': 'OK' },
   ...{ findmnt: 'ext4 rw,relatime\n', df: 'Avail\n9999999\n', 'systemctl is-enabled w': 'enabled\n' },
   ...{ 'systemctl is-enabled': 'disabled\n', 'systemctl list-units': '', arping: '' },
+  ...{
+    'systemctl is-enabled chrony': 'enabled\n',
+    'postconf -h alias': 'hash:/etc/aliases\n',
+    'find /etc/aliases': '',
+  },
+  'systemctl show': 'Restart=always\nRestartUSec=100ms\nLoadState=loaded\n',
 };
 
 function ADDRESSES(): string {
@@ -40,6 +49,10 @@ const TEXTS: Readonly<Record<string, string>> = {
   '/proc/meminfo': 'MemTotal: 8000000 kB\nMemAvailable: 4000000 kB\nSwapTotal: 1000 kB\nSwapFree: 1000 kB\n',
   '/sys/class/net/eth0/operstate': 'up\n',
   '/etc/fstab': '/dev/sda1 / ext4 defaults 0 1\n',
+  '/proc/sys/kernel/panic': '10\n',
+  '/etc/sysctl.conf': ['arp_ignore = 1', 'arp_announce=2', 'promote_secondaries=1']
+    .map((one) => `net.ipv4.conf.all.${one}\n`)
+    .join(''),
   ...Object.fromEntries(
     Object.entries({ arp_ignore: '1', arp_announce: '2', drop_gratuitous_arp: '0', promote_secondaries: '1' }).map(
       ([name, value]) => [`/proc/sys/net/ipv4/conf/all/${name}`, `${value}\n`],
@@ -88,7 +101,14 @@ function wellConfig(): Config {
   const { mail } = groups;
   const steps = [
     { name: 'fence', type: 'fence', options: {} },
-    { name: 'store', type: 'mount', options: { source: '/dev/vdb', on: '/srv/mail' } },
+    { name: 'store', type: 'mount', options: { device: '/dev/vdb', on: '/srv/mail' } },
+    { name: 'zone', type: 'dns', options: { key: 'file:/etc/watchkeeper/tsig' } },
+    { name: 'people', type: 'directory', options: {} },
+    { name: 'mail', type: 'service', options: { services: ['imap'] } },
+    { name: 'agent', type: 'ocf', options: { agent: 'ocf:heartbeat:IPaddr2' } },
+    { name: 'program', type: 'command', options: { do: ['/usr/local/sbin/attach', 'it'], undo: ['/bin/true'] } },
+    { name: 'old', type: 'lifekeeper', options: { folder: '/opt/LifeKeeper/app' } },
+    { name: 'queue', type: 'queue', options: {} },
     { name: 'address', type: 'address', options: { ip: '10.0.0.100/24', interfaces: ['eth0'] } },
   ];
   const policySteps = mail.policy.steps
@@ -172,7 +192,7 @@ function answer(runs: NonNullable<Made['runs']>, argv: readonly string[]): Ran {
 }
 
 export function machine(made: Made = {}): Look {
-  const { runs = {}, texts = {}, looks = {}, inventory = {}, refused = [] } = made;
+  const { runs = {}, texts = {}, looks = {}, inventory = {}, refused = [], lists = {}, unready = {} } = made;
   const cluster = wellCluster();
   return {
     node: made.node ?? 'n1',
@@ -184,10 +204,12 @@ export function machine(made: Made = {}): Look {
     read: (path) => (path in texts ? (texts[path] ?? null) : (TEXTS[path] ?? null)),
     look: (path) => {
       if (looks[path] === null) return null;
-      const own = /\.pem$|etcd/.test(path) ? 0o600 : 0o750;
+      const own = /\.pem$|etcd|tsig/.test(path) ? 0o600 : 0o750;
       return { kind: 'file', mode: own, uid: 0, ...looks[path] };
     },
+    list: (path) => lists[path] ?? [],
     connect: async (host) => (refused.includes(host) ? 'refused' : null),
+    ready: async (_, step) => ({ ok: unready[step] === undefined, detail: unready[step] ?? '' }),
   };
 }
 
