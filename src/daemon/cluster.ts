@@ -21,6 +21,7 @@ import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
 import { askSilentOwner, heedWord, lookAround, ownFacts, PUBLISH_MS, type Words } from './cluster-words.ts';
 import { lookAtMembers, troubles } from './coordinator-health.ts';
 import { CopyWatch } from './copies.ts';
+import { endingOrphans } from './drill-orphans.ts';
 import { EtcdMember } from './etcd-member.ts';
 import { type Guard, ownerKey } from './guard.ts';
 import { gatherInventory, INVENTORY_MS } from './inventory.ts';
@@ -103,6 +104,11 @@ export class Cluster {
     });
   }
 
+  /** Which life of this daemon it is. */
+  get instance(): string {
+    return this.#doors.instance;
+  }
+
   get members(): readonly MemberHealth[] {
     return this.#members;
   }
@@ -166,7 +172,8 @@ export class Cluster {
     this.#every(INVENTORY_MS, async () => {
       this.#inventory = await gatherInventory(this.#config, ports, this.#stop.signal);
     });
-    this.#every(TEND_MS, tending({ cluster: this, loop, clock: ports.clock }));
+    const tended = { cluster: this, loop, clock: ports.clock };
+    this.#every(TEND_MS, tending(tended, endingOrphans(tended)));
   }
 
   async #startMember({ member }: ClusterConfig): Promise<void> {

@@ -109,6 +109,14 @@ export const clusterMutations: readonly Mutation[] = [
   ),
   // When.
   of('takeover', 'fails over as often as it likes', '!block || block.until <= g.at || block.epoch <= acked', 'true'),
+  of('takeover', 'leaves a request unanswered that it cannot meet', '(handed(g) !== null && !young)', 'false'),
+  of('role', 'calls it a success that it came back', '!back, back ?', 'true, back ?'),
+  of(
+    'role',
+    'lets whoever asked wait for what is stuck',
+    'if (g.state.epoch !== null)\n                answer',
+    'if (false) answer',
+  ),
   of('takeover', 'asks nobody', "(failover.mode === 'automatic' ? null : asked(g, ask))", 'null'),
   of('takeover', 'takes no for an answer it likes', "if (ask.said === 'no')", 'if (false)'),
   of('takeover', 'does not wait for the answer', 'if (ask.until > g.at)', 'if (false)'),
