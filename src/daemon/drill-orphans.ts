@@ -1,4 +1,4 @@
-// Drills whose daemon ended on the way. Nobody goes on with one: its way back was to be asked for only with both ends in
+// Drills whose daemon ended on the way. Nobody goes on with one: its way back was to be asked for with both ends in
 // sight, and that sight is lost. It is ended with its reason, and the group stays where it is.
 import type { Drill } from './cluster-view.ts';
 import { drillsOf, endDrill, LONGEST_MS } from './drill.ts';
@@ -31,7 +31,8 @@ async function end({ cluster, loop, clock }: RequestDoors, group: string, drill:
   const owner = cluster.guardOf(group)?.owner;
   const where = owner?.state === 'held' ? `it stays on ${owner.node}` : 'nobody has it in service now';
   const when = drill.over === null ? 'before it was over there' : 'between the two ways';
-  const text = `the daemon of ${drill.holder ?? 'some node'} that held it ended ${when}: ${where}, and no way back is asked for`;
+  const holder = drill.holder ?? 'some node';
+  const text = `the daemon of ${holder} that held it ended ${when}: ${where}, and no way back is asked for`;
   const doors = { cluster, loop, clock, push: loop.push.bind(loop) };
   await endDrill(doors, group, drill, text);
 }
