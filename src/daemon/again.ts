@@ -1,4 +1,4 @@
-// Work that is done again and again, each time so long after the last one ended; a failed one is tried at the next time.
+// Work done again and again, each time so long after the last one ended; what fails is tried at the next time.
 import type { Clock } from '../ports/clock.ts';
 
 export async function again(clock: Clock, ms: number, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
