@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { loadNamed } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
 import type { Config, Good, Loaded } from '../config/types.ts';
+import type { Control, ControlDoors } from '../daemon/control.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import { askHistory, openRecorder } from '../daemon/recorder.ts';
 import { makeReload, type Reload, watchFiles } from '../daemon/reload.ts';
@@ -131,9 +132,7 @@ async function serve(
     preview,
     history: (question: Readonly<Record<string, string>>) => askHistory(history, question, clock.wall()),
   };
-  // Its library is loaded when the daemon is at work already: a right to be renewed does not wait for it.
-  const { openControl } = await import('../daemon/control.ts');
-  const control = await openControl(join(config.runDir, 'control.sock'), doors).catch(async (error: Error) => {
+  const control = await openServer(join(config.runDir, 'control.sock'), doors).catch(async (error: Error) => {
     await daemon.close();
     throw error;
   });
@@ -150,6 +149,13 @@ async function serve(
   notify.close();
   await log.close();
   return EXIT.done;
+}
+
+/** A right to be renewed does not wait for the library of the server, which takes a while to load. */
+async function openServer(path: string, doors: ControlDoors): Promise<Control> {
+  await doors.daemon.begun;
+  const { openControl } = await import('../daemon/control.ts');
+  return openControl(path, doors);
 }
 
 /** Resolves at SIGTERM or SIGINT. SIGHUP reloads. */

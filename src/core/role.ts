@@ -187,8 +187,15 @@ function inService(g: GroupWork, saga: Saga): void {
   if (g.policy.standby === 'stopped') g.services = 'acquired';
   const summary = `${g.name} is in service on ${g.node}`;
   g.once.push({ event: 'group-in-service', summary, action: 'none', ...moveOf(g, saga) });
+  arrived(g, saga);
+}
+
+/** Whoever asked for it to leave this node is not told that all is well when it came back here. */
+function arrived(g: GroupWork, saga: Saga): void {
   const { request } = g.state;
-  if (request && (request.to === null || request.to === g.node)) answer(g, true, `in service on ${g.node}`);
+  if (!request || (request.to !== null && request.to !== g.node)) return;
+  const back = request.to === null && request.verb !== 'failover' && saga.from === g.node;
+  answer(g, !back, back ? `it is in service on ${g.node} again: no other node took it` : `in service on ${g.node}`);
 }
 
 /** The steps were taken back: another node may try. */
@@ -287,6 +294,8 @@ function onStep(g: GroupWork, event: Extract<GroupEvent, { kind: 'group-step' }>
   if (stuck && stuck.tries >= 3 && hopeless && g.state.role !== 'blocked') {
     set(g, { role: 'blocked', since: g.at });
     because(g, 'stuck', `${stuck.name} cannot be taken back: ${stuck.detail}`);
+    // It is tried for ever; whoever asked does not wait for so long.
+    if (g.state.epoch !== null) answer(g, false, `${stuck.name} cannot be taken back on ${g.node}: ${stuck.detail}`);
   }
   proceed(g);
 }

@@ -53,8 +53,11 @@ function onVacant(g: GroupWork, seen: Survey): void {
   if (election.chosen !== g.node) {
     const text = election.chosen === null ? 'no node may take it' : `${election.chosen} is to take it`;
     because(g, election.chosen === null ? 'nobody' : 'another', text, election);
-    // What cannot be done is not waited for, and does not keep others from doing what can.
-    if (election.chosen === null && request?.to && g.state.speaks) answer(g, false, refusals(election));
+    // What cannot be done is not waited for, and does not keep others from doing what can. Whom it was handed to says
+    // so at once: others only look on until T. What is only too young for it may be old enough in a moment.
+    const young = election.refused.some(({ node, rule }) => node === g.node && rule === 'settling');
+    const ours = (handed(g) !== null && !young) || (request?.to && g.state.speaks);
+    if (election.chosen === null && ours) answer(g, false, refusals(election));
     return wake(g, silenceMs);
   }
   const wait = waitFor(g, seen);

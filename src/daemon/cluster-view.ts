@@ -58,6 +58,9 @@ export interface Drill {
   readonly text: string;
   readonly over: DrillLeg | null;
   readonly back: DrillLeg | null;
+  /** The node whose daemon holds it, and which life of that daemon: another life knows nothing of it. */
+  readonly holder?: string;
+  readonly life?: string;
 }
 
 /** A record of the coordinator that means something to a group, and not to the view alone. */

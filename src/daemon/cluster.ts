@@ -21,11 +21,13 @@ import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
 import { askSilentOwner, heedWord, lookAround, ownFacts, PUBLISH_MS, type Words } from './cluster-words.ts';
 import { lookAtMembers, troubles } from './coordinator-health.ts';
 import { CopyWatch } from './copies.ts';
+import { endingOrphans } from './drill-orphans.ts';
 import { EtcdMember } from './etcd-member.ts';
 import { type Guard, ownerKey } from './guard.ts';
 import { gatherInventory, INVENTORY_MS } from './inventory.ts';
 import type { Incoming, Loop } from './loop.ts';
 import type { Asking } from './paths.ts';
+import { again } from './again.ts';
 import { openCoordinator, type Opened } from './opening.ts';
 import { RecordFeed } from './record-feed.ts';
 import { answerRequest, TEND_MS, tending, wish } from './requests.ts';
@@ -59,6 +61,7 @@ const READY_EVERY_MS = 15_000;
 const MEMBERS_EVERY_MS = 5000;
 const CALL_MS = 3000;
 const REOPEN_MS = 5000;
+const FIRST_MS = 1000;
 
 export class Cluster {
   readonly #doors: ClusterDoors;
@@ -101,6 +104,11 @@ export class Cluster {
         return this.view.heard.get(owner)?.facts.groups[group]?.proof ?? null;
       },
     });
+  }
+
+  /** Which life of this daemon it is. */
+  get instance(): string {
+    return this.#doors.instance;
   }
 
   get members(): readonly MemberHealth[] {
@@ -150,14 +158,22 @@ export class Cluster {
     this.#trouble('open', typeof opened === 'string' ? opened : null);
     if (typeof opened === 'string') {
       this.#opening = null;
-      const again = ports.clock.sleep(REOPEN_MS, this.#stop.signal).then(() => this.#join(cluster, plugin));
-      again.catch(() => undefined);
+      const retried = ports.clock.sleep(REOPEN_MS, this.#stop.signal).then(() => this.#join(cluster, plugin));
+      retried.catch(() => undefined);
       return;
     }
     this.#coordination = opened.coordination;
     this.#makeGroups();
     this.#feed = this.#openFeed(opened);
     this.#every(PUBLISH_MS, () => this.publish());
+    // A right of before goes first; a coordinator that does not answer holds up nothing.
+    const first = this.heard.then(() => loop.written);
+    const late = ports.clock.sleep(FIRST_MS, this.#stop.signal).catch(() => undefined);
+    void Promise.race([first, late]).then(() => this.#lookOn());
+  }
+
+  #lookOn(): void {
+    const { ports, loop } = this.#doors;
     const push = (event: Incoming): void => loop.push(event);
     this.#every(MEMBERS_EVERY_MS, async () => {
       this.#members = await lookAtMembers(this.#open(), push, this.#within());
@@ -166,7 +182,8 @@ export class Cluster {
     this.#every(INVENTORY_MS, async () => {
       this.#inventory = await gatherInventory(this.#config, ports, this.#stop.signal);
     });
-    this.#every(TEND_MS, tending({ cluster: this, loop, clock: ports.clock }));
+    const tended = { cluster: this, loop, clock: ports.clock };
+    this.#every(TEND_MS, tending(tended, endingOrphans(tended)));
   }
 
   async #startMember({ member }: ClusterConfig): Promise<void> {
@@ -191,13 +208,7 @@ export class Cluster {
 
   #every(ms: number, work: () => Promise<void>): void {
     const { clock } = this.#doors.ports;
-    const go = async (): Promise<void> => {
-      while (!this.#stop.signal.aborted) {
-        await work().catch(() => undefined);
-        await clock.sleep(ms, this.#stop.signal).catch(() => undefined);
-      }
-    };
-    void go();
+    void again(clock, ms, work, this.#stop.signal);
   }
 
   #within(ms = CALL_MS): AbortSignal {

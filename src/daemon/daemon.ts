@@ -165,6 +165,11 @@ export class Daemon {
     });
   }
 
+  /** The first checks have begun: what can wait for a right of before waits no more. */
+  get begun(): Promise<void> {
+    return this.#gate.opened;
+  }
+
   get clock(): Ports['clock'] {
     return this.#doors.ports.clock;
   }

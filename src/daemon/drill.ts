@@ -16,6 +16,8 @@ const LEG_MS = 900_000;
 const CALM_MS = 180_000;
 const LOOK_MS = 200;
 const KEPT = 20;
+/** Longer than any drill takes. */
+export const LONGEST_MS = 2 * LEG_MS + CALM_MS + 60_000;
 
 /** What a drill is held with. */
 type Doors = Pick<Daemon, 'cluster' | 'loop' | 'clock' | 'push'>;
@@ -65,10 +67,11 @@ export async function beginDrill(
   const drill: Drill = {
     ...{ id: newId(), at: new Date(doors.clock.wall()).toISOString(), by, from, to: target },
     ...{ rtoMs: shown.objectives.rtoMs, ended: false, ok: false, text: 'under way', over: null, back: null },
+    ...{ holder: doors.loop.policy.node, life: doors.cluster.instance },
   };
   const first = requestOf(drill, target, drill.id);
   if (!(await place(doors.cluster, group, first))) return { refused: ['another move was asked for just now'] };
-  void hold(doors, group, drill, first).catch((fault: Error) => end(doors, group, drill, fault.message));
+  void hold(doors, group, drill, first).catch((fault: Error) => endDrill(doors, group, drill, fault.message));
   return { id: drill.id };
 }
 
@@ -79,19 +82,26 @@ const requestOf = ({ by }: Drill, to: string, id: string): MoveRequest => ({
 async function hold(doors: Doors, group: string, drill: Drill, first: MoveRequest): Promise<void> {
   await keep(doors, group, drill);
   const over = await leg(doors, group, first);
-  if (!over.ok) return end(doors, group, { ...drill, over }, `it did not go over: ${over.text}`);
+  if (!over.ok) return endDrill(doors, group, { ...drill, over }, `it did not go over: ${over.text}`);
+  // What a daemon that ends now leaves behind: it went over, and is not back.
+  await keep(doors, group, { ...drill, over, text: 'it went over; its way back is to come' }).catch(() => undefined);
   if (!(await calm(doors, group, drill)))
-    return end(doors, group, { ...drill, over }, `it stays on ${drill.to}: ${drill.from} is not ready to have it back`);
+    return endDrill(
+      doors,
+      group,
+      { ...drill, over },
+      `it stays on ${drill.to}: ${drill.from} is not ready to have it back`,
+    );
   const second = requestOf(drill, drill.from, `${drill.id}-back`);
   if (!(await place(doors.cluster, group, second)))
-    return end(doors, group, { ...drill, over }, `it stays on ${drill.to}: another move was asked for`);
+    return endDrill(doors, group, { ...drill, over }, `it stays on ${drill.to}: another move was asked for`);
   const back = await leg(doors, group, second);
   const held = { ...drill, over, back };
-  if (!back.ok) return end(doors, group, held, `it did not come back: ${back.text}`);
+  if (!back.ok) return endDrill(doors, group, held, `it did not come back: ${back.text}`);
   const slow = [over, back].filter((one) => drill.rtoMs !== null && (one.rtoMs ?? one.ms) > drill.rtoMs);
   const times = `over in ${over.rtoMs ?? over.ms} ms, back in ${back.rtoMs ?? back.ms} ms`;
-  if (slow.length > 0) return end(doors, group, held, `${times}: longer than the objective of ${drill.rtoMs} ms`);
-  await end(doors, group, { ...held, ok: true }, times);
+  if (slow.length > 0) return endDrill(doors, group, held, `${times}: longer than the objective of ${drill.rtoMs} ms`);
+  await endDrill(doors, group, { ...held, ok: true }, times);
 }
 
 /** Waits for the answer, and for what both nodes report of it. */
@@ -138,13 +148,15 @@ async function calm(doors: Doors, group: string, { from, to }: Drill): Promise<b
   return false;
 }
 
+export const drillsOf = async (cluster: Doors['cluster'], group: string): Promise<readonly Drill[]> =>
+  readDrills((await cluster.find(KEYS.drills(group)))?.value ?? null);
+
 async function keep({ cluster }: Doors, group: string, drill: Drill): Promise<void> {
-  const record = await cluster.find(KEYS.drills(group));
-  const others = readDrills(record?.value ?? null).filter(({ id }) => id !== drill.id);
+  const others = (await drillsOf(cluster, group)).filter(({ id }) => id !== drill.id);
   await cluster.put(KEYS.drills(group), [...others, drill].slice(-KEPT));
 }
 
-async function end(doors: Doors, group: string, drill: Drill, text: string): Promise<void> {
+export async function endDrill(doors: Doors, group: string, drill: Drill, text: string): Promise<void> {
   const said = `${group}: drill ${drill.ok ? 'passed' : 'FAILED'}: ${text}`.slice(0, 500);
   doors.push({ kind: 'drilled', name: group, ok: drill.ok, text: said });
   await keep(doors, group, { ...drill, ended: true, text: text.slice(0, 300) }).catch(() => undefined);

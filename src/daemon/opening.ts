@@ -50,10 +50,16 @@ export class Gate {
   readonly #waiting: (() => void)[] = [];
   #open = true;
   #cancel: () => void = () => undefined;
+  #tell: () => void = () => undefined;
+  /** Resolves when work may pass, or never will. */
+  opened: Promise<void> = Promise.resolve();
 
   /** From now on work waits. */
   shut(clock: Clock, mostMs: number): void {
     this.#open = false;
+    this.opened = new Promise((resolve) => {
+      this.#tell = resolve;
+    });
     this.#cancel = clock.after(mostMs, () => this.open());
   }
 
@@ -66,11 +72,13 @@ export class Gate {
     this.#cancel();
     this.#open = true;
     for (const work of this.#waiting.splice(0)) work();
+    this.#tell();
   }
 
   /** The daemon ends: what waits is not begun any more. */
   close(): void {
     this.#cancel();
     this.#waiting.length = 0;
+    this.#tell();
   }
 }

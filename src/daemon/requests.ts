@@ -29,12 +29,16 @@ export async function place(cluster: Cluster, group: string, request: MoveReques
 }
 
 /** One look at all groups; to be called every second. */
-export function tending(doors: RequestDoors): () => Promise<void> {
+export function tending(
+  doors: RequestDoors,
+  also: (group: string) => Promise<void> = async () => undefined,
+): () => Promise<void> {
   const idle = new Map<string, { readonly id: string; readonly since: number }>();
   return async () => {
     for (const group of Object.keys(doors.loop.policy.groups ?? {})) {
       await withdraw(doors, group, idle);
       await begin(doors, group);
+      await also(group);
     }
   };
 }

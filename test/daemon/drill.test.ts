@@ -67,4 +67,34 @@ test('the calendar knows those that are configured, and forgets those that are n
   assert.equal([set, kept], [['drill/mail 0 4 * * 0'], [[], ['drill/mail']]]);
 });
 
+test('a drill whose daemon died between its two ways is ended by the next one, and nothing more moves', async () => {
+  const made = await up();
+  const own = plannedDrill(daemonOf(made, 'n1'), 'mail');
+  // It went over, and is not asked back: its old node is not free for it.
+  for (let turn = 0; turn < 600 && made.node('n2').role !== 'active'; turn++) await made.clock.run(10);
+  made.store.put(KEYS.maintenance('n1'), JSON.stringify({ by: 'anna', comment: '', since: '' }));
+  for (let turn = 0; turn < 600 && !drills(made)[0]?.over; turn++) await made.clock.run(100);
+  const [under] = drills(made);
+  assert.is(under?.ended, false);
+  assert.is(made.node('n2').role, 'active');
+  // It dies at once: nothing of it reaches the store or the disk any more.
+  made.store.cut.add('n1');
+  const dead = daemonOf(made, 'n1');
+  const { instance } = dead.cluster;
+  void dead.close();
+  await made.clock.run(5000);
+  made.store.cut.delete('n1');
+  made.store.put(KEYS.maintenance('n1'), null);
+  await made.node('n1').boot();
+  await made.clock.run(120_000);
+  await own;
+  const [ended] = drills(made);
+  assert.is.not(daemonOf(made, 'n1').cluster.instance, instance);
+  assert.equal([ended?.ended, ended?.ok, ended?.over?.ok, ended?.back], [true, false, true, null]);
+  assert.match(ended?.text ?? '', /the daemon of n1 that held it ended between the two ways: it stays on n2/);
+  assert.not(made.store.writes.some(({ key, value }) => key === KEYS.request('mail') && value?.includes('-back')));
+  assert.is(made.node('n2').role, 'active');
+  assert.ok(daemonOf(made, 'n1').loop.recent.some(({ rule, text }) => rule === 'drilled' && /FAILED/.test(text)));
+});
+
 test.run();

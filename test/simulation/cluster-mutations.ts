@@ -109,6 +109,14 @@ export const clusterMutations: readonly Mutation[] = [
   ),
   // When.
   of('takeover', 'fails over as often as it likes', '!block || block.until <= g.at || block.epoch <= acked', 'true'),
+  of('takeover', 'leaves a request unanswered that it cannot meet', '(handed(g) !== null && !young)', 'false'),
+  of('role', 'calls it a success that it came back', '!back, back ?', 'true, back ?'),
+  of(
+    'role',
+    'lets whoever asked wait for what is stuck',
+    'if (g.state.epoch !== null)\n            answer(g, false, `${stuck',
+    'if (false)\n            answer(g, false, `${stuck',
+  ),
   of('takeover', 'asks nobody', "(failover.mode === 'automatic' ? null : asked(g, ask))", 'null'),
   of('takeover', 'takes no for an answer it likes', "if (ask.said === 'no')", 'if (false)'),
   of('takeover', 'does not wait for the answer', 'if (ask.until > g.at)', 'if (false)'),
@@ -135,12 +143,7 @@ export const clusterMutations: readonly Mutation[] = [
   ),
   of('takeover', 'takes a service for a person', '(request && !isService(request))', 'request'),
   of('takeover', 'blocks the way home', "owner.state === 'released' && owner.data?.node === g.node", 'false'),
-  of(
-    'takeover',
-    'waits for ever for what cannot be',
-    'election.chosen === null && request?.to && g.state.speaks',
-    'false',
-  ),
+  of('takeover', 'waits for ever for what cannot be', '(request?.to && g.state.speaks)', 'false'),
   of('takeover', 'never forgets a failure', 'ago(node) < g.policy.blockMs', 'true'),
   of(
     'takeover',
