@@ -76,12 +76,17 @@ export interface ProbeBox {
   readonly mailbox: string;
 }
 
-/** Saves a mail that carries a token and the time. */
-export async function saveProbe(here: Here, { user, mailbox }: ProbeBox, token: string): Promise<string | null> {
+/** Saves a mail that carries a token, and until when (wall, ms) all is at the other side. */
+export async function saveProbe(
+  here: Here,
+  { user, mailbox }: ProbeBox,
+  token: string,
+  until: number,
+): Promise<string | null> {
   // It may be there: that is no trouble.
   await doveadm(here, ['mailbox', 'create', '-u', user, mailbox]);
   const head = [`From: Watchkeeper <${user}>`, `To: <${user}>`, 'Subject: Watchkeeper probe of replication'];
-  const time = `Date: ${new Date(here.ports.clock.wall()).toUTCString().replace('GMT', '+0000')}`;
+  const time = `Date: ${new Date(until).toUTCString().replace('GMT', '+0000')}`;
   const mail = [
     ...head,
     time,
@@ -110,7 +115,8 @@ export async function tidyProbes(here: Here, box: ProbeBox, token: string): Prom
   await doveadm(here, ['expunge', '-u', box.user, ...others]);
 }
 
-/** When the newest probe mail here was written (wall, ms); null: none is here. A result: it could not be told. */
+/** Until when all has come here, by the newest probe mail (wall, ms); null: none is here. A result: it could not be
+ *  told. */
 export async function newestProbe(here: Here, box: ProbeBox): Promise<number | null | ExecResult> {
   const query = ['mailbox', box.mailbox, 'header', PROBE_HEADER, 'wk-'];
   const got = await doveadm(here, ['-f', 'tab', 'fetch', '-u', box.user, 'date.sent.unixtime', ...query]);

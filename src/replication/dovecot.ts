@@ -190,10 +190,21 @@ async function lookStandby(context: Context): Promise<ReplicationFacts> {
   if (newest === null) return facts('initializing', 'no probe mail has come yet');
   if (typeof newest !== 'number') return facts(isDown(newest) ? 'service-down' : 'failed', `doveadm: ${why(newest)}`);
   const lagMs = Math.max(0, context.ports.clock.wall() - newest);
-  return facts('healthy', `the newest probe mail was written ${Math.round(lagMs / 1000)} s ago`, null, lagMs);
+  return facts('healthy', `all of ${Math.round(lagMs / 1000)} s ago is here, by the newest probe mail`, null, lagMs);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- acts
+
+/** Since when (wall, ms) something of a user may not have come over; a text: that is not known. The other side counts
+ *  from the date of the probe mail, and that is all it has: the mail must speak for every user, not for its own. */
+async function wholeSince(context: Context): Promise<number | string> {
+  const now = context.ports.clock.wall();
+  if (context.options.way !== 'sync') return now;
+  const got = await round(context, context.options.every);
+  if (typeof got === 'string') return got;
+  if (got.strange > 0) return `${got.strange} users have names that are not brought over`;
+  return got.lagMs === null ? (got.failed[0] ?? 'not all users came over yet') : context.ports.clock.wall() - got.lagMs;
+}
 
 /** Saves, brings over (or lets it be), and looks there until it is seen. */
 async function prove(context: Context): Promise<ActionResult> {
@@ -203,8 +214,10 @@ async function prove(context: Context): Promise<ActionResult> {
   if (!isUser(probe.user)) return bad('the user of the probe has a name that is not taken');
   const sides = others(context);
   if (sides.length === 0) return bad('no other node is known');
+  const since = await wholeSince(context);
+  if (typeof since === 'string') return bad(since);
   const token = newToken();
-  const trouble = await saveProbe(here(context), probe, token);
+  const trouble = await saveProbe(here(context), probe, token, since);
   if (trouble !== null) return bad(trouble);
   for (const { name, far: side } of sides) {
     if (asked.way === 'sync') {
