@@ -60,13 +60,23 @@ export interface Synced {
 
 const STATE = /^[A-Za-z0-9+/=]{1,100000}$/;
 
+/** Exit code of a run that a change came into: what it brought is there, and once more brings the rest. */
+const AGAIN = 2;
+const RUNS = 5;
+
 /** All of one user to the other side, and what came there to here. */
 export async function sync(here: Here, user: string, far: FarSide, state: string, ms: number): Promise<Synced> {
-  const words = ['sync', '-u', user, '-l', LOCK_S, '-T', STALL_S, '-s', state, far];
-  const got = await run(here, [...local(here), ...words], ms);
-  if (got.code !== 0) return { ok: false, state: null, detail: why(got) };
-  const fresh = got.stdout.trim().split('\n').at(-1)?.trim() ?? '';
-  return { ok: true, state: STATE.test(fresh) ? fresh : null, detail: 'done' };
+  let from = state;
+  for (let runs = 1; ; runs += 1) {
+    const words = ['sync', '-u', user, '-l', LOCK_S, '-T', STALL_S, '-s', from, far];
+    const got = await run(here, [...local(here), ...words], ms);
+    if (got.code === 0) {
+      const fresh = got.stdout.trim().split('\n').at(-1)?.trim() ?? '';
+      return { ok: true, state: STATE.test(fresh) ? fresh : null, detail: 'done' };
+    }
+    if (got.code !== AGAIN || runs === RUNS || here.signal.aborted) return { ok: false, state: null, detail: why(got) };
+    from = '';
+  }
 }
 
 // -------------------------------------------------------------------------------------------------------- probe mails

@@ -184,7 +184,11 @@ test('with the gate lossless nobody takes it after a power cut, until a person g
   await run.cluster.configure(mailOptions({ gate: 'lossless' }));
   const off = monotonicMs();
   await powerCut(run.cluster, before.active);
-  await eventually('an alarm', () => alarmed(before.spare, /group-unowned/), 20_000, 300);
+  const unowned = (): Promise<boolean> => alarmed(before.spare, /group-unowned/);
+  await eventually('an alarm', unowned, 20_000, 300).catch(async (error: Error) => {
+    const said = await run.cluster.group(before.spare);
+    throw new Error(`${error.message}: ${JSON.stringify(said)}\n${await run.cluster.story(before.spare)}`);
+  });
   assert.is(run.holders.arrivals(before.spare, off), 0, run.holders.transcript(off));
   const got = await asked(before.spare, ['failover', 'mail']);
   assert.is.not(got.code, 0, got.text);

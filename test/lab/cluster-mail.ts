@@ -63,8 +63,8 @@ export const mailOptions = (options: MailOptions): ClusterOptions => ({
             - { name: mail, type: A, value: { n1: ${addressOf('n1')}, n2: ${addressOf('n2')} } }
             - { name: '@', type: MX, value: 10 $to.host }
       - directory:
-          url: ldap://${SERVERS}
-          tls: 'off'
+          url: ldaps://${SERVERS}
+          ca: ${tls('authority.pem')}
           bind: ${ADMIN}
           password: file:/etc/watchkeeper/directory
           base: ${SUFFIX}
@@ -79,11 +79,11 @@ export const mailOptions = (options: MailOptions): ClusterOptions => ({
 export async function prepareMail(cluster: LabCluster): Promise<void> {
   await secondNetwork(cluster);
   const secret = (await must(['openssl', 'rand', '-base64', '32'])).trim();
-  await sharedServers(cluster, secret);
   const folder = join(cluster.lab.dir, 'certificates');
-  const nodes = NODES.map((name) => `${name}=${addressOf(name)}+${SECOND[name]}`).join(',');
+  const nodes = [...NODES.map((name) => `${name}=${addressOf(name)}+${SECOND[name]}`), `witness=${SERVERS}`].join(',');
   const command = [process.execPath, join(repository, 'bin/watchkeeper.js'), 'cluster', 'certificates'];
   await must([...command, '--nodes', nodes, '--out', folder]);
+  await sharedServers(cluster, secret, folder);
   for (const name of NODES) {
     const node = cluster.node(name);
     const shown = { 'node.pem': `${name}.pem`, 'node.key': `${name}.key`, 'authority.pem': 'authority.pem' };
@@ -125,16 +125,18 @@ async function secondNetwork({ lab }: LabCluster): Promise<void> {
   }
 }
 
-async function sharedServers(cluster: LabCluster, secret: string): Promise<void> {
+async function sharedServers(cluster: LabCluster, secret: string, certificates: string): Promise<void> {
   const node = cluster.node('witness');
   node.put('/srv/dns/zone', zone);
   node.put('/srv/dns/named.conf', namedConf(secret));
   await startsAtBoot(node, 'dns-lab', unitOf('', '/usr/sbin/named -f -n 1 -c /srv/dns/named.conf'));
   node.put('/srv/directory/slapd.conf', slapdConf);
+  for (const end of ['pem', 'key'])
+    node.put(`/srv/directory/own.${end}`, readFileSync(join(certificates, `witness.${end}`)));
   node.put('/srv/directory/entries.ldif', entries);
   const fill = 'mkdir /srv/directory/db && slapadd -q -f /srv/directory/slapd.conf -l /srv/directory/entries.ldif';
   const before = `ExecStartPre=/bin/sh -c 'test -d /srv/directory/db || { ${fill}; }'\n`;
-  const slapd = `/usr/sbin/slapd -d 0 -h ldap://${SERVERS} -f /srv/directory/slapd.conf`;
+  const slapd = `/usr/sbin/slapd -d 0 -h "ldap://${SERVERS} ldaps://${SERVERS}" -f /srv/directory/slapd.conf`;
   await startsAtBoot(node, 'directory-lab', unitOf(before, slapd));
 }
 
@@ -176,6 +178,8 @@ include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/misc.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
+TLSCertificateFile /srv/directory/own.pem
+TLSCertificateKeyFile /srv/directory/own.key
 database mdb
 suffix ${SUFFIX}
 rootdn ${ADMIN}
