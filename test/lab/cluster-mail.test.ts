@@ -54,7 +54,7 @@ const asked = async (from: NodeName, words: readonly string[]): Promise<{ code: 
 };
 
 test('it comes up on both networks, with zone and directory where it is', async () => {
-  run = await ClusterRun.up({ ...mailOptions({ gate: '{ rpo: 30s }' }) }, prepareMail);
+  run = await ClusterRun.up(mailOptions({ gate: '{ rpo: 30s }' }), prepareMail);
   const all = async (): Promise<boolean> => {
     const shown = (await Promise.all(NODES.map((name) => run.cluster.paths(name)))).flat();
     return shown.length === 4 && shown.every(({ state }) => state === 'operational');
@@ -72,9 +72,9 @@ test('a planned move, and back: no mail is lost, zone and directory follow', asy
     const got = await asked(active, ['switchover', 'mail']);
     assert.is(got.code, 0, got.text);
     await run.moved(spare, at, MOVED_MS);
+    const late = await stream.complete(10_000);
     await follow(spare);
     await stream.goesOn(monotonicMs(), 5000);
-    const late = await stream.complete(10_000);
     const gap = run.holders.gap(at).toFixed(0);
     say(`${stream.accepted.length} mails, ${late} came a moment later; no answer for ${gap} ms`);
     run.never(at);
@@ -116,6 +116,7 @@ test('all of etcd stops: the owner stays by the promise of the other, over the p
   // Not `calm`: that would mend the path.
   const active = await eventually('a calm cluster', () => run.cluster.calmOn(), 30_000, 200);
   held = { active, spare: otherOf(active), at: monotonicMs() };
+  const { epoch } = await run.cluster.group(active);
   await etcd('stop');
   const stopped = monotonicMs();
   await run.stays({ ...held, at: stopped }, 7000, 1000);
@@ -124,6 +125,8 @@ test('all of etcd stops: the owner stays by the promise of the other, over the p
   for (const name of NODES)
     await eventually(`no alarm on ${name}`, async () => !(await alarmed(name, /path-down/)), 15_000, 200);
   await run.stays({ ...held, at: stopped }, 500, 1000);
+  const { role, epoch: now } = await run.cluster.group(active);
+  assert.equal([role, now], ['active', epoch], 'it neither went nor came');
 });
 
 test('and no path either: nobody has it, until etcd is back', async () => {
