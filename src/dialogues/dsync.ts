@@ -60,13 +60,23 @@ export interface Synced {
 
 const STATE = /^[A-Za-z0-9+/=]{1,100000}$/;
 
+/** Exit code of a run that a change came into: what it brought is there, and once more brings the rest. */
+const AGAIN = 2;
+const RUNS = 5;
+
 /** All of one user to the other side, and what came there to here. */
 export async function sync(here: Here, user: string, far: FarSide, state: string, ms: number): Promise<Synced> {
-  const words = ['sync', '-u', user, '-l', LOCK_S, '-T', STALL_S, '-s', state, far];
-  const got = await run(here, [...local(here), ...words], ms);
-  if (got.code !== 0) return { ok: false, state: null, detail: why(got) };
-  const fresh = got.stdout.trim().split('\n').at(-1)?.trim() ?? '';
-  return { ok: true, state: STATE.test(fresh) ? fresh : null, detail: 'done' };
+  let from = state;
+  for (let runs = 1; ; runs += 1) {
+    const words = ['sync', '-u', user, '-l', LOCK_S, '-T', STALL_S, '-s', from, far];
+    const got = await run(here, [...local(here), ...words], ms);
+    if (got.code === 0) {
+      const fresh = got.stdout.trim().split('\n').at(-1)?.trim() ?? '';
+      return { ok: true, state: STATE.test(fresh) ? fresh : null, detail: 'done' };
+    }
+    if (got.code !== AGAIN || runs === RUNS || here.signal.aborted) return { ok: false, state: null, detail: why(got) };
+    from = '';
+  }
 }
 
 // -------------------------------------------------------------------------------------------------------- probe mails
@@ -76,12 +86,17 @@ export interface ProbeBox {
   readonly mailbox: string;
 }
 
-/** Saves a mail that carries a token and the time. */
-export async function saveProbe(here: Here, { user, mailbox }: ProbeBox, token: string): Promise<string | null> {
+/** Saves a mail that carries a token, and until when (wall, ms) all is at the other side. */
+export async function saveProbe(
+  here: Here,
+  { user, mailbox }: ProbeBox,
+  token: string,
+  until: number,
+): Promise<string | null> {
   // It may be there: that is no trouble.
   await doveadm(here, ['mailbox', 'create', '-u', user, mailbox]);
   const head = [`From: Watchkeeper <${user}>`, `To: <${user}>`, 'Subject: Watchkeeper probe of replication'];
-  const time = `Date: ${new Date(here.ports.clock.wall()).toUTCString().replace('GMT', '+0000')}`;
+  const time = `Date: ${new Date(until).toUTCString().replace('GMT', '+0000')}`;
   const mail = [
     ...head,
     time,
@@ -110,7 +125,8 @@ export async function tidyProbes(here: Here, box: ProbeBox, token: string): Prom
   await doveadm(here, ['expunge', '-u', box.user, ...others]);
 }
 
-/** When the newest probe mail here was written (wall, ms); null: none is here. A result: it could not be told. */
+/** Until when all has come here, by the newest probe mail (wall, ms); null: none is here. A result: it could not be
+ *  told. */
 export async function newestProbe(here: Here, box: ProbeBox): Promise<number | null | ExecResult> {
   const query = ['mailbox', box.mailbox, 'header', PROBE_HEADER, 'wk-'];
   const got = await doveadm(here, ['-f', 'tab', 'fetch', '-u', box.user, 'date.sent.unixtime', ...query]);

@@ -99,16 +99,41 @@ interface Round {
   readonly strange: number;
 }
 
-/** Brings over all users that are due, those first that waited longest. A text: why nobody could be. */
-async function round(context: Context, everyMs: number): Promise<Round | string> {
-  const { ports, signal } = context;
+interface Pair {
+  readonly name: string;
+  readonly far: FarSide;
+  readonly user: string;
+  readonly key: string;
+}
+
+/** Each user with each other side, and how many cannot be named there. A text: there is nothing to bring over. */
+async function pairsOf(context: Context): Promise<{ pairs: readonly Pair[]; strange: number } | string> {
   const found = await usersOf(here(context), context.options.users);
   if (typeof found === 'string') return found;
-  const { done } = recall(context);
   const pairs = others(context).flatMap((other) =>
     found.users.map((user) => ({ ...other, user, key: `${other.name} ${user}` })),
   );
   if (pairs.length === 0) return found.users.length === 0 ? 'no users are found' : 'no other node is known';
+  return { pairs, strange: found.strange };
+}
+
+/** How long ago the last good run of the one who waited longest began; null: somebody never came over. */
+function lagOf(context: Context, pairs: readonly Pair[]): number | null {
+  const { done } = recall(context);
+  const now = context.ports.clock.wall();
+  return pairs
+    .map(({ key }) => done[key]?.at ?? null)
+    .map((when) => (when === null ? null : now - when))
+    .reduce<number | null>((most, age) => (most === null || age === null || age < 0 ? null : Math.max(most, age)), 0);
+}
+
+/** Brings over all users that are due, those first that waited longest. A text: why nobody could be. */
+async function round(context: Context, everyMs: number): Promise<Round | string> {
+  const { ports, signal } = context;
+  const found = await pairsOf(context);
+  if (typeof found === 'string') return found;
+  const { pairs, strange } = found;
+  const { done } = recall(context);
   const at = (key: string): number | null => done[key]?.at ?? null;
   const due = pairs
     .filter(({ key }) => ports.clock.wall() - (at(key) ?? 0) >= everyMs || ports.clock.wall() < (at(key) ?? 0))
@@ -128,10 +153,8 @@ async function round(context: Context, everyMs: number): Promise<Round | string>
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
-  const ages = pairs.map(({ key }) => at(key)).map((when) => (when === null ? null : ports.clock.wall() - when));
-  const lagMs = ages.reduce((most, age) => (most === null || age === null || age < 0 ? null : Math.max(most, age)), 0);
   await keep(context);
-  return { failed, lagMs, users: pairs.length, strange: found.strange };
+  return { failed, lagMs: lagOf(context, pairs), users: pairs.length, strange };
 }
 
 async function lookSync(context: Context): Promise<ReplicationFacts> {
@@ -184,10 +207,22 @@ async function lookStandby(context: Context): Promise<ReplicationFacts> {
   if (newest === null) return facts('initializing', 'no probe mail has come yet');
   if (typeof newest !== 'number') return facts(isDown(newest) ? 'service-down' : 'failed', `doveadm: ${why(newest)}`);
   const lagMs = Math.max(0, context.ports.clock.wall() - newest);
-  return facts('healthy', `the newest probe mail was written ${Math.round(lagMs / 1000)} s ago`, null, lagMs);
+  return facts('healthy', `all of ${Math.round(lagMs / 1000)} s ago is here, by the newest probe mail`, null, lagMs);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- acts
+
+/** Until when (wall, ms) all of all users is at the other side; a text: that is not known. Over there the date of the
+ *  probe mail is all that is known: it must speak for every user, and not for its own alone. */
+async function wholeUntil(context: Context): Promise<number | string> {
+  const { clock } = context.ports;
+  if (context.options.way !== 'sync') return clock.wall();
+  const found = await pairsOf(context);
+  if (typeof found === 'string') return found;
+  if (found.strange > 0) return `${found.strange} users have names that are not brought over`;
+  const lagMs = lagOf(context, found.pairs);
+  return lagMs === null ? 'not all users came over yet' : clock.wall() - lagMs;
+}
 
 /** Saves, brings over (or lets it be), and looks there until it is seen. */
 async function prove(context: Context): Promise<ActionResult> {
@@ -197,8 +232,10 @@ async function prove(context: Context): Promise<ActionResult> {
   if (!isUser(probe.user)) return bad('the user of the probe has a name that is not taken');
   const sides = others(context);
   if (sides.length === 0) return bad('no other node is known');
+  const until = await wholeUntil(context);
+  if (typeof until === 'string') return bad(until);
   const token = newToken();
-  const trouble = await saveProbe(here(context), probe, token);
+  const trouble = await saveProbe(here(context), probe, token, until);
   if (trouble !== null) return bad(trouble);
   for (const { name, far: side } of sides) {
     if (asked.way === 'sync') {

@@ -1,7 +1,7 @@
 // What the tests of a cluster have in common: bringing it up with its judge, the calm before a fault, and what must be
 // true after every one of them.
 import * as assert from 'uvu/assert';
-import { type ClusterOptions, FLOATING, LabCluster, type NodeName, NODES, otherOf } from './cluster.ts';
+import { type ClusterOptions, FLOATING, LabCluster, type NodeName, NODES, otherOf, type Prepare } from './cluster.ts';
 import { eventually, sleep } from './command.ts';
 import { Holders, monotonicMs } from './holders.ts';
 
@@ -21,8 +21,8 @@ export class ClusterRun {
     this.holders = holders;
   }
 
-  static async up(options: ClusterOptions): Promise<ClusterRun> {
-    const cluster = await LabCluster.up(options);
+  static async up(options: ClusterOptions, prepare?: Prepare): Promise<ClusterRun> {
+    const cluster = await LabCluster.up(options, prepare);
     const holders = await Holders.watch(cluster.lab, NODES, { address: FLOATING, port: 25 });
     await holders.answeredBy('n1', 0, 10_000);
     assert.equal(holders.now, ['n1']);

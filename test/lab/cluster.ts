@@ -3,6 +3,7 @@
 import type { ExecResult } from '../../src/ports/exec.ts';
 import { Lab } from './lab.ts';
 import { eventually, must } from './command.ts';
+import { DOMAIN } from './mail-files.ts';
 import { bootMail, type MailNode, makeMailNode } from './mail-node.ts';
 import type { LabNode } from './node.ts';
 import { NETWORK } from './place.ts';
@@ -15,7 +16,7 @@ export const MEMBERS = ['n1', 'n2', 'witness'] as const;
 export type NodeName = (typeof NODES)[number];
 export type MemberName = (typeof MEMBERS)[number];
 
-const addressOf = (name: MemberName): string => `${NETWORK}.${11 + MEMBERS.indexOf(name)}`;
+export const addressOf = (name: MemberName): string => `${NETWORK}.${11 + MEMBERS.indexOf(name)}`;
 export const otherOf = (name: NodeName): NodeName => (name === 'n1' ? 'n2' : 'n1');
 
 export interface ClusterOptions {
@@ -27,6 +28,11 @@ export interface ClusterOptions {
   readonly after?: string;
   /** How long after a failover no other one happens by itself. */
   readonly block?: string;
+  /** More of the cluster and of the group, as YAML lines. */
+  readonly cluster?: string;
+  readonly group?: string;
+  /** Addresses of each node on a second network. */
+  readonly second?: Readonly<Record<NodeName, string>>;
 }
 
 const beats = `    quick: { every: 1s, timeout: 1s, fall: 3 }
@@ -34,10 +40,12 @@ const beats = `    quick: { every: 1s, timeout: 1s, fall: 3 }
     recover: { attempts: 10, window: 2m, stable: 10s, verify: 15s, flapping: { changes: 50, window: 10m, calm: 10s } }
 `;
 
-export const clusterConfig = (
-  name: NodeName,
-  { silenceMs, before, after, block }: ClusterOptions,
-): string => `node: ${name}
+const nodeOf = (name: NodeName, { second }: ClusterOptions): string => {
+  const paths = [addressOf(name), ...(second ? [second[name]] : [])];
+  return `${name}: { paths: [${paths.join(', ')}], words: { host: ${name}.${DOMAIN}, address: ${addressOf(name)} } }`;
+};
+
+export const clusterConfig = (name: NodeName, options: ClusterOptions): string => `node: ${name}
 repairs: { max: 100, window: 10m }
 services:
   store:
@@ -49,19 +57,19 @@ ${beats}cluster:
   name: lab
   engine: etcd
   endpoints: [${MEMBERS.map((member) => `'http://${addressOf(member)}:2379'`).join(', ')}]
-  silence: ${silenceMs}ms
+  silence: ${options.silenceMs}ms
   nodes:
-    n1: { paths: [${addressOf('n1')}] }
-    n2: { paths: [${addressOf('n2')}] }
-groups:
+    ${nodeOf('n1', options)}
+    ${nodeOf('n2', options)}
+${options.cluster ?? ''}groups:
   mail:
     services: [store, mta]
     standby: running
     nodes: [n1, n2]
-    block: ${block ?? '0ms'}
-    steps:
-${before ?? ''}      - address: { ip: ${FLOATING}/24, interfaces: [eth0] }
-${after ?? ''}alerts:
+    block: ${options.block ?? '0ms'}
+${options.group ?? ''}    steps:
+${options.before ?? ''}      - address: { ip: ${FLOATING}/24, interfaces: [eth0] }
+${options.after ?? ''}alerts:
   log: { type: event-log }
 `;
 
@@ -85,12 +93,27 @@ WantedBy=multi-user.target
 `;
 };
 
+/** A unit of the lab's own, on a node that is off. */
+export async function startsAtBoot(node: LabNode, unit: string, text: string): Promise<void> {
+  const [etc, wants] = ['/etc/systemd/system', `${node.root}/etc/systemd/system/multi-user.target.wants`];
+  node.put(`${etc}/${unit}.service`, text, { mode: 0o644 });
+  await must(['mkdir', '-p', wants]);
+  await must(['ln', '-sf', `${etc}/${unit}.service`, `${wants}/${unit}.service`]);
+}
+
 export interface GroupStatus {
   readonly role: string;
   readonly owner: string | null;
   readonly epoch: number | null;
   readonly health: string;
   readonly taken: string | null;
+  /** The newest move or takeover, as this node reports it. */
+  readonly last: {
+    readonly at: string;
+    readonly ok: boolean;
+    readonly ms: number | null;
+    readonly loss: { readonly units: number | null; readonly ms: number | null } | null;
+  } | null;
   readonly why: { readonly rule: string; readonly text: string };
   readonly nodes: readonly {
     readonly node: string;
@@ -102,10 +125,20 @@ export interface GroupStatus {
   }[];
 }
 
+export interface PathShown {
+  readonly node: string;
+  readonly to: string;
+  readonly state: string;
+  readonly inUse: boolean;
+}
+
 interface Status {
+  readonly paths: readonly PathShown[];
   readonly groups: readonly (GroupStatus & { readonly name: string })[];
   readonly alarms: readonly { readonly event?: string; readonly summary?: string }[];
 }
+
+export type Prepare = (cluster: LabCluster) => Promise<void>;
 
 /** Close it when the tests are over. */
 export class LabCluster {
@@ -118,12 +151,12 @@ export class LabCluster {
     this.options = options;
   }
 
-  /** Everything is up, and the group is in service on n1. */
-  static async up(options: ClusterOptions): Promise<LabCluster> {
+  /** Everything is up, and the group is in service on n1. `prepare` has the nodes' disks before they boot. */
+  static async up(options: ClusterOptions, prepare: Prepare = () => Promise.resolve()): Promise<LabCluster> {
     const lab = await Lab.up({ nodes: MEMBERS });
     const cluster = new LabCluster(lab, options);
     try {
-      await cluster.#start();
+      await cluster.#start(prepare);
       return cluster;
     } catch (error) {
       lab.close();
@@ -131,14 +164,11 @@ export class LabCluster {
     }
   }
 
-  async #start(): Promise<void> {
+  async #start(prepare: Prepare): Promise<void> {
     for (const name of NODES) this.mails.set(name, await makeMailNode(this.node(name)));
+    await prepare(this);
     for (const name of MEMBERS) {
-      const node = this.node(name);
-      node.put('/etc/systemd/system/etcd-lab.service', etcdUnit(name), { mode: 0o644 });
-      await must(['mkdir', '-p', `${node.root}/etc/systemd/system/multi-user.target.wants`]);
-      const wants = `${node.root}/etc/systemd/system/multi-user.target.wants/etcd-lab.service`;
-      await must(['ln', '-sf', '/etc/systemd/system/etcd-lab.service', wants]);
+      await startsAtBoot(this.node(name), 'etcd-lab', etcdUnit(name));
     }
     // A member is started only when a second one answers: all of them boot at a time.
     await Promise.all(MEMBERS.map((name) => this.#boot(name)));
@@ -184,6 +214,11 @@ export class LabCluster {
     const found = groups.find((one) => one.name === 'mail');
     if (!found) throw new Error(`${name} knows no group mail`);
     return found;
+  }
+
+  /** The comm paths of a node, by their far ends. */
+  async paths(name: NodeName): Promise<readonly PathShown[]> {
+    return (await askJson<Status>(this.node(name), ['status'])).paths;
   }
 
   async alarms(name: NodeName): Promise<string> {
@@ -290,16 +325,19 @@ export class LabCluster {
 
   /** Rules in the switch: nothing inside a node changes. `from → to` pairs of ports, dropped. */
   async drop(pairs: readonly (readonly [from: MemberName, to: MemberName])[]): Promise<void> {
-    const rules = pairs.map(([from, to]) => `iifname "p-${from}" oifname "p-${to}" drop`).join('\n    ');
-    const chain = `chain f {\n    type filter hook forward priority 0; policy accept;\n    ${rules}\n  }`;
-    const table = `table bridge wk {\n  ${chain}\n}\n`;
-    await this.heal();
-    await must(['ip', 'netns', 'exec', `${this.lab.prefix}-sw`, 'nft', '-f', '-'], { input: table });
+    await this.filter(pairs.map(([from, to]) => `iifname "p-${from}" oifname "p-${to}" drop`));
   }
 
-  async heal(): Promise<void> {
-    const input = 'table bridge wk {}\ndelete table bridge wk\n';
+  /** The switch has these rules of nft(8), and no others. */
+  async filter(rules: readonly string[]): Promise<void> {
+    const chain = `chain f {\n    type filter hook forward priority 0; policy accept;\n    ${rules.join('\n    ')}\n  }`;
+    const fresh = rules.length === 0 ? '' : `table bridge wk {\n  ${chain}\n}\n`;
+    const input = `table bridge wk {}\ndelete table bridge wk\n${fresh}`;
     await must(['ip', 'netns', 'exec', `${this.lab.prefix}-sw`, 'nft', '-f', '-'], { input });
+  }
+
+  heal(): Promise<void> {
+    return this.filter([]);
   }
 
   /** Boots it as a machine whose power is back: everything that is enabled starts. */

@@ -1,7 +1,7 @@
 // Two Dovecots, and mail that goes from one to the other: by runs of our own, and by the replicator; the other side
 // stopped, frozen, and not there.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -108,6 +108,34 @@ test('a proof arrives, one mail is kept, and the other side knows how old it is'
   assert.is(['new', 'cur'].flatMap((name) => readdirSync(join(box, name))).length, 1);
   const blind = await dovecot.look(standby({ probe: undefined }));
   assert.equal([blind.state, blind.queue, blind.lagMs], ['synchronizing', null, null]);
+});
+
+test('the copy is as old as that of the user who came over last, whatever the probe says', async () => {
+  const memory = new Map<string, unknown>();
+  const users = { users: 'u3*' };
+  // A mailbox over there that nothing can be brought to.
+  const spoilt = join(two.mail, 'u3@lab.test');
+  rmSync(spoilt, { recursive: true, force: true });
+  writeFileSync(spoilt, '');
+  const run = () => dovecot.look(active(users, { memory, source: 'u3' }));
+  assert.is((await run()).state, 'failed');
+  const never = await dovecot.prove?.(active(users, { memory, source: 'u3' }));
+  assert.is(never?.ok, false, never?.detail);
+  rmSync(spoilt);
+  assert.is((await run()).state, 'healthy');
+  const proof = await dovecot.prove?.(active(users, { memory, source: 'u3' }));
+  assert.is(proof?.ok, true, proof?.detail);
+  const last = Date.now();
+  rmSync(spoilt, { recursive: true, force: true });
+  writeFileSync(spoilt, '');
+  await new Promise((resolve) => setTimeout(resolve, 4000));
+  await run();
+  const later = await dovecot.prove?.(active(users, { memory, source: 'u3' }));
+  assert.is(later?.ok, true, later?.detail);
+  const age = Date.now() - last;
+  const seen = await dovecot.look(standby(users));
+  assert.ok((seen.lagMs ?? 0) >= age, `${seen.detail}, and it is ${age} ms`);
+  rmSync(spoilt);
 });
 
 test('nobody there: failed, and never ok', async () => {
