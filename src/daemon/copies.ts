@@ -44,10 +44,15 @@ interface Source {
   /** The number of the newest proof that was heard. */
   heard: number;
   provedAt: number;
+  /** The epoch under which it was proved last, and whether it arrived. */
+  provedUnder: number | null;
+  arrived: boolean;
   level: string;
 }
 
 const FLUSH_MS = 110_000;
+/** What did not arrive is tried again so soon: a standby that came back is none until something has. */
+const AGAIN_MS = 15_000;
 const SEVERITY: readonly ReplicationFacts['state'][] = [
   'healthy',
   'synchronizing',
@@ -85,7 +90,7 @@ export class CopyWatch {
     if (kept && JSON.stringify(kept.config) === JSON.stringify(config)) return [kept];
     const source: Source = {
       ...{ group, config, plugin, memory: new Map(), stop: new AbortController(), history: NO_HISTORY },
-      ...{ heard: 0, provedAt: Number.NEGATIVE_INFINITY, level: 'ok' },
+      ...{ heard: 0, provedAt: Number.NEGATIVE_INFINITY, provedUnder: null, arrived: true, level: 'ok' },
     };
     void this.#follow(source);
     return [source];
@@ -154,10 +159,16 @@ export class CopyWatch {
       if (proof && proof.n !== source.heard) fold(proof);
       return;
     }
-    if (config.proveMs === null || !plugin.prove || now - source.provedAt < config.proveMs) return;
+    if (config.proveMs === null || !plugin.prove) return;
+    // Under a new epoch the others are behind until they have something of it.
+    const epoch = this.#doors.owner(group)?.epoch ?? null;
+    const pause = source.arrived ? config.proveMs : Math.min(config.proveMs, AGAIN_MS);
+    if (epoch === source.provedUnder && now - source.provedAt < pause) return;
     source.provedAt = now;
+    source.provedUnder = epoch;
     const broke = (error: Error): ActionResult => ({ ok: false, detail: error.message });
     const { ok, detail } = await plugin.prove(this.#context(source, config.timeoutMs)).catch(broke);
+    source.arrived = ok;
     const proof = { n: (this.#proofs.get(group)?.n ?? 0) + 1, ok, detail };
     this.#proofs.set(group, proof);
     fold(proof);
