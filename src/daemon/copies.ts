@@ -47,6 +47,8 @@ interface Source {
   /** The epoch under which it was proved last, and whether it arrived. */
   provedUnder: number | null;
   arrived: boolean;
+  /** Whether this node had the group at the last look; null: there was none. */
+  active: boolean | null;
   level: string;
 }
 
@@ -67,6 +69,7 @@ export class CopyWatch {
   #config: Config;
   #sources: readonly Source[] = [];
   readonly #proofs = new Map<string, Proof>();
+  #count = 0;
 
   constructor(config: Config, plugins: Plugins, doors: CopiesDoors) {
     this.#doors = doors;
@@ -90,7 +93,7 @@ export class CopyWatch {
     if (kept && JSON.stringify(kept.config) === JSON.stringify(config)) return [kept];
     const source: Source = {
       ...{ group, config, plugin, memory: new Map(), stop: new AbortController(), history: NO_HISTORY },
-      ...{ heard: 0, provedAt: Number.NEGATIVE_INFINITY, provedUnder: null, arrived: true, level: 'ok' },
+      ...{ heard: 0, provedAt: Number.NEGATIVE_INFINITY, provedUnder: null, arrived: true, active: null, level: 'ok' },
     };
     void this.#follow(source);
     return [source];
@@ -126,6 +129,7 @@ export class CopyWatch {
     const { config, plugin, group } = source;
     const limits = this.#limits(source);
     const context = this.#context(source, config.timeoutMs);
+    this.#turned(source, context.active);
     const broken = (error: Error): ReplicationFacts => {
       return { state: 'failed', queue: null, lagMs: null, detail: error.message };
     };
@@ -139,6 +143,17 @@ export class CopyWatch {
     // The copy has what was made under this epoch: it may stand for it later.
     if (owner && !context.active && judged.state === 'healthy' && judged.known && judged.level === 'ok')
       this.#doors.push({ kind: 'group-copied', group, epoch: owner.epoch });
+  }
+
+  /** What leaves a node and what comes to it are two things: of the one nothing follows for the other. What it proved
+   *  when it last had the group proves nothing of now. */
+  #turned(source: Source, active: boolean): void {
+    if (source.active !== null && source.active !== active) {
+      source.history = NO_HISTORY;
+      source.heard = 0;
+      if (active) this.#proofs.delete(source.group);
+    }
+    source.active = active;
   }
 
   /** The active node writes; the others hear of it with what it publishes. */
@@ -169,7 +184,8 @@ export class CopyWatch {
     const broke = (error: Error): ActionResult => ({ ok: false, detail: error.message });
     const { ok, detail } = await plugin.prove(this.#context(source, config.timeoutMs)).catch(broke);
     source.arrived = ok;
-    const proof = { n: (this.#proofs.get(group)?.n ?? 0) + 1, ok, detail };
+    this.#count += 1;
+    const proof = { n: this.#count, ok, detail };
     this.#proofs.set(group, proof);
     fold(proof);
   }
