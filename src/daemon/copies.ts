@@ -44,10 +44,17 @@ interface Source {
   /** The number of the newest proof that was heard. */
   heard: number;
   provedAt: number;
+  /** The epoch under which it was proved last, and whether it arrived. */
+  provedUnder: number | null;
+  arrived: boolean;
+  /** Whether this node had the group at the last look; null: there was none. */
+  active: boolean | null;
   level: string;
 }
 
 const FLUSH_MS = 110_000;
+/** What did not arrive is tried again so soon: a standby that came back is none until something has. */
+const AGAIN_MS = 15_000;
 const SEVERITY: readonly ReplicationFacts['state'][] = [
   'healthy',
   'synchronizing',
@@ -62,6 +69,7 @@ export class CopyWatch {
   #config: Config;
   #sources: readonly Source[] = [];
   readonly #proofs = new Map<string, Proof>();
+  #count = 0;
 
   constructor(config: Config, plugins: Plugins, doors: CopiesDoors) {
     this.#doors = doors;
@@ -85,7 +93,7 @@ export class CopyWatch {
     if (kept && JSON.stringify(kept.config) === JSON.stringify(config)) return [kept];
     const source: Source = {
       ...{ group, config, plugin, memory: new Map(), stop: new AbortController(), history: NO_HISTORY },
-      ...{ heard: 0, provedAt: Number.NEGATIVE_INFINITY, level: 'ok' },
+      ...{ heard: 0, provedAt: Number.NEGATIVE_INFINITY, provedUnder: null, arrived: true, active: null, level: 'ok' },
     };
     void this.#follow(source);
     return [source];
@@ -121,6 +129,7 @@ export class CopyWatch {
     const { config, plugin, group } = source;
     const limits = this.#limits(source);
     const context = this.#context(source, config.timeoutMs);
+    this.#turned(source, context.active);
     const broken = (error: Error): ReplicationFacts => {
       return { state: 'failed', queue: null, lagMs: null, detail: error.message };
     };
@@ -134,6 +143,17 @@ export class CopyWatch {
     // The copy has what was made under this epoch: it may stand for it later.
     if (owner && !context.active && judged.state === 'healthy' && judged.known && judged.level === 'ok')
       this.#doors.push({ kind: 'group-copied', group, epoch: owner.epoch });
+  }
+
+  /** What leaves a node and what comes to it are two things: of the one nothing follows for the other. What it proved
+   *  when it last had the group proves nothing of now. */
+  #turned(source: Source, active: boolean): void {
+    if (source.active !== null && source.active !== active) {
+      source.history = NO_HISTORY;
+      source.heard = 0;
+      if (active) this.#proofs.delete(source.group);
+    }
+    source.active = active;
   }
 
   /** The active node writes; the others hear of it with what it publishes. */
@@ -154,11 +174,18 @@ export class CopyWatch {
       if (proof && proof.n !== source.heard) fold(proof);
       return;
     }
-    if (config.proveMs === null || !plugin.prove || now - source.provedAt < config.proveMs) return;
+    if (config.proveMs === null || !plugin.prove) return;
+    // Under a new epoch the others are behind until they have something of it.
+    const epoch = this.#doors.owner(group)?.epoch ?? null;
+    const pause = source.arrived ? config.proveMs : Math.min(config.proveMs, AGAIN_MS);
+    if (epoch === source.provedUnder && now - source.provedAt < pause) return;
     source.provedAt = now;
+    source.provedUnder = epoch;
     const broke = (error: Error): ActionResult => ({ ok: false, detail: error.message });
     const { ok, detail } = await plugin.prove(this.#context(source, config.timeoutMs)).catch(broke);
-    const proof = { n: (this.#proofs.get(group)?.n ?? 0) + 1, ok, detail };
+    source.arrived = ok;
+    this.#count += 1;
+    const proof = { n: this.#count, ok, detail };
     this.#proofs.set(group, proof);
     fold(proof);
   }

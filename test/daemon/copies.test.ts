@@ -12,7 +12,7 @@ import { VirtualClock } from '../support/virtual-clock.ts';
 
 const test = suite('daemon/copies');
 
-function watch(active: boolean, proveMs: number | null = null) {
+function watch(begins: boolean, proveMs: number | null = null) {
   const clock = new VirtualClock();
   const policy = groupPolicy({ sources: ['data'] });
   const node = new Node('n1', clock, new SharedStore(clock), policy);
@@ -21,6 +21,8 @@ function watch(active: boolean, proveMs: number | null = null) {
     proof: null as Proof | null,
     arrives: true,
     flushed: 0,
+    epoch: 9,
+    active: begins,
   };
   const plugin = defineReplication({
     ...{ about: 'Says what it is told to.', options: z.strictObject({}), example: {} },
@@ -48,7 +50,7 @@ function watch(active: boolean, proveMs: number | null = null) {
   const events: Incoming[] = [];
   const copies = new CopyWatch({ ...config, groups: { mail: { ...mail, sources: [source] } } }, plugins, {
     ...{ ports: node.machine.ports, stateDir: '/nonexistent', push: (event) => void events.push(event) },
-    owner: () => ({ node: active ? 'n1' : 'n2', epoch: 9 }),
+    owner: () => ({ node: state.active ? 'n1' : 'n2', epoch: state.epoch }),
     proofOf: () => state.proof,
   });
   const told = (kind: string): Incoming[] => events.filter((event) => event.kind === kind);
@@ -97,6 +99,45 @@ test('the active node proves by a write, and the others believe it only then', a
   await standby.clock.run(1000);
   assert.is(standby.copies.worst('mail')?.state, 'failed');
   standby.copies.close();
+});
+
+test('under a new epoch it is proved at once, and what did not arrive is tried again soon', async () => {
+  const { clock, state, copies } = watch(true, 300_000);
+  await clock.run(1500);
+  assert.is(copies.proof('mail')?.n, 1);
+  await clock.run(60_000);
+  assert.is(copies.proof('mail')?.n, 1, 'it arrived: not before its time');
+  state.epoch = 10;
+  state.arrives = false;
+  await clock.run(1500);
+  assert.equal([copies.proof('mail')?.n, copies.proof('mail')?.ok], [2, false]);
+  state.arrives = true;
+  await clock.run(16_000);
+  assert.equal([copies.proof('mail')?.n, copies.proof('mail')?.ok], [3, true]);
+  await clock.run(60_000);
+  assert.is(copies.proof('mail')?.n, 3);
+  copies.close();
+});
+
+test('a node that gives the group away begins anew with its copy, and its old proof is none when it has it again', async () => {
+  const { clock, state, copies } = watch(true, 300_000);
+  await clock.run(1500);
+  for (const word of ['failed', 'synchronizing', 'failed', 'healthy', 'failed', 'healthy'] as const) {
+    state.facts = { ...state.facts, state: word };
+    await clock.run(1000);
+  }
+  assert.match(copies.worst('mail')?.detail ?? '', /keeps changing its state/);
+  Object.assign(state, { active: false, epoch: 10 });
+  await clock.run(1000);
+  assert.match(copies.worst('mail')?.detail ?? '', /no test write has arrived yet/);
+  state.proof = { n: 1, ok: true, detail: 'it arrived' };
+  await clock.run(1000);
+  assert.equal([copies.worst('mail')?.state, copies.worst('mail')?.lagMs], ['healthy', 500]);
+  const before = copies.proof('mail')?.n ?? 0;
+  Object.assign(state, { active: true, epoch: 11, arrives: false });
+  await clock.run(1000);
+  assert.equal([copies.proof('mail')?.n, copies.proof('mail')?.ok], [before + 1, false]);
+  copies.close();
 });
 
 test('a flush that fails ends the move; an operator is told what a source does not know', async () => {

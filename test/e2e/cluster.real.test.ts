@@ -1,5 +1,5 @@
-// Two real daemons and a real etcd, from the first certificate to a node that is gone and back, all by the command line:
-// what it shows, what it refuses and why, and with which exit codes. Never two owners.
+// Two real daemons and a real etcd, from the first certificate to a node that is gone and back, all by the command
+// line: what it shows, what it refuses and why, and with which exit codes. Never two owners.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Server } from 'node:net';
