@@ -123,9 +123,11 @@ const inTransaction = ({ Control: Plain }: OpenDirectory['ldap']): Control =>
 
 /** How many operations are under way on one connection; more bring nothing. */
 const IN_FLIGHT = 64;
+/** slapd 2.5 crashes when a client disappears while operations of its transaction wait for each other: never there. */
+const IN_TRANSACTION = 1;
 
-/** Works on all of them, some at a time. Ends early by a throw. */
-async function each<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+/** Works on all of them, `lanes` at a time. Ends early by a throw. */
+async function each<T>(all: readonly T[], lanes: number, work: (one: T) => Promise<void>): Promise<void> {
   const from = all.values();
   let broken = false;
   const lane = async (): Promise<void> => {
@@ -137,7 +139,7 @@ async function each<T>(all: readonly T[], work: (one: T) => Promise<void>): Prom
       });
     }
   };
-  await Promise.all(Array.from({ length: Math.min(IN_FLIGHT, all.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(lanes, all.length) }, lane));
 }
 
 /** One change of each entry, one by one. `told` hears the end of each: null is well. False: `still` ended it. */
@@ -149,7 +151,7 @@ export async function changeEach(
   told: (dn: string, error: unknown) => void,
 ): Promise<boolean> {
   let ended = false;
-  await each(entries, async (dn) => {
+  await each(entries, IN_FLIGHT, async (dn) => {
     ended ||= !still();
     if (ended) return;
     try {
@@ -174,7 +176,7 @@ export async function changeAll(
   await on.call(() => on.client.exop(TRANSACTION));
   const control = inTransaction(on.ldap);
   let ended = false;
-  await each(entries, async (dn) => {
+  await each(entries, IN_TRANSACTION, async (dn) => {
     ended ||= !still();
     if (!ended) await on.call(() => on.client.modify(dn, changes, control));
   });

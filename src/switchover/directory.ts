@@ -14,6 +14,7 @@ import {
 } from '../dialogues/ldap-client.ts';
 import { plain, quote } from '../dialogues/quote.ts';
 import { fill } from '../dialogues/words.ts';
+import { NetError } from '../ports/net.ts';
 
 const options = z.strictObject({
   url: z
@@ -48,6 +49,9 @@ const TOLD = 250;
 const MAX_ENTRIES = 500_000;
 const NAMED = 5;
 const ROUNDS = 3;
+/** So often a connection may be lost before it is given up. */
+const LOST_MAX = 3;
+const PAUSE_MS = 250;
 const NO_SUCH_ATTRIBUTE = 16;
 const NO_SUCH_OBJECT = 32;
 
@@ -217,6 +221,35 @@ const textOf = ({ changed, other, failed, named }: Count): string =>
   `${changed} entries changed${other > 0 ? `, ${other} were changed by somebody else` : ''}` +
   `${failed > 0 ? `, ${failed} could not be: ${named.join('; ')}` : ''}`;
 
+interface Lost {
+  readonly lost: string;
+}
+
+/** What was under way when a connection ended is done or not: only who reads again knows. Anything else is thrown on. */
+function whenLost(error: unknown): Lost {
+  if (error instanceof NetError) return { lost: saidBy(error) };
+  throw error;
+}
+
+const whyOf = (done: Lost | string): string => (typeof done === 'string' ? done : done.lost);
+
+/** After a loss the next connection may fail as well: a server that is still busy with the end of the one before. */
+async function anotherTry({ ports, signal }: Context, done: Lost | string, lost: string[]): Promise<boolean> {
+  if (lost.length === LOST_MAX || (typeof done === 'string' && lost.length === 0)) return false;
+  lost.push(whyOf(done));
+  await ports.clock.sleep(PAUSE_MS, signal).catch(() => undefined);
+  return true;
+}
+
+const again = (lost: readonly string[]): string =>
+  lost.length === 0 ? '' : `; an answer was lost (${lost.join('; ')}), and what stands there was read again`;
+
+/** Entries whose change was not answered, and that have the old value no more. */
+function unanswered(dns: readonly string[], left: readonly string[], answered: number): number {
+  const still = new Set(left);
+  return Math.max(0, dns.filter((dn) => !still.has(dn)).length - answered);
+}
+
 async function bring(context: Context): Promise<ActionResult> {
   const { from, to, lease, ports, signal } = context;
   if (from === null || from === to) return { ok: true, detail: 'nobody else had it: nothing to change' };
@@ -224,17 +257,28 @@ async function bring(context: Context): Promise<ActionResult> {
   if (typeof plan === 'string') return { ok: false, detail: plan };
   const may = (): boolean => !signal.aborted && lease.untilMs() > ports.clock.monotonic();
   const total = none();
-  const done = await withServer(context, async (on): Promise<ActionResult> => {
+  const lost: string[] = [];
+  let under: { readonly dns: readonly string[]; readonly answered: number } | null = null;
+  const rounds = async (on: OpenDirectory): Promise<ActionResult> => {
     for (let round = 0; ; round += 1) {
       const dns = await search(context, on, plan.filter);
+      if (under) total.changed += unanswered(under.dns, dns, total.changed + total.other - under.answered);
+      under = null;
       if (dns.length === 0) return { ok: true, detail: textOf(total) };
       if (round === ROUNDS || total.failed > 0)
         return { ok: false, detail: `${textOf(total)}; ${dns.length} have the old value` };
       await keep(context, from, dns);
+      under = { dns, answered: total.changed + total.other };
       await change(context, on, { plan, dns, count: total, may });
+      under = null;
     }
-  });
-  return typeof done === 'string' ? { ok: false, detail: `${done}; ${textOf(total)}` } : done;
+  };
+  for (;;) {
+    const done = await withServer<ActionResult | Lost>(context, (on) => rounds(on).catch(whenLost));
+    if (typeof done === 'object' && 'ok' in done) return { ok: done.ok, detail: `${done.detail}${again(lost)}` };
+    if (!(await anotherTry(context, done, lost)) || !may())
+      return { ok: false, detail: `${whyOf(done)}; ${textOf(total)}${again(lost)}` };
+  }
 }
 
 /** Only what this move changed, and only where the new value still stands. */
@@ -243,14 +287,28 @@ async function takeBack(context: Context): Promise<ActionResult> {
   if (from === null || from === to) return { ok: true, detail: 'nothing was changed' };
   const plan = planOf(context, to, from);
   if (typeof plan === 'string') return { ok: false, detail: plan };
-  const { entries: dns, lost } = kept(context, from);
-  const unread = 'the list of what was changed could not be read';
-  if (dns.length === 0) return { ok: !lost, detail: lost ? unread : 'nothing was changed' };
+  const { entries, lost: unread } = kept(context, from);
+  const why = unread ? '; the list of what was changed could not be read' : '';
+  if (entries.length === 0) return { ok: !unread, detail: unread ? why.slice(2) : 'nothing was changed' };
   const count = none();
-  const done = await withServer(context, (on) => change(context, on, { plan, dns, count, may: () => !signal.aborted }));
-  const text = `${textOf(count)}${lost ? `; ${unread}` : ''}`;
-  if (typeof done === 'string') return { ok: false, detail: `${done}; ${text}` };
-  return { ok: count.failed === 0 && !lost, detail: text };
+  const lost: string[] = [];
+  const back = async (on: OpenDirectory): Promise<null> => {
+    let dns = entries;
+    if (lost.length > 0) {
+      const left = new Set(await search(context, on, plan.filter));
+      dns = entries.filter((dn) => left.has(dn));
+      count.changed += unanswered(entries, dns, count.changed + count.other);
+    }
+    if (dns.length > 0) await change(context, on, { plan, dns, count, may: () => !signal.aborted });
+    return null;
+  };
+  for (;;) {
+    const done = await withServer<Lost | null>(context, (on) => back(on).catch(whenLost));
+    const text = `${textOf(count)}${again(lost)}${why}`;
+    if (done === null) return { ok: count.failed === 0 && !unread, detail: text };
+    if (!(await anotherTry(context, done, lost)) || signal.aborted)
+      return { ok: false, detail: `${whyOf(done)}; ${text}` };
+  }
 }
 
 async function look(context: Context) {

@@ -50,7 +50,7 @@ const FIRST: Readonly<Record<string, string>> = {
   'mail.queue-ids': 'postconf -e enable_long_queue_ids=no',
   'mail.aliases-built': 'rm -f /etc/aliases.db; echo "root: postmaster" >>/etc/aliases',
   'quorum.data': 'mkdir -p -m 755 /var/lib/lab-etcd',
-  'addresses.interface': 'ip link add eth1 type dummy',
+  'addresses.interface': 'ip link add eth1 type veth peer name eth2; ip link set eth2 up',
   'addresses.static': `mkdir -p /etc/systemd/network; printf '[Network]\\nAddress=10.79.0.11/24\\nAddress=10.79.0.50/24\\n' >/etc/systemd/network/10-lan.network`,
   'sysctl.arp-ignore': 'sysctl -qw net.ipv4.conf.all.arp_ignore=0',
   'sysctl.arp-announce': 'sysctl -qw net.ipv4.conf.all.arp_announce=0',
@@ -110,6 +110,7 @@ test.before(async () => {
   await node.exec(['cp', '/opt/watchkeeper/config/systemd/watchkeeper.service', '/usr/lib/systemd/system/']);
   for (const path of ['/usr/local/sbin/attach', '/opt/LifeKeeper/app/restore', '/opt/LifeKeeper/app/remove'])
     node.put(path, '#!/bin/sh\nexit 0\n', { mode: 0o755 });
+  node.put('/etc/postfix/main.cf', 'compatibility_level = 3.6\nalias_database = hash:/etc/aliases\n');
   await node.exec(['systemctl', 'daemon-reload']);
   await node.exec(['systemctl', 'start', 'other.service', 'lab-a.service']);
 });
