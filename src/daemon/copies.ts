@@ -62,6 +62,8 @@ export class CopyWatch {
   #config: Config;
   #sources: readonly Source[] = [];
   readonly #proofs = new Map<string, Proof>();
+  /** Copies that are made anew now. */
+  readonly #anew = new Set<{ readonly group: string; readonly stop: AbortController }>();
 
   constructor(config: Config, plugins: Plugins, doors: CopiesDoors) {
     this.#doors = doors;
@@ -238,10 +240,16 @@ export class CopyWatch {
     const broke = (error: Error): ActionResult => ({ ok: false, detail: error.message });
     const wanted = this.#of(group).filter(({ config }) => name === null || config.name === name);
     const done = wanted.map(async (source) => {
-      const result = (await source.plugin[verb]?.(this.#context(source, 3_600_000)).catch(broke)) ?? {
+      const context = this.#context(source, 3_600_000);
+      const moved = new AbortController();
+      // What is made anew from somebody must end when it is somebody else's, or ours.
+      if (verb === 'reseed') this.#anew.add({ group, stop: moved });
+      const signal = AbortSignal.any([context.signal, moved.signal]);
+      const result = (await source.plugin[verb]?.({ ...context, signal }).catch(broke)) ?? {
         ok: false,
         detail: `${source.config.type} knows no ${verb}`,
       };
+      for (const one of this.#anew) if (one.stop === moved) this.#anew.delete(one);
       this.#doors.ports.log.info(`${group}: ${verb} of ${source.config.name}: ${result.detail}`);
       return { ...result, name: source.config.name };
     });
@@ -250,6 +258,7 @@ export class CopyWatch {
 
   /** This group is active somewhere else, or here, since now: engines that do not turn by themselves are turned. */
   async direct(group: string): Promise<void> {
+    for (const one of this.#anew) if (one.group === group) one.stop.abort(new Error('the group has moved'));
     for (const source of this.#of(group))
       await source.plugin.direct?.(this.#context(source, FLUSH_MS)).catch((error: Error) => {
         this.#doors.ports.log.warn(`${group}: ${source.config.name} could not be turned: ${error.message}`);
