@@ -48,6 +48,7 @@ interface Source {
 }
 
 const FLUSH_MS = 110_000;
+const OWNER_MS = 100;
 const SEVERITY: readonly ReplicationFacts['state'][] = [
   'healthy',
   'synchronizing',
@@ -62,8 +63,6 @@ export class CopyWatch {
   #config: Config;
   #sources: readonly Source[] = [];
   readonly #proofs = new Map<string, Proof>();
-  /** Copies that are made anew now. */
-  readonly #anew = new Set<{ readonly group: string; readonly stop: AbortController }>();
 
   constructor(config: Config, plugins: Plugins, doors: CopiesDoors) {
     this.#doors = doors;
@@ -242,23 +241,29 @@ export class CopyWatch {
     const done = wanted.map(async (source) => {
       const context = this.#context(source, 3_600_000);
       const moved = new AbortController();
-      // What is made anew from somebody must end when it is somebody else's, or ours.
-      if (verb === 'reseed') this.#anew.add({ group, stop: moved });
+      if (verb === 'reseed') void this.#whileHeldBy(group, context.owner, moved);
       const signal = AbortSignal.any([context.signal, moved.signal]);
       const result = (await source.plugin[verb]?.({ ...context, signal }).catch(broke)) ?? {
         ok: false,
         detail: `${source.config.type} knows no ${verb}`,
       };
-      for (const one of this.#anew) if (one.stop === moved) this.#anew.delete(one);
+      moved.abort(new Error('it has ended'));
       this.#doors.ports.log.info(`${group}: ${verb} of ${source.config.name}: ${result.detail}`);
       return { ...result, name: source.config.name };
     });
     return Promise.all(done);
   }
 
+  /** What is made anew from somebody must end when it is somebody else's, or ours. */
+  async #whileHeldBy(group: string, holder: string | null, stop: AbortController): Promise<void> {
+    while (!stop.signal.aborted) {
+      if ((this.#doors.owner(group)?.node ?? null) !== holder) stop.abort(new Error('the group has moved'));
+      await this.#doors.ports.clock.sleep(OWNER_MS, stop.signal).catch(() => undefined);
+    }
+  }
+
   /** This group is active somewhere else, or here, since now: engines that do not turn by themselves are turned. */
   async direct(group: string): Promise<void> {
-    for (const one of this.#anew) if (one.group === group) one.stop.abort(new Error('the group has moved'));
     for (const source of this.#of(group))
       await source.plugin.direct?.(this.#context(source, FLUSH_MS)).catch((error: Error) => {
         this.#doors.ports.log.warn(`${group}: ${source.config.name} could not be turned: ${error.message}`);

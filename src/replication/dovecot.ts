@@ -53,6 +53,8 @@ type Context = ReplicationContext<z.output<typeof options>>;
 
 /** One user is given up for this round after so long. */
 const USER_MS = 120_000;
+/** Set while its copy is made anew: until then nobody may rely on it. */
+const ANEW = 'anew';
 const RESEED_MS = 1_800_000;
 const LANES = 4;
 const FAILING_MS = 120_000;
@@ -176,6 +178,7 @@ async function lookReplicator(context: Context): Promise<ReplicationFacts> {
 /** The side that receives knows what has come: the newest probe mail. */
 async function lookStandby(context: Context): Promise<ReplicationFacts> {
   const { probe } = context.options;
+  if (context.memory.has(ANEW)) return facts('initializing', 'it is made anew now');
   if (recall(context).suspended) return facts('suspended', 'it is suspended by an operator');
   if (!probe) {
     const got = await doveadm(here(context), ['service', 'status']);
@@ -261,7 +264,8 @@ async function reseed(context: Context): Promise<ActionResult> {
       else failed.push(`${plain(user, 60)}: ${trouble}`);
     }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  context.memory.set(ANEW, true);
+  await Promise.all(Array.from({ length: LANES }, lane)).finally(() => context.memory.delete(ANEW));
   // How far others had come from here says nothing any more.
   recall(context).done = {};
   await keep(context);

@@ -21,6 +21,8 @@ function watch(active: boolean, proveMs: number | null = null) {
     proof: null as Proof | null,
     arrives: true,
     flushed: 0,
+    owner: active ? 'n1' : 'n2',
+    reseeds: 0,
   };
   const plugin = defineReplication({
     ...{ about: 'Says what it is told to.', options: z.strictObject({}), example: {} },
@@ -29,6 +31,13 @@ function watch(active: boolean, proveMs: number | null = null) {
     flush: async () => {
       state.flushed++;
       return { ok: state.arrives, detail: 'flush' };
+    },
+    reseed: ({ signal }) => {
+      state.reseeds++;
+      return new Promise((done) => {
+        const over = (): void => done({ ok: false, detail: (signal.reason as Error).message });
+        signal.addEventListener('abort', over, { once: true });
+      });
     },
   });
   const config = node.config();
@@ -48,7 +57,7 @@ function watch(active: boolean, proveMs: number | null = null) {
   const events: Incoming[] = [];
   const copies = new CopyWatch({ ...config, groups: { mail: { ...mail, sources: [source] } } }, plugins, {
     ...{ ports: node.machine.ports, stateDir: '/nonexistent', push: (event) => void events.push(event) },
-    owner: () => ({ node: active ? 'n1' : 'n2', epoch: 9 }),
+    owner: () => ({ node: state.owner, epoch: 9 }),
     proofOf: () => state.proof,
   });
   const told = (kind: string): Incoming[] => events.filter((event) => event.kind === kind);
@@ -97,6 +106,18 @@ test('the active node proves by a write, and the others believe it only then', a
   await standby.clock.run(1000);
   assert.is(standby.copies.worst('mail')?.state, 'failed');
   standby.copies.close();
+});
+
+test('a copy that is made anew ends when its group moves, wherever it goes', async () => {
+  const { clock, state, copies } = watch(false);
+  await clock.run(1500);
+  const work = copies.act('mail', null, 'reseed');
+  await clock.run(5000);
+  assert.is(state.reseeds, 1);
+  state.owner = 'n1';
+  await clock.run(200);
+  assert.equal(await work, [{ ok: false, detail: 'the group has moved', name: 'data' }]);
+  copies.close();
 });
 
 test('a flush that fails ends the move; an operator is told what a source does not know', async () => {

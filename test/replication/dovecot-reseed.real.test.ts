@@ -6,7 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import dovecot from '../../src/replication/dovecot.ts';
 import { sourceContext } from '../support/replication.ts';
-import { type Dovecot, freePorts, startDovecot } from '../support/servers.ts';
+import { type Dovecot, freePorts, startDovecot, until } from '../support/servers.ts';
 import { stepFolder } from '../support/step.ts';
 
 const test = suite('replication dovecot: reseed on real servers');
@@ -65,8 +65,13 @@ test('the standby is as the active node, what is only there goes, and nothing of
   box(two, 'mailbox', 'create', '-u', 'u3@lab.test', 'Alone');
   writeFileSync(join(home(two, 'u1'), '.dovecot.sieve'), 'keep;');
   const before = USERS.map((user) => shown(one, user));
-  const done = await dovecot.reseed?.(standby());
+  const memory = new Map<string, unknown>();
+  const work = dovecot.reseed?.(standby({}, { memory }));
+  await until('a reseed under way', () => memory.has('anew'), 20_000);
+  assert.is((await dovecot.look(standby({}, { memory }))).state, 'initializing');
+  const done = await work;
   assert.is(done?.ok, true, done?.detail);
+  assert.is.not((await dovecot.look(standby({}, { memory }))).state, 'initializing');
   assert.equal([USERS.map((user) => shown(two, user)), USERS.map((user) => shown(one, user))], [before, before]);
   assert.match(shown(two, 'u3'), 'Twice');
   assert.not.match(shown(two, 'u3'), 'Alone');
