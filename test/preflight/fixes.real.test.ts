@@ -103,7 +103,7 @@ test.before(async () => {
   for (const name of ['node.pem', 'node.key', 'authority.pem', 'hook'])
     node.put(`/etc/wk/${name}`, 'x', { mode: 0o600 });
   for (const name of ['lab-a', 'lab-b', 'chrony', 'etcd', 'other']) {
-    await node.attempt(['rm', '-f', `/lib/systemd/system/${name}.service`, `/etc/systemd/system/${name}.service`]);
+    await node.exec(['rm', '-f', `/usr/lib/systemd/system/${name}.service`, `/etc/init.d/${name}`]);
     node.put(`/usr/lib/systemd/system/${name}.service`, unit());
   }
   node.put('/usr/lib/systemd/system/lab-a.timer', '[Timer]\nOnBootSec=1h\n[Install]\nWantedBy=timers.target\n');
