@@ -1,5 +1,5 @@
-// A user's mail made anew from the other side by `doveadm backup`. It goes into an empty place: into what is there already
-// it would fail where INBOX was changed on its own (INBOX cannot be deleted), and leave it emptied, which the next sync
+// A user's mail made anew from the other side by `doveadm backup`. It goes into an empty place: into what is there it
+// would fail where INBOX was changed on its own (INBOX cannot be deleted), and leave it emptied, which the next sync
 // would carry on to the other side. What was there lies beside it until the new copy is whole, and comes back if not.
 import { doveadm, type FarSide, type Here, run, why } from './dsync.ts';
 import { plain } from './quote.ts';

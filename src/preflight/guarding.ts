@@ -1,4 +1,5 @@
-// Criteria about what keeps two nodes apart and strangers out: fences, certificates between daemons, files with secrets.
+// Criteria about what keeps two nodes apart and strangers out: fences, certificates between daemons, files with
+// secrets.
 import {
   ALONE,
   criterion,

@@ -131,7 +131,7 @@ async function bring(context: Context): Promise<ActionResult> {
   return bad(`${who.node} could not be fenced: ${faults.join('; ')}`);
 }
 
-/** In place when there is nobody to fence, or a device says that the node is off; with several supplies, all of them. */
+/** In place when there is nobody to fence, or a device says that the node is off; of several supplies, all say so. */
 async function probe(context: Context): Promise<Probe> {
   const who = target(context);
   if ('nobody' in who) return { state: 'done', detail: `nothing to fence: ${who.nobody}` };

@@ -1,5 +1,5 @@
-// A node with systemd in which everything is wrong that can be mended here: --fix mends it for real, each thing that was
-// wrong is right afterwards, and nothing that ran was stopped by it.
+// A node with systemd in which everything is wrong that can be mended here: --fix mends it for real, each thing that
+// was wrong is right afterwards, and nothing that ran was stopped by it.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { criteria } from '../../src/preflight/all.ts';
@@ -89,8 +89,8 @@ const SECOND: Readonly<Record<string, string>> = {
   'folders.run': 'mkdir -p /run/watchkeeper; chmod 777 /run/watchkeeper',
   'boot.restart': `printf '[Service]\\nRestart=no\\n' >/etc/systemd/system/watchkeeper.service.d/60-preflight.conf; systemctl daemon-reload`,
 };
-/** Asked elsewhere, or the machine of the lab has no such thing: a bus for timedatectl, an empty id under systemd, files
- *  of the configuration that others may write (they are not even read). */
+/** The machine of the lab has no such thing: a bus for timedatectl, an empty id under systemd, files of the
+ *  configuration that others may write (they are not even read). */
 const ELSEWHERE = ['clocks.synchronised', 'names.machine-id', 'folders.files'];
 
 let lab: Lab;
