@@ -1,4 +1,4 @@
-// Steps are asked by their own plugins whether they could be done here, without a daemon and without a right to anything.
+// Steps are asked by their own plugins whether they could be done here: without a daemon, with no right to anything.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
