@@ -55,6 +55,7 @@ interface Source {
 const FLUSH_MS = 110_000;
 /** What did not arrive is tried again so soon: a standby that came back is none until something has. */
 const AGAIN_MS = 15_000;
+const OWNER_MS = 100;
 const SEVERITY: readonly ReplicationFacts['state'][] = [
   'healthy',
   'synchronizing',
@@ -265,14 +266,27 @@ export class CopyWatch {
     const broke = (error: Error): ActionResult => ({ ok: false, detail: error.message });
     const wanted = this.#of(group).filter(({ config }) => name === null || config.name === name);
     const done = wanted.map(async (source) => {
-      const result = (await source.plugin[verb]?.(this.#context(source, 3_600_000)).catch(broke)) ?? {
+      const context = this.#context(source, 3_600_000);
+      const moved = new AbortController();
+      if (verb === 'reseed') void this.#whileHeldBy(group, context.owner, moved);
+      const signal = AbortSignal.any([context.signal, moved.signal]);
+      const result = (await source.plugin[verb]?.({ ...context, signal }).catch(broke)) ?? {
         ok: false,
         detail: `${source.config.type} knows no ${verb}`,
       };
+      moved.abort(new Error('it has ended'));
       this.#doors.ports.log.info(`${group}: ${verb} of ${source.config.name}: ${result.detail}`);
       return { ...result, name: source.config.name };
     });
     return Promise.all(done);
+  }
+
+  /** What is made anew from somebody must end when it is somebody else's, or ours. */
+  async #whileHeldBy(group: string, holder: string | null, stop: AbortController): Promise<void> {
+    while (!stop.signal.aborted) {
+      if ((this.#doors.owner(group)?.node ?? null) !== holder) stop.abort(new Error('the group has moved'));
+      await this.#doors.ports.clock.sleep(OWNER_MS, stop.signal).catch(() => undefined);
+    }
   }
 
   /** This group is active somewhere else, or here, since now: engines that do not turn by themselves are turned. */

@@ -232,7 +232,8 @@ export class GroupSteps {
     const { node } = this.#doors;
     const act = { epoch: 0, from: owner, to: node, planned: true };
     const step = this.#steps.find((one) => one.name === name);
-    if (!step?.plugin.ready) return { ok: true, detail: 'it asks for nothing' };
+    if (!step) return { ok: false, detail: `there is no step ${name}` };
+    if (!step.plugin.ready) return { ok: true, detail: 'it asks for nothing' };
     return step.plugin.ready(this.#context(step, act, AbortSignal.timeout(READY_MS))).catch(broke);
   }
 

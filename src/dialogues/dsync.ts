@@ -5,7 +5,6 @@ import { PROBE_HEADER, PROBE_TEXT } from './probe-mail.ts';
 import { plain } from './quote.ts';
 import { complaint } from './tool.ts';
 
-/** `tcp:HOST:PORT` of the doveadm service there, or how doveadm is run there (`ssh n2 doveadm`). */
 /** `tcp:HOST:PORT`. */
 export type FarSide = string;
 

@@ -26,6 +26,14 @@ export function refusal(ports: Ports, program: string): string | null {
   return null;
 }
 
+/** Why it could not be run when it is needed, or null: besides what is refused, what nobody may execute. */
+export function unrunnable(ports: Ports, program: string): string | null {
+  const refused = refusal(ports, program);
+  if (refused !== null || !program.startsWith('/')) return refused;
+  const mode = ports.files.facts(ports.files.realPath(program) ?? program)?.mode ?? 0;
+  return (mode & 0o111) === 0 ? `${plain(program)} is not executable` : null;
+}
+
 const parent = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf('/')));
 
 export interface ProgramOptions {

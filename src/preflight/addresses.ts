@@ -1,4 +1,5 @@
-// Criteria about addresses that move with a group: where they are, who else would have them, how the kernel answers ARP.
+// Criteria about addresses that move with a group: where they are, who else would have them, how the kernel answers
+// for them.
 import {
   ALONE,
   criterion,

@@ -1,4 +1,5 @@
-// Criteria about what keeps two nodes apart and strangers out: fences, certificates between daemons, files with secrets.
+// Criteria about what keeps two nodes apart and strangers out: fences, certificates between daemons, files with
+// secrets.
 import {
   ALONE,
   criterion,
@@ -144,7 +145,8 @@ export const certificates: readonly Criterion[] = [
   }),
 ];
 
-const OPEN_TO_OTHERS = 0o077;
+/** As who reads them judges: what others may read or write is refused. */
+const OPEN_TO_OTHERS = 0o066;
 
 /** Every reference to a file with a secret, wherever in the configuration it stands. */
 function secretFiles(value: unknown): readonly string[] {

@@ -102,6 +102,9 @@ export const dns: readonly Criterion[] = [
   ),
 ];
 
+/** The chain of nft that drops what it does not know; its lines are indented by what a terminal may not be sent. */
+const SHUT = /table (\w+) (\S+) \{(?:(?!\ntable )[^])*?chain (\S+) \{[^}]*?type filter hook input[^\n]*policy drop/;
+
 export const ports: readonly Criterion[] = [
   criterion('ports.peers', 'The port between daemons is listened on by nobody else', async ({ config, run }) => {
     const port = config.cluster?.peers.port;
@@ -132,10 +135,7 @@ export const ports: readonly Criterion[] = [
       if (port === undefined) return ALONE;
       const found = await look.run(['nft', 'list', 'ruleset']);
       if (!found.ok) return 'nft does not tell';
-      const shut =
-        /table (\w+) (\S+) \{(?:(?!\ntable )[^])*?chain (\S+) \{\s*type filter hook input[^\n]*policy drop/.exec(
-          found.out,
-        );
+      const shut = SHUT.exec(found.out);
       if (!/hook input[^\n]*policy drop/.test(found.out) || new RegExp(`\\b${port}\\b`).test(found.out)) return [];
       const from = others(look)
         .flatMap(([, one]) => one.paths.map(hostOf))
@@ -143,7 +143,9 @@ export const ports: readonly Criterion[] = [
       const [, family = '', table = '', chain = ''] = shut ?? [];
       const rule = ['ip', 'saddr', `{ ${from.join(', ')} }`, 'tcp', 'dport', String(port), 'accept'];
       const open = shut && from.length > 0 ? [{ argv: ['nft', 'insert', 'rule', family, table, chain, ...rule] }] : [];
-      const suggestion = `let tcp dport ${port} in from the other nodes, also in the file of the firewall: --fix lasts until a boot`;
+      const suggestion =
+        `let tcp dport ${port} in from the other nodes, also in the file of the firewall: ` +
+        '--fix lasts until a boot';
       return [warning(`it drops what it does not know, and knows no ${port}`, suggestion, ...open)];
     },
     true,

@@ -25,6 +25,7 @@ import {
   usersOf,
   why,
 } from '../dialogues/dsync.ts';
+import { makeAnew } from '../dialogues/dsync-anew.ts';
 import { newToken } from '../dialogues/probe-mail.ts';
 import { plain } from '../dialogues/quote.ts';
 import { bad } from '../host/launch.ts';
@@ -52,6 +53,9 @@ type Context = ReplicationContext<z.output<typeof options>>;
 
 /** One user is given up for this round after so long. */
 const USER_MS = 120_000;
+/** Set while its copy is made anew: until then nobody may rely on it. */
+const ANEW = 'anew';
+const RESEED_MS = 1_800_000;
 const LANES = 4;
 const FAILING_MS = 120_000;
 
@@ -197,6 +201,7 @@ async function lookReplicator(context: Context): Promise<ReplicationFacts> {
 /** The side that receives knows what has come: the newest probe mail. */
 async function lookStandby(context: Context): Promise<ReplicationFacts> {
   const { probe } = context.options;
+  if (context.memory.has(ANEW)) return facts('initializing', 'it is made anew now');
   if (recall(context).suspended) return facts('suspended', 'it is suspended by an operator');
   if (!probe) {
     const got = await doveadm(here(context), ['service', 'status']);
@@ -274,6 +279,40 @@ async function flush(context: Context): Promise<ActionResult> {
   }
 }
 
+/** Every user as the active node has it: what is only here goes. Never where the group is active, and it ends when that
+ *  changes: nobody's newest mail may be compared away. */
+async function reseed(context: Context): Promise<ActionResult> {
+  const { active, owner, node, signal, options: asked } = context;
+  if (active || owner === node) return bad('the active node keeps its mail');
+  if (owner === null) return bad('nobody is active: there is nobody to take it from');
+  const far = Object.hasOwn(asked.to, owner) ? asked.to[owner] : undefined;
+  if (far === undefined) return bad(`where ${plain(owner, 60)} is found is not configured`);
+  const found = await usersOf(here(context), asked.users);
+  if (typeof found === 'string') return bad(found);
+  const users = asked.probe && isUser(asked.probe.user) ? [...found.users, asked.probe.user] : found.users;
+  const failed: string[] = [];
+  let done = 0;
+  const next = new Set(users).values();
+  const lane = async (): Promise<void> => {
+    for (const user of next) {
+      if (signal.aborted) return;
+      const trouble = await makeAnew(here(context), user, far, RESEED_MS);
+      if (trouble === null) done += 1;
+      else failed.push(`${plain(user, 60)}: ${trouble}`);
+    }
+  };
+  context.memory.set(ANEW, true);
+  await Promise.all(Array.from({ length: LANES }, lane)).finally(() => context.memory.delete(ANEW));
+  // How far others had come from here says nothing any more.
+  recall(context).done = {};
+  await keep(context);
+  const text = `${done} users are as on ${owner}`;
+  if (signal.aborted) return bad(`it was given up: ${text}`);
+  if (failed.length > 0) return bad(`${text}, ${failed.length} are not: ${failed[0]}`);
+  if (found.strange > 0) return bad(`${text}, ${found.strange} have names that are not brought over`);
+  return { ok: true, detail: text };
+}
+
 async function pause(context: Context, suspended: boolean): Promise<ActionResult> {
   if (context.options.way === 'replicator') return bad('the replicator of Dovecot knows no pause');
   recall(context).suspended = suspended;
@@ -296,4 +335,5 @@ export default defineReplication({
   flush,
   suspend: (context) => pause(context, true),
   resume: (context) => pause(context, false),
+  reseed,
 });

@@ -201,6 +201,17 @@ async function holder(context: Context, device: string): Promise<string | null> 
   }
 }
 
+/** Why nobody could be asked there; null: they can, or nobody is to be. Known before it is needed: a failover would end
+ *  with it. */
+function unaskable({ options: wanted, ports }: Context, device: string): string | null {
+  if (wanted.probe === 0) return null;
+  const why = 'so nobody could be asked whether the address is taken (probe: 0ms does without)';
+  if (!ports.frames.mac(device)) return `${device} has no hardware address, ${why}`;
+  const listening = ports.frames.listen(device, parts(wanted).six ? IPV6 : ARP);
+  listening?.close();
+  return listening ? null : `no raw socket is to be had on ${device}, ${why}`;
+}
+
 // --------------------------------------------------------------------------------------------------------------- acts
 
 async function bring(context: Context): Promise<ActionResult> {
@@ -269,6 +280,7 @@ export default defineStep({
     const device = usable(context);
     if (device === null) return { ok: false, detail: `none of ${context.options.interfaces.join(', ')} has carrier` };
     await listed(context);
-    return { ok: true, detail: `it would be on ${device}` };
+    const deaf = unaskable(context, device);
+    return deaf === null ? { ok: true, detail: `it would be on ${device}` } : { ok: false, detail: deaf };
   },
 });

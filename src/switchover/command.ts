@@ -1,7 +1,7 @@
 // Anything that has its own program: one argv each for probe, do and undo. The names of the nodes are handed over in
 // the environment, never put into the words.
 import { type ActionResult, defineStep, opt, type StepContext, z } from '../define.ts';
-import { refusal } from '../dialogues/plugin.ts';
+import { refusal, unrunnable } from '../dialogues/plugin.ts';
 import { bad } from '../host/launch.ts';
 import { troubleLine } from '../host/text.ts';
 
@@ -69,8 +69,8 @@ async function bring(context: Context): Promise<ActionResult> {
 
 /** What everybody may replace, or what is not there, would not be run when it matters. */
 function unfit({ ports, options: wanted }: Context): string | null {
-  for (const argv of [wanted.do, wanted.undo, wanted.probe]) {
-    const refused = argv ? refusal(ports, argv[0] ?? '') : null;
+  for (const argv of [wanted.do, wanted.undo, wanted.probe, wanted.prepare, wanted.unprepare]) {
+    const refused = argv ? unrunnable(ports, argv[0] ?? '') : null;
     if (refused !== null) return refused;
   }
   return null;

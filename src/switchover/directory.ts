@@ -225,7 +225,7 @@ interface Lost {
   readonly lost: string;
 }
 
-/** What was under way when a connection ended is done or not: only who reads again knows. Anything else is thrown on. */
+/** What was under way when a connection ended is done or not: only who reads again knows. The rest is thrown on. */
 function whenLost(error: unknown): Lost {
   if (error instanceof NetError) return { lost: saidBy(error) };
   throw error;

@@ -29,9 +29,17 @@ const device = z.strictObject({
   timeout: opt.duration('How long one call of the agent may take').prefault('60s'),
 });
 
-const options = z.strictObject({
+const shape = z.strictObject({
   devices: z.array(device).min(1).max(8).describe('Tried in this order, each only when the one before could not do it'),
+  all: opt
+    .flag('A node has a power supply at each of the devices that know it: it is off when all of them say off')
+    .default(false),
   action: z.enum(['off', 'reboot']).default('off').describe('What is done to the node'),
+});
+/** Two supplies that are each off for a moment, one after the other, never took the power away. */
+const options = shape.refine(({ all, action }) => !all || action === 'off', {
+  message: 'with several supplies the action is off: a reboot of one after the other leaves the node its power',
+  path: ['action'],
 });
 type Context = StepContext<z.output<typeof options>>;
 type Device = z.output<typeof device>;
@@ -91,11 +99,28 @@ async function fence(context: Context, one: Device, node: string): Promise<Actio
   return { ok: true, detail: `${done.detail}; its status could not be asked: ${after.detail}` };
 }
 
+/** Every supply is switched off before any is asked: one that is left on, or on again, keeps the node alive. One device
+ *  that cannot be told is one that may be on. */
+async function fenceAll(context: Context, devices: readonly Device[], node: string): Promise<ActionResult> {
+  const done: Said[] = [];
+  for (const [index, one] of devices.entries()) {
+    context.progress(index, devices.length, `${one.agent} for ${node}`);
+    if (context.signal.aborted) return bad(`it was given up: ${done.map(({ detail }) => detail).join('; ')}`);
+    done.push(await call(context, one, node, 'off'));
+  }
+  const after = await Promise.all(devices.map((one) => call(context, one, node, 'status')));
+  const on = after.flatMap(({ code, detail }, at) => (code === 2 ? [] : [`${done[at]?.detail}; ${detail}`]));
+  if (on.length > 0)
+    return bad(`${node} may have power: ${on.length} of ${devices.length} supplies are not off: ${on.join('; ')}`);
+  return { ok: true, detail: `${node} is off: all ${devices.length} supplies say so` };
+}
+
 async function bring(context: Context): Promise<ActionResult> {
   const who = target(context);
   if ('nobody' in who) return { ok: true, detail: `nothing to fence: ${who.nobody}` };
   const devices = devicesFor(context, who.node);
   if (devices.length === 0) return bad(`no device knows ${who.node}`, 'misconfigured');
+  if (context.options.all) return fenceAll(context, devices, who.node);
   const faults: string[] = [];
   for (const [index, one] of devices.entries()) {
     context.progress(index, devices.length, `${one.agent} for ${who.node}`);
@@ -106,16 +131,18 @@ async function bring(context: Context): Promise<ActionResult> {
   return bad(`${who.node} could not be fenced: ${faults.join('; ')}`);
 }
 
-/** In place when there is nobody to fence, or a device says that the node is off. */
+/** In place when there is nobody to fence, or a device says that the node is off; of several supplies, all say so. */
 async function probe(context: Context): Promise<Probe> {
   const who = target(context);
   if ('nobody' in who) return { state: 'done', detail: `nothing to fence: ${who.nobody}` };
   const said: Said[] = [];
   for (const one of devicesFor(context, who.node)) {
     const status = await call(context, one, who.node, 'status');
-    if (status.code === 2) return { state: 'done', detail: status.detail };
+    if (status.code === 2 && !context.options.all) return { state: 'done', detail: status.detail };
     said.push(status);
   }
+  if (said.length > 0 && said.every(({ code }) => code === 2))
+    return { state: 'done', detail: `all ${said.length} supplies are off` };
   const detail = said.map((one) => one.detail).join('; ') || `no device knows ${who.node}`;
   return { state: said.some(({ code }) => code === 0) ? 'undone' : 'unknown', detail };
 }

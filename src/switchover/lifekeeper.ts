@@ -1,7 +1,7 @@
 // An application of LifeKeeper as a step: its restore and remove scripts, and its quickCheck. A quickCheck that fails
 // says only that it is not well: that it is gone is told by its processes, or by a remove that ended well.
 import { type ActionResult, defineStep, opt, type Probe, type StepContext, z } from '../define.ts';
-import { refusal } from '../dialogues/plugin.ts';
+import { refusal, unrunnable } from '../dialogues/plugin.ts';
 import { bad, ended, launch, runOut } from '../host/launch.ts';
 import { resourceOptions, type ScriptName, scriptArgv, scriptPath } from '../host/lifekeeper.ts';
 import { byExe, familyOf, identifies, killOwned, mainOf, ownership } from '../host/owned.ts';
@@ -85,7 +85,7 @@ async function ready(context: Context): Promise<ActionResult> {
   for (const name of ['restore', 'remove'] as const) {
     const path = scriptPath(ports, wanted, name);
     if (path === null) return missing(context, name);
-    const refused = refusal(ports, path);
+    const refused = unrunnable(ports, path);
     if (refused !== null) return bad(refused, 'misconfigured');
   }
   return { ok: true, detail: 'its scripts are there' };

@@ -22,7 +22,8 @@ function watch(begins: boolean, proveMs: number | null = null) {
     arrives: true,
     flushed: 0,
     epoch: 9,
-    active: begins,
+    owner: begins ? 'n1' : 'n2',
+    reseeds: 0,
   };
   const plugin = defineReplication({
     ...{ about: 'Says what it is told to.', options: z.strictObject({}), example: {} },
@@ -31,6 +32,13 @@ function watch(begins: boolean, proveMs: number | null = null) {
     flush: async () => {
       state.flushed++;
       return { ok: state.arrives, detail: 'flush' };
+    },
+    reseed: ({ signal }) => {
+      state.reseeds++;
+      return new Promise((done) => {
+        const over = (): void => done({ ok: false, detail: (signal.reason as Error).message });
+        signal.addEventListener('abort', over, { once: true });
+      });
     },
   });
   const config = node.config();
@@ -50,7 +58,7 @@ function watch(begins: boolean, proveMs: number | null = null) {
   const events: Incoming[] = [];
   const copies = new CopyWatch({ ...config, groups: { mail: { ...mail, sources: [source] } } }, plugins, {
     ...{ ports: node.machine.ports, stateDir: '/nonexistent', push: (event) => void events.push(event) },
-    owner: () => ({ node: state.active ? 'n1' : 'n2', epoch: state.epoch }),
+    owner: () => ({ node: state.owner, epoch: state.epoch }),
     proofOf: () => state.proof,
   });
   const told = (kind: string): Incoming[] => events.filter((event) => event.kind === kind);
@@ -127,16 +135,28 @@ test('a node that gives the group away begins anew with its copy, and its old pr
     await clock.run(1000);
   }
   assert.match(copies.worst('mail')?.detail ?? '', /keeps changing its state/);
-  Object.assign(state, { active: false, epoch: 10 });
+  Object.assign(state, { owner: 'n2', epoch: 10 });
   await clock.run(1000);
   assert.match(copies.worst('mail')?.detail ?? '', /no test write has arrived yet/);
   state.proof = { n: 1, ok: true, detail: 'it arrived' };
   await clock.run(1000);
   assert.equal([copies.worst('mail')?.state, copies.worst('mail')?.lagMs], ['healthy', 500]);
   const before = copies.proof('mail')?.n ?? 0;
-  Object.assign(state, { active: true, epoch: 11, arrives: false });
+  Object.assign(state, { owner: 'n1', epoch: 11, arrives: false });
   await clock.run(1000);
   assert.equal([copies.proof('mail')?.n, copies.proof('mail')?.ok], [before + 1, false]);
+  copies.close();
+});
+
+test('a copy that is made anew ends when its group moves, wherever it goes', async () => {
+  const { clock, state, copies } = watch(false);
+  await clock.run(1500);
+  const work = copies.act('mail', null, 'reseed');
+  await clock.run(5000);
+  assert.is(state.reseeds, 1);
+  state.owner = 'n1';
+  await clock.run(200);
+  assert.equal(await work, [{ ok: false, detail: 'the group has moved', name: 'data' }]);
   copies.close();
 });
 

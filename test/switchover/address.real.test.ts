@@ -18,8 +18,9 @@ class Agent {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(name: string) {
-    this.#child = spawn('ip', ['netns', 'exec', ns(name), process.execPath, agent], {
+  /** `before`: what runs it, with less than all rights. */
+  constructor(name: string, before: readonly string[] = []) {
+    this.#child = spawn('ip', ['netns', 'exec', ns(name), ...before, process.execPath, agent], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.#lines = createInterface({ input: this.#child.stdout ?? process.stdin })[Symbol.asyncIterator]();
@@ -59,8 +60,8 @@ const macs = (name: string): RegExp => {
 const neighbour = (what: string): string => ip('-n', ns('client'), 'neigh', 'show', what);
 
 const agents: Agent[] = [];
-const make = (name: string): Agent => {
-  const made = new Agent(name);
+const make = (name: string, before: readonly string[] = []): Agent => {
+  const made = new Agent(name, before);
   agents.push(made);
   return made;
 };
@@ -132,6 +133,20 @@ test('it is extended while the right lasts, and never beyond', async () => {
   assert.match(late.detail, /ends too soon/);
   await wait(3000);
   assert.not(has('n1'), 'it ends with what was set before');
+});
+
+test('no raw socket: it is not ready, and says what does without; without the question it comes all the same', async () => {
+  assert.ok((await make('n2').ask('ready', 3000)).ok);
+  const mute = make('n1', ['setpriv', '--bounding-set=-net_raw', '--inh-caps=-net_raw']);
+  const asked = await mute.ask('ready', 3000);
+  assert.is(asked.ok, false);
+  assert.match(asked.detail, /no raw socket is to be had on eth0.*probe: 0ms/);
+  assert.ok((await mute.ask('ready', 3000, { probe: '0ms' })).ok);
+  // Nobody can be told either: neighbours ask anew when their own entry is old.
+  const done = await mute.ask('do', 3000, { probe: '0ms' });
+  assert.ok(done.ok, done.detail);
+  assert.ok(has('n1'));
+  assert.is((await mute.ask('undo', 3000)).ok, true);
 });
 
 test('somebody who has it already is seen, and nothing is added', async () => {

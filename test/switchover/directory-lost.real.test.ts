@@ -1,5 +1,5 @@
-// The answer to a change of a real OpenLDAP is cut off on its way, with the change made and with the change not made: the
-// step reads what stands there and goes on from that.
+// The answer to a change of a real OpenLDAP is cut off on its way, with the change made and with the change not made:
+// the step reads what stands there and goes on from that.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';

@@ -22,8 +22,8 @@ const dummy = (more: object = {}, nodes: object = { n1: {}, n2: {} }) => ({
   options: { status_file: status, ...more },
   nodes,
 });
-const context = (devices: readonly object[], more: object = {}) =>
-  stepContext(fence, { devices }, { from: 'n2', planned: false, ...more });
+const context = (devices: readonly object[], more: object = {}, options: object = {}) =>
+  stepContext(fence, { devices, ...options }, { from: 'n2', planned: false, ...more });
 
 /** To the API of fence-agents: options on standard input, 0 on, 2 off, 1 an error. */
 function treeAgent(off = 'kill -9 $(members)'): string {
@@ -92,6 +92,39 @@ test('a device that fails is no success, and the next one is tried', async () =>
   assert.is((await fence.probe(context([none]))).state, 'unknown');
   assert.is((await fence.ready?.(context([none])))?.ok, false);
   assert.is((await fence.ready?.(context([dummy()])))?.ok, true);
+});
+
+test('two power supplies: off when both say so, each with its own agent and its own words', async () => {
+  const second = join(folder.path, 'status-b');
+  const supplies = (more: object = {}) => [
+    dummy({}, { n2: { plug: 'a2' } }),
+    { ...dummy({ status_file: second, ...more }, { n2: { plug: 'b2' } }) },
+  ];
+  const on = (a: string, b: string): void => {
+    writeFileSync(status, a);
+    writeFileSync(second, b);
+  };
+  const wanted = context(supplies(), {}, { all: true });
+  on('on', 'on');
+  assert.is((await fence.probe(wanted)).state, 'undone');
+  assert.is((await fence.ready?.(wanted))?.ok, true);
+  on('off', 'on');
+  assert.is((await fence.probe(wanted)).state, 'undone', 'one that is off is not enough');
+  on('on', 'on');
+  const got = await fence.do(wanted);
+  assert.equal([got.ok, readFileSync(status, 'utf8'), readFileSync(second, 'utf8')], [true, 'off', 'off'], got.detail);
+  assert.is((await fence.probe(wanted)).state, 'done');
+  // The second one does not switch: not fenced, whatever the first one says.
+  on('on', 'on');
+  const half = await fence.do(context(supplies({ type: 'fail', power_timeout: '1' }), {}, { all: true }));
+  assert.equal([half.ok, readFileSync(second, 'utf8')], [false, 'on'], half.detail);
+  assert.match(half.detail, '1 of 2 supplies are not off');
+  // One that cannot be asked may be on.
+  on('on', 'off');
+  const mute = [supplies()[0] ?? {}, { agent: 'fence_no_such', nodes: { n2: {} } }];
+  assert.is((await fence.do(context(mute, {}, { all: true }))).ok, false);
+  assert.is.not((await fence.probe(context(mute, {}, { all: true }))).state, 'done');
+  assert.throws(() => context(supplies(), {}, { all: true, action: 'reboot' }), /several supplies/);
 });
 
 test('a tree of processes as the node: gone, with the secret on standard input alone', async () => {
