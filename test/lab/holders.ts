@@ -78,6 +78,15 @@ export class Holders {
     });
   }
 
+  /** How long more than one had it within that span, in ms. */
+  doubledMs(from: number, to: number): number {
+    const spans = this.sights.map(({ at, nodes }, index) => {
+      const end = this.sights[index + 1]?.at ?? to;
+      return nodes.length > 1 ? Math.max(0, Math.min(end, to) - Math.max(at, from)) : 0;
+    });
+    return spans.reduce((sum, each) => sum + each, 0);
+  }
+
   /** How often it came to a node since then. */
   arrivals(node: string, from: number): number {
     const before = this.sights.findLast(({ at }) => at <= from)?.nodes ?? [];
