@@ -1,5 +1,5 @@
-// Pacemaker on the two nodes of the lab's cluster, with one floating address of its own. Set up for two nodes as its own
-// pages have it: `two_node`, which lets the one that is left go on. Its speed is the token's, and what makes it safe is
+// Pacemaker on the two nodes of the lab's cluster, with one floating address of its own, as its own pages have it for
+// two nodes: `two_node`, which lets the one that is left go on. How fast it is lies in the token, how safe in the
 // fencing; so it is measured in three ways, of which one is in force at a time.
 import { type LabCluster, type NodeName, NODES, otherOf } from '../lab/cluster.ts';
 import { eventually } from '../lab/command.ts';
@@ -53,7 +53,8 @@ ${NODES.map(
 /** The switch has no host list of its own: it is told which nodes it feeds. */
 const RESOURCES = `property stonith-enabled=false
 rsc_defaults resource-stickiness=100
-primitive address ocf:heartbeat:IPaddr2 params ip=${PACEMAKER} cidr_netmask=24 nic=eth0 op monitor interval=1s timeout=20s
+primitive address ocf:heartbeat:IPaddr2 params ip=${PACEMAKER} cidr_netmask=24 nic=eth0 \\
+  op monitor interval=1s timeout=20s
 primitive switch stonith:fence_dummy params pcmk_host_list="n1 n2" status_file=${SWITCH}
 commit
 `;

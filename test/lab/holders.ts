@@ -53,7 +53,7 @@ export class Holders {
     const client = lab.spawnClient([process.execPath, program('holder-client.js'), address, `${port}`, `${everyMs}`]);
     holders.#children.push(client);
     holders.#read(client, (at, from) => holders.greetings.push({ at, from }));
-    await eventually('the eyes', () => holders.sights.length > 0, 5000, 10);
+    await eventually('the eyes', () => holders.sights.length > 0, 30_000, 10);
     return holders;
   }
 
