@@ -128,28 +128,39 @@ const inTransaction = ({ Control: Plain }: OpenDirectory['ldap']): Control =>
     },
   });
 
-/** So many operations go out in one piece: a quarter less to compute here, and a tenth at the server. */
-const PIECE = 32;
-/** How many pieces are under way on one connection; more bring nothing, and beyond 100 operations OpenLDAP hangs up on
- *  who is not bound. */
-const PIECES = 2;
+/** So many operations go out in one piece, and so many pieces are under way on one connection. More bring nothing, and
+ *  beyond 100 operations OpenLDAP hangs up on who is not bound. */
+interface Flight {
+  readonly piece: number;
+  readonly pieces: number;
+}
+
+/** Each is written to the server's disk by itself: there a piece at a time took longer than one by one. */
+const ALONE: Flight = { piece: 1, pieces: 64 };
+/** Only kept until the end: a quarter less to compute here, and a tenth at the server. */
+const TOGETHER: Flight = { piece: 32, pieces: 2 };
 
 /** Works on all of them, some at a time. Ends early by a throw. */
-async function each(on: OpenDirectory, all: readonly string[], work: (one: string) => Promise<void>): Promise<void> {
+async function each(
+  on: OpenDirectory,
+  all: readonly string[],
+  { piece: size, pieces }: Flight,
+  work: (one: string) => Promise<void>,
+): Promise<void> {
   let begun = 0;
   let broken = false;
   const lane = async (): Promise<void> => {
     while (begun < all.length && !broken) {
-      const piece = all.slice(begun, begun + PIECE);
+      const piece = all.slice(begun, begun + size);
       begun += piece.length;
-      on.gather();
+      if (size > 1) on.gather();
       await Promise.all(piece.map(work)).catch((error: unknown) => {
         broken = true;
         throw error;
       });
     }
   };
-  await Promise.all(Array.from({ length: PIECES }, lane));
+  await Promise.all(Array.from({ length: pieces }, lane));
 }
 
 /** One change of each entry, one by one. `told` hears the end of each: null is well. False: `still` ended it. */
@@ -161,7 +172,7 @@ export async function changeEach(
   told: (dn: string, error: unknown) => void,
 ): Promise<boolean> {
   let ended = false;
-  await each(on, entries, async (dn) => {
+  await each(on, entries, ALONE, async (dn) => {
     ended ||= !still();
     if (ended) return;
     try {
@@ -186,7 +197,7 @@ export async function changeAll(
   await on.call(() => on.client.exop(TRANSACTION));
   const control = inTransaction(on.ldap);
   let ended = false;
-  await each(on, entries, async (dn) => {
+  await each(on, entries, TOGETHER, async (dn) => {
     ended ||= !still();
     if (!ended) await on.call(() => on.client.modify(dn, changes, control));
   });
