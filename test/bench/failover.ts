@@ -74,7 +74,11 @@ async function calm(field: Field): Promise<NodeName> {
     await eventually('Pacemaker to come over', () => isOn(field, 'Pacemaker', active), LIMIT_MS, 50);
     await rest(cluster);
   }
-  for (const one of holders.values()) await one.answeredBy(active, monotonicMs(), 10_000);
+  for (const [name, one] of holders) {
+    await one.answeredBy(active, monotonicMs(), LIMIT_MS).catch((error: Error) => {
+      throw new Error(`${name}: ${error.message}`);
+    });
+  }
   await sleep(1000 + Math.random() * 1000);
   return active;
 }
