@@ -75,7 +75,8 @@ async function calm(field: Field): Promise<NodeName> {
     await rest(cluster);
   }
   for (const [name, one] of holders) {
-    await one.answeredBy(active, monotonicMs(), LIMIT_MS).catch((error: Error) => {
+    // A neighbour that missed where it went asks again only after up to a minute.
+    await one.answeredBy(active, monotonicMs(), 90_000).catch((error: Error) => {
       throw new Error(`${name}: ${error.message}`);
     });
   }
