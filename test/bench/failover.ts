@@ -156,10 +156,11 @@ async function apart(field: Field): Promise<void> {
   await sleep(APART_S * 1000);
   const to = monotonicMs();
   await cluster.heal();
-  await calm(field);
-  for (const [name, one] of holders) {
-    excused.set(name, (excused.get(name) ?? 0) + one.doubles(from).length);
-    enter(aparts, name === 'Pacemaker' ? way.name : name, one.doubledMs(from, to));
+  for (const [name, one] of holders) enter(aparts, name === 'Pacemaker' ? way.name : name, one.doubledMs(from, to));
+  try {
+    await calm(field);
+  } finally {
+    for (const [name, one] of holders) excused.set(name, (excused.get(name) ?? 0) + one.doubles(from).length);
   }
 }
 
