@@ -21,6 +21,17 @@ export function shown(runs: readonly (number | null)[], limitS: number): string 
   return never > 0 ? `${text}, ${never} of ${runs.length} never in ${limitS} s` : text;
 }
 
+/** Milliseconds of each run as seconds, with how many runs they were; null: not within the limit. */
+export function range(runs: readonly (number | null)[], limitS: number): string {
+  const good = runs.filter((run) => run !== null).map((ms) => ms / 1000);
+  const never = runs.length - good.length;
+  if (runs.length === 0) return '–';
+  if (good.length === 0) return `never in ${limitS} s, n = ${runs.length}`;
+  const [low, high] = [Math.min(...good), Math.max(...good)];
+  const text = `${median(good).toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)}), n = ${runs.length}`;
+  return never > 0 ? `${text}, ${never} of them never in ${limitS} s` : text;
+}
+
 /** How many times as long the other one took, or `∞` when it never came back. */
 export function ratio(other: readonly (number | null)[], ours: readonly (number | null)[]): string {
   const [good, mine] = [other.filter((run) => run !== null), ours.filter((run) => run !== null)];

@@ -53,7 +53,7 @@ export class Holders {
     const client = lab.spawnClient([process.execPath, program('holder-client.js'), address, `${port}`, `${everyMs}`]);
     holders.#children.push(client);
     holders.#read(client, (at, from) => holders.greetings.push({ at, from }));
-    await eventually('the eyes', () => holders.sights.length > 0, 5000, 10);
+    await eventually('the eyes', () => holders.sights.length > 0, 30_000, 10);
     return holders;
   }
 
@@ -76,6 +76,15 @@ export class Holders {
       const end = this.sights[index + 1]?.at ?? monotonicMs();
       return nodes.length > 1 && end >= from ? [`${nodes.join(' and ')} for ${(end - at).toFixed(0)} ms`] : [];
     });
+  }
+
+  /** How long more than one had it within that span, in ms. */
+  doubledMs(from: number, to: number): number {
+    const spans = this.sights.map(({ at, nodes }, index) => {
+      const end = this.sights[index + 1]?.at ?? to;
+      return nodes.length > 1 ? Math.max(0, Math.min(end, to) - Math.max(at, from)) : 0;
+    });
+    return spans.reduce((sum, each) => sum + each, 0);
   }
 
   /** How often it came to a node since then. */

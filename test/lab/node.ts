@@ -127,7 +127,7 @@ export class LabNode {
   }
 
   /** Boots, and waits until systemd has started everything. Gives the time it took in ms. */
-  async boot(limitMs = 30_000): Promise<number> {
+  async boot(limitMs = 90_000): Promise<number> {
     if (this.#first !== null) throw new Error(`${this.name} is on`);
     const started = performance.now();
     if (!existsSync(this.group)) mkdirSync(this.group);
