@@ -41,7 +41,7 @@ const tablesOf = (lane: string): readonly string[] =>
     .map((name) => join(lane, 'dist/test/core', name));
 
 /** The tables of groups. */
-const OF_GROUPS = /(ownership|elect|saga|role|takeover)\.test\.js$/;
+const OF_GROUPS = /(ownership|elect|saga|role(-requests)?|takeover)\.test\.js$/;
 
 /** Who noticed, or null. */
 function judge(lane: string, groups: boolean): Promise<string | null> {
