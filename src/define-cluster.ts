@@ -202,6 +202,8 @@ export interface Replication<S extends Shape = Shape> {
   readonly about: string;
   readonly options: S;
   readonly example: z.input<S>;
+  /** The receiving side knows how old its copy is, and never how many units it lacks: no gate of units opens for it. */
+  readonly ageOnly?: true;
   look(context: ReplicationContext<z.output<S>>): Promise<ReplicationFacts>;
   /** On the active node: a small write that must arrive elsewhere, so that "idle" is proved to be "works". */
   prove?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;

@@ -239,6 +239,20 @@ function checkServices(ruling: Ruling, { name, input }: BuiltGroup, taken: Map<s
 
 const MOVING: ReadonlySet<string> = new Set(['address', 'dns', 'directory', 'command', 'lifekeeper', 'ocf']);
 
+/** A gate of units that a source can never open: said now, and not in the night in which it stays shut. */
+function checkGate(ruling: Ruling, { name, policy, sources }: GroupConfig): void {
+  const blind = sources.find(({ type }) => ruling.plugins.replication.get(type)?.ageOnly === true);
+  const { gate } = policy;
+  if (!blind || gate.kind === 'none' || gate.kind === 'rpo' || policy.failover.mode === 'manual') return;
+  const word = gate.kind === 'lossless' ? 'lossless' : `of ${gate.units} units`;
+  sayAt(ruling, ['groups', name], 'warning')(
+    ['gate'],
+    `gate ${word}: ${blind.type} knows how old its copy is and not what it lacks, so that every failover is refused`,
+    'no-units',
+    'gate: { rpo: 30s }, and prove of the source shorter than that',
+  );
+}
+
 function checkGroup(
   ruling: Ruling,
   { input }: BuiltGroup,
@@ -263,6 +277,7 @@ function checkGroup(
     warn(['gate'], 'gate: none with failover: automatic: replication is watched, and any loss is accepted', 'no-gate');
   if (policy.gate.kind !== 'none' && policy.sources.length === 0)
     warn(['gate'], 'gate: nothing says how far the copy is behind; name a source in replication', 'no-source');
+  checkGate(ruling, config);
   for (const [index, source] of config.sources.entries()) {
     const path = ['replication', index] as const;
     if (source.timeoutMs > source.everyMs)

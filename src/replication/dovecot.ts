@@ -327,6 +327,7 @@ export default defineReplication({
     to: { n1: 'tcp:10.0.0.11:12345', n2: 'tcp:10.0.0.12:12345' },
     probe: { user: 'probe@example.org' },
   },
+  ageOnly: true,
   look: (context) => {
     if (!context.active) return lookStandby(context);
     return context.options.way === 'sync' ? lookSync(context) : lookReplicator(context);

@@ -173,6 +173,7 @@ export default defineReplication({
     path: '/srv/mail',
     from: { n1: 'rsync://10.0.0.11/mail/', n2: 'rsync://10.0.0.12/mail/' },
   },
+  ageOnly: true,
   look,
   flush,
   suspend: (context) => pause(context, true),

@@ -131,6 +131,9 @@ groups:
     gate: none
     objectives: { rto: 1s }
     replication: [{ dovecot: {} }]
+  by-default: { nodes: [n1, n2], steps: [{ ${ADDRESS} }], replication: [{ dovecot: {} }] }
+  by-age: { nodes: [n1, n2], steps: [{ ${ADDRESS} }], gate: { rpo: 6m }, replication: [{ dovecot: {} }] }
+  by-hand: { nodes: [n1, n2], steps: [{ ${ADDRESS} }], replication: [{ dovecot: {} }], failover: { mode: manual } }
 `,
 };
 

@@ -65,6 +65,7 @@ const dovecot = defineReplication({
   about: 'A store',
   options: z.strictObject({ user: opt.text('Who').default('probe') }),
   example: {},
+  ageOnly: true,
   look: async () => ({ state: 'healthy', queue: 0, lagMs: 0, detail: '' }),
 });
 
