@@ -213,7 +213,8 @@ export interface Replication<S extends Shape = Shape> {
   resume?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;
   /** Makes the copy on this node anew from the active one. */
   reseed?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;
-  /** The active node has changed: turns the direction if the engine does not do so by itself. */
+  /** The active node is another one, or the daemon began: turns the direction if the engine does not do so by itself.
+   *  Asked again at the next look when it failed. */
   direct?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;
 }
 

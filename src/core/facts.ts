@@ -14,8 +14,8 @@ export interface GroupFacts {
   readonly unready: readonly string[];
   readonly health: Candidate['health'];
   readonly replication: ReplicationFacts | null;
-  /** The newest forced write of the active node. */
-  readonly proof?: { readonly n: number; readonly ok: boolean; readonly detail: string } | null;
+  /** The newest forced write of the active node by each source of replication. */
+  readonly proofs?: Readonly<Record<string, { readonly n: number; readonly ok: boolean; readonly detail: string }>>;
   readonly dataEpoch: number;
   readonly failedMsAgo: number | null;
   readonly weight: number;

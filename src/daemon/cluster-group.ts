@@ -31,7 +31,7 @@ export interface ClusterGroupDoors {
 export interface OwnWord {
   readonly health: Candidate['health'];
   readonly replication: ReplicationFacts | null;
-  readonly proof: NonNullable<GroupFacts['proof']> | null;
+  readonly proofs: NonNullable<GroupFacts['proofs']>;
 }
 
 type Own = Exclude<GroupEffect, { kind: 'group-survey' | 'group-answer' }>;
@@ -147,7 +147,7 @@ export class ClusterGroup {
     this.#unready = await this.#steps.ready(this.guard.owner?.node ?? null);
   }
 
-  facts({ health, replication, proof }: OwnWord): GroupFacts | null {
+  facts({ health, replication, proofs }: OwnWord): GroupFacts | null {
     const { loop, ports } = this.#doors;
     const state = loop.node.groups?.[this.#name];
     if (!state) return null;
@@ -155,7 +155,7 @@ export class ClusterGroup {
     const strict = loop.node.strict === null ? [] : [`its journal is not safe: ${loop.node.strict}`];
     const { saga } = state;
     return {
-      ...{ role: state.role, epoch: state.epoch, why: state.why.text, dirty: state.dirty, health, replication, proof },
+      ...{ role: state.role, epoch: state.epoch, why: state.why.text, dirty: state.dirty, health, replication, proofs },
       since: new Date(ports.clock.wall() - (now - state.since)).toISOString(),
       settled: this.guard.settled && loop.node.round.length === 0,
       unready: [...this.#unready, ...strict],

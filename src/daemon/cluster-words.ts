@@ -26,7 +26,7 @@ export function ownFacts({ config, view, groups: held, copies, inventory, doors 
   for (const [name, group] of held) {
     const policy = config.groups?.[name]?.policy;
     const health = policy?.standby === 'running' ? healthOf(policy.services) : 'unknown';
-    const facts = group.facts({ health, replication: copies.worst(name), proof: copies.proof(name) });
+    const facts = group.facts({ health, replication: copies.worst(name), proofs: copies.proofs(name) });
     if (facts) groups[name] = facts;
   }
   return {

@@ -99,9 +99,9 @@ export class Cluster {
         const record = this.#groups.get(group)?.guard.owner;
         return record?.state === 'held' ? { node: record.node, epoch: record.epoch } : null;
       },
-      proofOf: (group) => {
+      proofOf: (group, source) => {
         const owner = this.#groups.get(group)?.guard.owner?.node ?? '';
-        return this.view.heard.get(owner)?.facts.groups[group]?.proof ?? null;
+        return this.view.heard.get(owner)?.facts.groups[group]?.proofs?.[source] ?? null;
       },
     });
   }

@@ -30,8 +30,8 @@ export interface CopiesDoors {
   readonly push: (event: Incoming) => void;
   /** Who has the group now and under which epoch; null: nobody. */
   owner(group: string): { readonly node: string; readonly epoch: number } | null;
-  /** The newest proof that the active node told of. */
-  proofOf(group: string): Proof | null;
+  /** The newest proof by one source that the active node told of. */
+  proofOf(group: string, source: string): Proof | null;
 }
 
 interface Source {
@@ -47,8 +47,12 @@ interface Source {
   /** The epoch under which it was proved last, and whether it arrived. */
   provedUnder: number | null;
   arrived: boolean;
+  /** The newest proof of this node, while it has the group. */
+  proof: Proof | null;
   /** Whether this node had the group at the last look; null: there was none. */
   active: boolean | null;
+  /** Who had it last. */
+  holder: string | null;
   level: string;
 }
 
@@ -69,7 +73,6 @@ export class CopyWatch {
   readonly #doors: CopiesDoors;
   #config: Config;
   #sources: readonly Source[] = [];
-  readonly #proofs = new Map<string, Proof>();
   #count = 0;
 
   constructor(config: Config, plugins: Plugins, doors: CopiesDoors) {
@@ -94,7 +97,8 @@ export class CopyWatch {
     if (kept && JSON.stringify(kept.config) === JSON.stringify(config)) return [kept];
     const source: Source = {
       ...{ group, config, plugin, memory: new Map(), stop: new AbortController(), history: NO_HISTORY },
-      ...{ heard: 0, provedAt: Number.NEGATIVE_INFINITY, provedUnder: null, arrived: true, active: null, level: 'ok' },
+      ...{ heard: 0, provedAt: Number.NEGATIVE_INFINITY, provedUnder: null, arrived: true, proof: null },
+      ...{ active: null, holder: null, level: 'ok' },
     };
     void this.#follow(source);
     return [source];
@@ -131,6 +135,7 @@ export class CopyWatch {
     const limits = this.#limits(source);
     const context = this.#context(source, config.timeoutMs);
     this.#turned(source, context.active);
+    await this.#direct(source, context.owner);
     const broken = (error: Error): ReplicationFacts => {
       return { state: 'failed', queue: null, lagMs: null, detail: error.message };
     };
@@ -152,9 +157,20 @@ export class CopyWatch {
     if (source.active !== null && source.active !== active) {
       source.history = NO_HISTORY;
       source.heard = 0;
-      if (active) this.#proofs.delete(source.group);
+      source.proof = null;
     }
     source.active = active;
+  }
+
+  /** Another node is the active one now: an engine that does not turn by itself is turned, and again at the next look
+   *  if that failed. */
+  async #direct(source: Source, owner: string | null): Promise<void> {
+    const { config, plugin, group, holder } = source;
+    if (owner === null || owner === holder) return;
+    const broke = (error: Error): ActionResult => ({ ok: false, detail: error.message });
+    const turned = await plugin.direct?.(this.#context(source, FLUSH_MS)).catch(broke);
+    if (turned?.ok !== false) source.holder = owner;
+    else this.#doors.ports.log.warn(`${group}: ${config.name} could not be turned to ${owner}: ${turned.detail}`);
   }
 
   /** The active node writes; the others hear of it with what it publishes. */
@@ -171,7 +187,7 @@ export class CopyWatch {
       );
     };
     if (!active) {
-      const proof = this.#doors.proofOf(group);
+      const proof = this.#doors.proofOf(group, config.name);
       if (proof && proof.n !== source.heard) fold(proof);
       return;
     }
@@ -186,9 +202,8 @@ export class CopyWatch {
     const { ok, detail } = await plugin.prove(this.#context(source, config.timeoutMs)).catch(broke);
     source.arrived = ok;
     this.#count += 1;
-    const proof = { n: this.#count, ok, detail };
-    this.#proofs.set(group, proof);
-    fold(proof);
+    source.proof = { n: this.#count, ok, detail };
+    fold(source.proof);
   }
 
   #limits({ config, plugin }: Source): typeof COPY_LIMITS {
@@ -212,9 +227,9 @@ export class CopyWatch {
     return this.#sources.filter((one) => one.group === group);
   }
 
-  /** The newest proof of this node, for the others. */
-  proof(group: string): Proof | null {
-    return this.#proofs.get(group) ?? null;
+  /** The newest proof of this node by each source, for the others. */
+  proofs(group: string): Readonly<Record<string, Proof>> {
+    return Object.fromEntries(this.#of(group).flatMap(({ config, proof }) => (proof ? [[config.name, proof]] : [])));
   }
 
   /** Each source of a group, judged now. */
@@ -287,14 +302,6 @@ export class CopyWatch {
       if ((this.#doors.owner(group)?.node ?? null) !== holder) stop.abort(new Error('the group has moved'));
       await this.#doors.ports.clock.sleep(OWNER_MS, stop.signal).catch(() => undefined);
     }
-  }
-
-  /** This group is active somewhere else, or here, since now: engines that do not turn by themselves are turned. */
-  async direct(group: string): Promise<void> {
-    for (const source of this.#of(group))
-      await source.plugin.direct?.(this.#context(source, FLUSH_MS)).catch((error: Error) => {
-        this.#doors.ports.log.warn(`${group}: ${source.config.name} could not be turned: ${error.message}`);
-      });
   }
 
   close(): void {

@@ -24,6 +24,8 @@ function watch(begins: boolean, proveMs: number | null = null) {
     epoch: 9,
     owner: begins ? 'n1' : 'n2',
     reseeds: 0,
+    turns: [] as string[],
+    turnable: true,
   };
   const plugin = defineReplication({
     ...{ about: 'Says what it is told to.', options: z.strictObject({}), example: {} },
@@ -32,6 +34,10 @@ function watch(begins: boolean, proveMs: number | null = null) {
     flush: async () => {
       state.flushed++;
       return { ok: state.arrives, detail: 'flush' };
+    },
+    direct: async ({ owner }) => {
+      state.turns.push(owner ?? '');
+      return { ok: state.turnable, detail: 'turned' };
     },
     reseed: ({ signal }) => {
       state.reseeds++;
@@ -59,7 +65,7 @@ function watch(begins: boolean, proveMs: number | null = null) {
   const copies = new CopyWatch({ ...config, groups: { mail: { ...mail, sources: [source] } } }, plugins, {
     ...{ ports: node.machine.ports, stateDir: '/nonexistent', push: (event) => void events.push(event) },
     owner: () => ({ node: state.owner, epoch: state.epoch }),
-    proofOf: () => state.proof,
+    proofOf: (_, name) => (name === 'data' ? state.proof : null),
   });
   const told = (kind: string): Incoming[] => events.filter((event) => event.kind === kind);
   return { clock, state, copies, told };
@@ -94,7 +100,7 @@ test('what is not known is not known of all', async () => {
 test('the active node proves by a write, and the others believe it only then', async () => {
   const active = watch(true, 5000);
   await active.clock.run(1500);
-  assert.equal(active.copies.proof('mail'), { n: 1, ok: true, detail: 'it arrived' });
+  assert.equal(active.copies.proofs('mail')['data'], { n: 1, ok: true, detail: 'it arrived' });
   assert.equal(active.told('group-copied'), [], 'the active node has no copy of itself');
   active.copies.close();
   const standby = watch(false, 5000);
@@ -112,18 +118,18 @@ test('the active node proves by a write, and the others believe it only then', a
 test('under a new epoch it is proved at once, and what did not arrive is tried again soon', async () => {
   const { clock, state, copies } = watch(true, 300_000);
   await clock.run(1500);
-  assert.is(copies.proof('mail')?.n, 1);
+  assert.is(copies.proofs('mail')['data']?.n, 1);
   await clock.run(60_000);
-  assert.is(copies.proof('mail')?.n, 1, 'it arrived: not before its time');
+  assert.is(copies.proofs('mail')['data']?.n, 1, 'it arrived: not before its time');
   state.epoch = 10;
   state.arrives = false;
   await clock.run(1500);
-  assert.equal([copies.proof('mail')?.n, copies.proof('mail')?.ok], [2, false]);
+  assert.equal([copies.proofs('mail')['data']?.n, copies.proofs('mail')['data']?.ok], [2, false]);
   state.arrives = true;
   await clock.run(16_000);
-  assert.equal([copies.proof('mail')?.n, copies.proof('mail')?.ok], [3, true]);
+  assert.equal([copies.proofs('mail')['data']?.n, copies.proofs('mail')['data']?.ok], [3, true]);
   await clock.run(60_000);
-  assert.is(copies.proof('mail')?.n, 3);
+  assert.is(copies.proofs('mail')['data']?.n, 3);
   copies.close();
 });
 
@@ -141,10 +147,25 @@ test('a node that gives the group away begins anew with its copy, and its old pr
   state.proof = { n: 1, ok: true, detail: 'it arrived' };
   await clock.run(1000);
   assert.equal([copies.worst('mail')?.state, copies.worst('mail')?.lagMs], ['healthy', 500]);
-  const before = copies.proof('mail')?.n ?? 0;
+  assert.equal(copies.proofs('mail'), {}, 'of what it proved when it had it nothing is said any more');
   Object.assign(state, { owner: 'n1', epoch: 11, arrives: false });
   await clock.run(1000);
-  assert.equal([copies.proof('mail')?.n, copies.proof('mail')?.ok], [before + 1, false]);
+  assert.equal([copies.proofs('mail')['data']?.n, copies.proofs('mail')['data']?.ok], [2, false]);
+  copies.close();
+});
+
+test('the direction follows the active node, and what could not be turned is turned at the next look', async () => {
+  const { clock, state, copies } = watch(false);
+  await clock.run(5000);
+  assert.equal(state.turns, ['n2']);
+  Object.assign(state, { owner: 'n1', epoch: 10, turnable: false });
+  await clock.run(2000);
+  assert.equal(state.turns.slice(0, 3), ['n2', 'n1', 'n1']);
+  state.turnable = true;
+  await clock.run(5000);
+  const turned = state.turns.length;
+  await clock.run(5000);
+  assert.is(state.turns.length, turned);
   copies.close();
 });
 

@@ -34,6 +34,23 @@ test('it hears who is who', async () => {
   assert.is((await look('who', text, { owner: null })).detail, 'n2  0');
 });
 
+test('its copies are brought up to date, and turned, by programs of their own', async () => {
+  const well = `echo '{"state":"healthy"}'`;
+  const options = (flush: string, turn: string) => ({
+    ...{ run: [script('well', well)], flush: [script('flush', flush)], turn: [script('turn', turn)] },
+  });
+  const good = sourceContext(command, options('echo all of it', '[ "$WATCHKEEPER_OWNER" = n1 ]'), {});
+  assert.equal(await command.flush?.(good), { ok: true, detail: 'all of it' });
+  assert.is((await command.direct?.(good))?.ok, true);
+  const bad = sourceContext(command, options('echo no room >&2; exit 3', 'exit 1'), {});
+  const refused = await command.flush?.(bad);
+  assert.is(refused?.ok, false);
+  assert.match(refused?.detail ?? '', /exit code 3: "no room"/);
+  assert.is((await command.direct?.(bad))?.ok, false);
+  const none = sourceContext(command, { run: [script('well', well)] }, {});
+  assert.is((await command.flush?.(none))?.ok, true);
+});
+
 for (const [name, text] of Object.entries({
   'no JSON': 'echo healthy',
   nothing: 'true',
