@@ -1,7 +1,7 @@
 // `drill GROUP`: over and back, each step shown as it is done, and the verdict. `drill GROUP --list`: the newest ones.
 import { clean } from '../core/clean.ts';
 import { durationMs } from '../define.ts';
-import type { Drill } from '../daemon/cluster-view.ts';
+import type { Drill } from '../daemon/groups/cluster-view.ts';
 import { type Clock, clock as realClock } from '../ports/clock.ts';
 import { ask, body, ClientError, socketOf } from './client.ts';
 import { watchSteps } from './follow.ts';

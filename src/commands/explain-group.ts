@@ -1,7 +1,7 @@
 // `explain` for a group: who has it and why, and whether its node could be lost now: each other node with every reason
 // against it, what would be lost, what would hold a failover back, and the plan of one.
 import { clean } from '../core/clean.ts';
-import type { GroupExplained } from '../daemon/show-groups.ts';
+import type { GroupExplained } from '../daemon/groups/show-groups.ts';
 import { lossText, planLines } from './groups.ts';
 import type { Io } from './io.ts';
 import { groupNow } from './live-groups.ts';

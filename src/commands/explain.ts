@@ -4,7 +4,7 @@ import { clean } from '../core/clean.ts';
 import type { Explained } from '../core/explain.ts';
 import type { CheckResult } from '../core/types.ts';
 import type { Told } from '../daemon/loop.ts';
-import type { GroupExplained } from '../daemon/show-groups.ts';
+import type { GroupExplained } from '../daemon/groups/show-groups.ts';
 import { ask, body, socketOf } from './client.ts';
 import { showGroup } from './explain-group.ts';
 import { HEALTH_EXIT, type Io } from './io.ts';

@@ -2,7 +2,7 @@
 // the daemon again and again and changes nothing; who stops following does not stop the move.
 import { clean } from '../core/clean.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { GroupShown } from '../daemon/show-groups.ts';
+import type { GroupShown } from '../daemon/groups/show-groups.ts';
 import { ask, body } from './client.ts';
 import type { Io } from './io.ts';
 

@@ -1,7 +1,7 @@
 // Asks the steps of groups for `preflight` whether they could be done on this node now, without a daemon: with the
 // plugins, the words and the services of the configuration, and no right to anything. What would act refuses.
 import type { Config } from '../config/types.ts';
-import { GroupSteps } from '../daemon/group-steps.ts';
+import { GroupSteps } from '../daemon/groups/group-steps.ts';
 import { contextOf } from '../daemon/repair.ts';
 import type { ActionResult, Inspection, StepServices } from '../define.ts';
 import type { Ports } from '../ports/ports.ts';

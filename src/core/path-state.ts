@@ -1,5 +1,5 @@
 // How one comm path is, from what became of its hellos, and which of several is the one in use. Pure folds: who asks
-// the time and sends anything is daemon/path.ts. Times are milliseconds of the clock that its caller uses.
+// the time and sends anything is daemon/groups/path.ts. Times are milliseconds of the clock that its caller uses.
 
 /** Hellos in a row without an answer, and with one. */
 export const FAILED_AFTER = 3;

@@ -3,11 +3,11 @@ import { catalogue, type EventName } from '../core/catalogue.ts';
 import { nextOf } from '../core/explain.ts';
 import type { Cause, Depth, Outcome, ServiceState } from '../core/types.ts';
 import type { Config } from '../config/types.ts';
-import type { Cluster } from './cluster.ts';
-import type { Comm } from './comm.ts';
+import type { Cluster } from './groups/cluster.ts';
+import type { Comm } from './groups/comm.ts';
 import type { Loop } from './loop.ts';
 import type { Measured, Services } from './services.ts';
-import { clusterShown } from './show-groups.ts';
+import { clusterShown } from './groups/show-groups.ts';
 
 export const SCHEMA_VERSION = 1;
 

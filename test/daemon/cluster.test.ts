@@ -1,7 +1,7 @@
 // Whole daemons around one store: the thinnest way from "nobody has it" to "the other one has it".
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { KEYS } from '../../src/daemon/cluster-view.ts';
+import { KEYS } from '../../src/daemon/groups/cluster-view.ts';
 import { world } from '../support/cluster-machines.ts';
 
 const test = suite('daemon/cluster');

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { GroupPolicy } from '../../src/core/group-types.ts';
-import { KEYS } from '../../src/daemon/cluster-view.ts';
+import { KEYS } from '../../src/daemon/groups/cluster-view.ts';
 import { groupPolicy, type World, world } from '../support/cluster-machines.ts';
 import { ask } from '../support/group-desk.ts';
 

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ReplicationFacts } from '../../src/core/group-types.ts';
-import { CopyWatch, type Proof } from '../../src/daemon/copies.ts';
+import { CopyWatch, type Proof } from '../../src/daemon/groups/copies.ts';
 import type { Incoming } from '../../src/daemon/loop.ts';
 import { defineReplication, z } from '../../src/define.ts';
 import { Node } from '../support/cluster-machines.ts';

@@ -2,9 +2,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Calendar } from '../../src/daemon/calendar.ts';
-import { KEYS, readDrills } from '../../src/daemon/cluster-view.ts';
+import { KEYS, readDrills } from '../../src/daemon/groups/cluster-view.ts';
 import type { Daemon } from '../../src/daemon/daemon.ts';
-import { drillFaults, plannedDrill, scheduleDrills } from '../../src/daemon/drill.ts';
+import { drillFaults, plannedDrill, scheduleDrills } from '../../src/daemon/groups/drill.ts';
 import { type World, world } from '../support/cluster-machines.ts';
 
 const test = suite('daemon/drill');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { MemberConfig } from '../../src/config/types.ts';
-import { EtcdMember } from '../../src/daemon/etcd-member.ts';
+import { EtcdMember } from '../../src/daemon/groups/etcd-member.ts';
 import { clock } from '../../src/ports/clock.ts';
 import { files } from '../../src/ports/files.ts';
 import { http } from '../../src/ports/http.ts';

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ActionResult, defineStep, z } from '../../src/define.ts';
-import { GroupSteps, type StepDoors } from '../../src/daemon/group-steps.ts';
+import { GroupSteps, type StepDoors } from '../../src/daemon/groups/group-steps.ts';
 import { groupPolicy, stepPolicy } from '../support/cluster-machines.ts';
 import { FakeMachine } from '../support/fake-machine.ts';
 

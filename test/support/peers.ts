@@ -3,7 +3,7 @@ import { clock } from '../../src/ports/clock.ts';
 import { files } from '../../src/ports/files.ts';
 import { peers } from '../../src/ports/peers.ts';
 import type { ClusterConfig } from '../../src/config/types.ts';
-import { type PathEvent, Paths, type PathsDoors } from '../../src/daemon/paths.ts';
+import { type PathEvent, Paths, type PathsDoors } from '../../src/daemon/groups/paths.ts';
 import type { TlsFilesOf } from './peer-certificates.ts';
 
 export type Nodes = Readonly<Record<string, readonly string[]>>;

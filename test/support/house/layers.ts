@@ -84,7 +84,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 /** Programs of their own, run in a child or a thread: what they touch, they touch for others. */
 export const PROGRAMS = ['src/host/disk-probe.ts', 'src/daemon/history-worker.ts'];
 
-const CONTROL = ['control', 'control-answers', 'control-copies', 'control-groups', 'control-telling'].map(
+const CONTROL = ['control', 'control-answers', 'groups/control-copies', 'groups/control-groups', 'control-telling'].map(
   (name) => `src/daemon/${name}.ts`,
 );
 

@@ -1,13 +1,13 @@
 // What the outside is shown of groups, nodes and the coordinator: plain objects made from the loop's state, the guard's
 // record and what the other nodes said, each with its age. Reads only.
-import type { GroupFacts, NodeFacts } from '../core/facts.ts';
-import type { Candidate, GroupPolicy, GroupState, MoveReport, OwnerRecord } from '../core/group-types.ts';
-import { boundInventory } from '../core/inventory.ts';
-import { measuredOf } from '../core/measured.ts';
-import { canLose, type Scene, spareMembers } from '../core/outlook.ts';
-import type { ClusterPolicy } from '../core/group-types.ts';
+import type { GroupFacts, NodeFacts } from '../../core/facts.ts';
+import type { Candidate, GroupPolicy, GroupState, MoveReport, OwnerRecord } from '../../core/group-types.ts';
+import { boundInventory } from '../../core/inventory.ts';
+import { measuredOf } from '../../core/measured.ts';
+import { canLose, type Scene, spareMembers } from '../../core/outlook.ts';
+import type { ClusterPolicy } from '../../core/group-types.ts';
 import type { Cluster } from './cluster.ts';
-import type { Loop } from './loop.ts';
+import type { Loop } from '../loop.ts';
 
 const wallAt = (loop: Loop, wallNow: number, at: number): string => new Date(wallNow - (loop.now() - at)).toISOString();
 

@@ -1,10 +1,10 @@
 // This node as one of a cluster: the coordinator's records, a guard and the steps of each group, what is told to the
 // other nodes. Decides nothing: what it hears becomes events, and what is decided is performed here.
-import type { NodeFacts } from '../core/facts.ts';
-import type { GroupEffect, SurveyReason } from '../core/group-events.ts';
-import type { Candidate, GroupPolicy, Survey } from '../core/group-types.ts';
-import type { Inventory } from '../core/inventory.ts';
-import type { ClusterConfig, Config } from '../config/types.ts';
+import type { NodeFacts } from '../../core/facts.ts';
+import type { GroupEffect, SurveyReason } from '../../core/group-events.ts';
+import type { Candidate, GroupPolicy, Survey } from '../../core/group-types.ts';
+import type { Inventory } from '../../core/inventory.ts';
+import type { ClusterConfig, Config } from '../../config/types.ts';
 import {
   type Coordination,
   type Coordinator,
@@ -13,9 +13,9 @@ import {
   type MemberHealth,
   type StepServices,
   type Written,
-} from '../define.ts';
-import type { Ports } from '../ports/ports.ts';
-import type { Plugins } from '../registry.ts';
+} from '../../define.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { Plugins } from '../../registry.ts';
 import { type ClusterView, emptyView, KEYS } from './cluster-view.ts';
 import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
 import { askSilentOwner, heedWord, lookAround, ownFacts, PUBLISH_MS, type Words } from './cluster-words.ts';
@@ -25,9 +25,9 @@ import { endingOrphans } from './drill-orphans.ts';
 import { EtcdMember } from './etcd-member.ts';
 import { type Guard, ownerKey } from './guard.ts';
 import { gatherInventory, INVENTORY_MS } from './inventory.ts';
-import type { Incoming, Loop } from './loop.ts';
+import type { Incoming, Loop } from '../loop.ts';
 import type { Asking } from './paths.ts';
-import { again } from './again.ts';
+import { again } from '../again.ts';
 import { openCoordinator, type Opened } from './opening.ts';
 import { RecordFeed } from './record-feed.ts';
 import { answerRequest, TEND_MS, tending, wish } from './requests.ts';

@@ -1,7 +1,7 @@
 // How the coordinator is, as alarms: anything that goes wrong with it by its name, and its members before too many of
 // them are gone.
-import type { Coordination, MemberHealth } from '../define.ts';
-import type { Incoming } from './loop.ts';
+import type { Coordination, MemberHealth } from '../../define.ts';
+import type { Incoming } from '../loop.ts';
 
 type Push = (event: Incoming) => void;
 

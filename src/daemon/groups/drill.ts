@@ -1,12 +1,12 @@
 // A drill: a group goes over to another node and back, measured, only while nothing else is the matter. Asked for by a
 // person or by the calendar; the moves are requests like any other. What came of it is kept at the coordinator, so that
 // every node can tell, and told as an event.
-import type { Config } from '../config/types.ts';
-import type { MoveRequest } from '../core/group-types.ts';
-import { outlookOf } from '../core/outlook.ts';
-import type { Calendar } from './calendar.ts';
+import type { Config } from '../../config/types.ts';
+import type { MoveRequest } from '../../core/group-types.ts';
+import { outlookOf } from '../../core/outlook.ts';
+import type { Calendar } from '../calendar.ts';
 import { type Drill, type DrillLeg, KEYS, readDrills } from './cluster-view.ts';
-import type { Daemon } from './daemon.ts';
+import type { Daemon } from '../daemon.ts';
 import { newId, place } from './requests.ts';
 import { groupShown, type GroupShown, handsOf, sceneOf } from './show-groups.ts';
 

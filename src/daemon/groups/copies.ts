@@ -7,13 +7,13 @@ import {
   judgeCopy,
   type JudgedCopy,
   NO_HISTORY,
-} from '../core/replication.ts';
-import type { ReplicationFacts } from '../core/group-types.ts';
-import type { Config, SourceConfig } from '../config/types.ts';
-import type { ActionResult, Replication, ReplicationContext } from '../define.ts';
-import type { Ports } from '../ports/ports.ts';
-import type { Plugins } from '../registry.ts';
-import type { Incoming } from './loop.ts';
+} from '../../core/replication.ts';
+import type { ReplicationFacts } from '../../core/group-types.ts';
+import type { Config, SourceConfig } from '../../config/types.ts';
+import type { ActionResult, Replication, ReplicationContext } from '../../define.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { Plugins } from '../../registry.ts';
+import type { Incoming } from '../loop.ts';
 
 /** What a forced write on the active node came to; `n` counts them. */
 export interface Proof {

@@ -1,10 +1,10 @@
 // Performs the steps of one group on this node: one act at a time a step, each within its time and under its right, and
 // what is in place is held while the right lasts. Judges nothing: answers go back as events.
-import type { GroupEffect } from '../core/group-events.ts';
-import type { GroupPolicy } from '../core/group-types.ts';
-import type { ActionResult, Lease, Probe, StepContext, StepServices, SwitchStep } from '../define.ts';
-import type { GroupConfig } from '../config/types.ts';
-import type { Ports } from '../ports/ports.ts';
+import type { GroupEffect } from '../../core/group-events.ts';
+import type { GroupPolicy } from '../../core/group-types.ts';
+import type { ActionResult, Lease, Probe, StepContext, StepServices, SwitchStep } from '../../define.ts';
+import type { GroupConfig } from '../../config/types.ts';
+import type { Ports } from '../../ports/ports.ts';
 
 type Act = Extract<GroupEffect, { kind: 'group-act' }>;
 

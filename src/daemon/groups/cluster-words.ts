@@ -1,9 +1,9 @@
 // What this node says of itself to all others, and what it sees of them when it looks around: put together from the
 // groups, the view and the services, at the moment that it is asked.
-import { candidatesOf, type GroupFacts, type NodeFacts } from '../core/facts.ts';
-import type { Survey } from '../core/group-types.ts';
-import type { Inventory } from '../core/inventory.ts';
-import type { Config } from '../config/types.ts';
+import { candidatesOf, type GroupFacts, type NodeFacts } from '../../core/facts.ts';
+import type { Survey } from '../../core/group-types.ts';
+import type { Inventory } from '../../core/inventory.ts';
+import type { Config } from '../../config/types.ts';
 import type { ClusterGroup } from './cluster-group.ts';
 import { type ClusterView, freshen, type Word } from './cluster-view.ts';
 import type { CopyWatch } from './copies.ts';

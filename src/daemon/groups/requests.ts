@@ -1,13 +1,13 @@
 // Looks after the requests for moves at the coordinator: puts one there unless another is, withdraws what nobody takes
 // up, and lets a timed one begin at its time. Every node does so; the first that lives acts.
 import { randomBytes } from 'node:crypto';
-import type { GroupEffect } from '../core/group-events.ts';
-import type { MoveRequest } from '../core/group-types.ts';
-import type { Config } from '../config/types.ts';
-import type { Clock } from '../ports/clock.ts';
+import type { GroupEffect } from '../../core/group-events.ts';
+import type { MoveRequest } from '../../core/group-types.ts';
+import type { Config } from '../../config/types.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Cluster } from './cluster.ts';
 import { type Answer, KEYS, readTimed } from './cluster-view.ts';
-import type { Loop } from './loop.ts';
+import type { Loop } from '../loop.ts';
 
 export const TEND_MS = 1000;
 /** A request at which nobody works for so long is withdrawn. */

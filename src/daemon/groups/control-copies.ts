@@ -1,9 +1,9 @@
 // How far the copies of a group on this node are behind, and what an operator asks of their sources.
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { problem, who, withBody } from './control-answers.ts';
-import type { Daemon } from './daemon.ts';
-import { SCHEMA_VERSION } from './status.ts';
+import { problem, who, withBody } from '../control-answers.ts';
+import type { Daemon } from '../daemon.ts';
+import { SCHEMA_VERSION } from '../status.ts';
 
 const verbBody = z.strictObject({
   verb: z.enum(['suspend', 'resume', 'reseed']),

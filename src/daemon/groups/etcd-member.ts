@@ -2,11 +2,11 @@
 // answer. It outlives the daemon: a later one knows it again by pid, start time and boot, and leaves it as it is.
 import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MemberConfig } from '../config/types.ts';
-import type { SessionTls } from '../ports/http-session.ts';
-import type { Ports } from '../ports/ports.ts';
-import type { SpawnRecord } from '../ports/proc.ts';
-import { parseSpawnRecord } from '../ports/spawn-record.ts';
+import type { MemberConfig } from '../../config/types.ts';
+import type { SessionTls } from '../../ports/http-session.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { SpawnRecord } from '../../ports/proc.ts';
+import { parseSpawnRecord } from '../../ports/spawn-record.ts';
 
 export interface MemberDoors {
   readonly ports: Ports;

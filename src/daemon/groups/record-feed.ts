@@ -1,7 +1,7 @@
 // The records of the coordinator as a stream: all of them once, then every change; read anew when changes were lost.
 // Goes on until it is closed, whatever the coordinator does meanwhile.
-import type { Coordination } from '../define.ts';
-import type { Clock } from '../ports/clock.ts';
+import type { Coordination } from '../../define.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { type ClusterView, forget, heed, type Word } from './cluster-view.ts';
 import type { Records } from './opening.ts';
 

@@ -1,15 +1,15 @@
 // One group on this node: its guard, its steps, its alarm clock, and what is told of it. What the guard says becomes
 // events; what was decided about the group is performed here.
-import type { GroupFacts } from '../core/facts.ts';
-import type { GroupEffect } from '../core/group-events.ts';
-import type { Candidate, ReplicationFacts } from '../core/group-types.ts';
-import type { ClusterConfig, GroupConfig } from '../config/types.ts';
-import type { ActionResult, Coordination, StepServices } from '../define.ts';
-import type { Ports } from '../ports/ports.ts';
-import type { Plugins } from '../registry.ts';
+import type { GroupFacts } from '../../core/facts.ts';
+import type { GroupEffect } from '../../core/group-events.ts';
+import type { Candidate, ReplicationFacts } from '../../core/group-types.ts';
+import type { ClusterConfig, GroupConfig } from '../../config/types.ts';
+import type { ActionResult, Coordination, StepServices } from '../../define.ts';
+import type { Ports } from '../../ports/ports.ts';
+import type { Plugins } from '../../registry.ts';
 import { GroupSteps } from './group-steps.ts';
 import { Guard, type GuardWord } from './guard.ts';
-import type { Loop } from './loop.ts';
+import type { Loop } from '../loop.ts';
 
 export interface ClusterGroupDoors {
   readonly ports: Ports;

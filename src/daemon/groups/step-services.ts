@@ -1,11 +1,11 @@
 // The services of this node as steps use them: started, stopped and asked through their own managers and checks, and no
 // other way. While a group moves its services are not this node's, so that no ladder works against a step.
-import { standsOn } from '../core/graph.ts';
-import type { Policy } from '../core/types.ts';
-import type { ActionResult, Inspection, StepServices } from '../define.ts';
-import type { Ports } from '../ports/ports.ts';
-import { contextOf } from './repair.ts';
-import type { Services } from './services.ts';
+import { standsOn } from '../../core/graph.ts';
+import type { Policy } from '../../core/types.ts';
+import type { ActionResult, Inspection, StepServices } from '../../define.ts';
+import type { Ports } from '../../ports/ports.ts';
+import { contextOf } from '../repair.ts';
+import type { Services } from '../services.ts';
 
 const NO_SERVICE = (service: string): ActionResult => ({ ok: false, detail: `there is no service ${service}` });
 const WATCHED = (service: string): ActionResult => ({

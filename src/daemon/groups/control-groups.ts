@@ -2,17 +2,17 @@
 // it, leave this node alone. Whatever is asked for becomes a record at the coordinator, so that it works from any node.
 import type { Context, Hono } from 'hono';
 import { z } from 'zod';
-import { clean } from '../core/clean.ts';
-import type { MoveRequest } from '../core/group-types.ts';
-import { type Outlook, outlookOf } from '../core/outlook.ts';
-import { CoordinationError } from '../define.ts';
-import { problem, who, withBody } from './control-answers.ts';
+import { clean } from '../../core/clean.ts';
+import type { MoveRequest } from '../../core/group-types.ts';
+import { type Outlook, outlookOf } from '../../core/outlook.ts';
+import { CoordinationError } from '../../define.ts';
+import { problem, who, withBody } from '../control-answers.ts';
 import { KEYS, readDrills } from './cluster-view.ts';
-import type { Daemon } from './daemon.ts';
+import type { Daemon } from '../daemon.ts';
 import { beginDrill, drillFaults } from './drill.ts';
 import { newId, place } from './requests.ts';
 import { clusterShown, groupExplained, groupShown, inventoriesShown, sceneOf, type Sources } from './show-groups.ts';
-import { SCHEMA_VERSION } from './status.ts';
+import { SCHEMA_VERSION } from '../status.ts';
 
 const name = z.string().min(1).max(128);
 const comment = z.string().max(500).default('');

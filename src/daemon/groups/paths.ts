@@ -2,12 +2,12 @@
 // which nodes ask each other what the coordinator cannot tell them. Decides nothing about groups.
 import { randomBytes } from 'node:crypto';
 import { isIP, SocketAddress } from 'node:net';
-import { choose, lossesOf, type PathFold } from '../core/path-state.ts';
-import type { ClusterConfig } from '../config/types.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Log } from '../ports/log.ts';
-import type { PeerCredentials, PeerIdentity } from '../ports/peers.ts';
-import type { Ports } from '../ports/ports.ts';
+import { choose, lossesOf, type PathFold } from '../../core/path-state.ts';
+import type { ClusterConfig } from '../../config/types.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { PeerCredentials, PeerIdentity } from '../../ports/peers.ts';
+import type { Ports } from '../../ports/ports.ts';
 import { Path, type Way } from './path.ts';
 import { PathServer } from './path-server.ts';
 import { type Answered, type Asked, BODY_BYTES, type Reply, writeAsked } from './peer-messages.ts';

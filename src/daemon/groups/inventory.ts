@@ -1,10 +1,10 @@
 // Gathers what this node says of its own installation: versions, digests of the configuration of mail, numbers of
 // users. Looks only; what is not installed is left out.
 import { createHash } from 'node:crypto';
-import type { Config } from '../config/types.ts';
-import { boundInventory, type Inventory } from '../core/inventory.ts';
-import type { Exec } from '../ports/exec.ts';
-import type { Files } from '../ports/files.ts';
+import type { Config } from '../../config/types.ts';
+import { boundInventory, type Inventory } from '../../core/inventory.ts';
+import type { Exec } from '../../ports/exec.ts';
+import type { Files } from '../../ports/files.ts';
 
 export interface InventoryDoors {
   readonly exec: Exec;

@@ -1,8 +1,8 @@
 // What the records of the coordinator say, as this node has heard them: nodes' words, requests, answers, maintenance.
 // Everything in it was written by somebody else: it is bounded, and what cannot be read is not believed.
-import type { Heard, NodeFacts } from '../core/facts.ts';
-import type { MoveRequest } from '../core/group-types.ts';
-import type { Clock } from '../ports/clock.ts';
+import type { Heard, NodeFacts } from '../../core/facts.ts';
+import type { MoveRequest } from '../../core/group-types.ts';
+import type { Clock } from '../../ports/clock.ts';
 
 export const KEYS = {
   node: (node: string) => `nodes/${node}`,

@@ -1,6 +1,6 @@
 // Performs what ownership.ts decides for one group: compared writes at the coordinator, the alarm clock, the questions
 // to the other nodes. Acts at once and remembers nothing over a restart; what others must know it says through `on`.
-import type { OwnerRecord, Timing } from '../core/group-types.ts';
+import type { OwnerRecord, Timing } from '../../core/group-types.ts';
 import {
   newOwnership,
   nextAt,
@@ -9,9 +9,9 @@ import {
   type OwnEvent,
   type Ownership,
   untilOf,
-} from '../core/ownership.ts';
-import { type Coordination, CoordinationError, type CoordRecord } from '../define.ts';
-import type { Clock } from '../ports/clock.ts';
+} from '../../core/ownership.ts';
+import { type Coordination, CoordinationError, type CoordRecord } from '../../define.ts';
+import type { Clock } from '../../ports/clock.ts';
 
 type WithoutAt<E> = E extends OwnEvent ? Omit<E, 'at'> : never;
 export type GuardEvent = WithoutAt<OwnEvent>;

@@ -1,7 +1,7 @@
 // By what this daemon proves who it is, and knows the others: three files of PEM, read again when one of them changes.
 // What cannot be used leaves the old ones in force. Whose certificate it is, the names in it say.
-import type { PeerCredentials, PeerIdentity, PeerTls } from '../ports/peers.ts';
-import type { Ports } from '../ports/ports.ts';
+import type { PeerCredentials, PeerIdentity, PeerTls } from '../../ports/peers.ts';
+import type { Ports } from '../../ports/ports.ts';
 
 export type TlsFiles = PeerTls;
 

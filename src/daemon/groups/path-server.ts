@@ -1,7 +1,7 @@
 // Where the other nodes' daemons come in: listens on each of our own addresses, lets in who proves to be a node of the
 // cluster, answers hellos and hands on what is asked. What comes twice, over two paths, is done once.
-import type { Clock } from '../ports/clock.ts';
-import type { PeerCredentials, PeerEvents, PeerIdentity, PeerLine, Peers, PeerServer } from '../ports/peers.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { PeerCredentials, PeerEvents, PeerIdentity, PeerLine, Peers, PeerServer } from '../../ports/peers.ts';
 import { type Asked, readMessage, type Reply, writeReply } from './peer-messages.ts';
 
 export interface PathServerDoors {

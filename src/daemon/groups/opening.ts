@@ -1,10 +1,10 @@
 // Makes ready for the coordinator as soon as the daemon begins: its library is loaded, connections are made and records
 // are read while the journal is still being folded. Nothing of it is heard before the daemon asks for it. And the gate
 // before which the first checks wait meanwhile: a right that ends in a moment goes before a look that can wait.
-import type { ClusterConfig } from '../config/types.ts';
-import type { Coordination, Coordinator } from '../define.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Ports } from '../ports/ports.ts';
+import type { ClusterConfig } from '../../config/types.ts';
+import type { Coordination, Coordinator } from '../../define.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Ports } from '../../ports/ports.ts';
 
 export type Records = Awaited<ReturnType<Coordination['read']>>;
 

@@ -1,9 +1,9 @@
 // The comm paths of this daemon, if its configuration has any: opened, changed and closed with it, what changes told
 // to the loop, their states shown.
-import type { ClusterConfig, Config } from '../config/types.ts';
-import type { Ports } from '../ports/ports.ts';
+import type { ClusterConfig, Config } from '../../config/types.ts';
+import type { Ports } from '../../ports/ports.ts';
 import type { Cluster } from './cluster.ts';
-import type { Loop } from './loop.ts';
+import type { Loop } from '../loop.ts';
 import { Paths, type PathState, waysOf } from './paths.ts';
 
 export interface CommDoors {

@@ -1,8 +1,8 @@
 // One comm path to one node: it keeps one connection, says hello on it at its beat, and carries what is asked of the
 // node. How the path is, core/path-state.ts says.
-import { answered, missed, newPath, type PathFold } from '../core/path-state.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { PeerCredentials, PeerIdentity, PeerLine, Peers } from '../ports/peers.ts';
+import { answered, missed, newPath, type PathFold } from '../../core/path-state.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { PeerCredentials, PeerIdentity, PeerLine, Peers } from '../../ports/peers.ts';
 import { type Answered, readMessage, writeAsked } from './peer-messages.ts';
 
 export interface Way {
