@@ -191,7 +191,12 @@ export const clusterMutations: readonly Mutation[] = [
     'if (true)\n        return;\n    const text',
   ),
   of('role', 'never says that it is in service', "g.effects.push({ kind: 'group-active', group: g.name, epoch });", ''),
-  of('role', 'keeps its services asleep', "g.services = 'acquired';\n    g.once", 'g.services = null;\n    g.once'),
+  of(
+    'role',
+    'keeps its services asleep',
+    "g.services = 'acquired';\n    const summary",
+    'g.services = null;\n    const summary',
+  ),
   of('role', 'does not say who failed', '[...new Set([...(g.state.owner?.failed ?? []), g.node])]', '[]'),
   of('role', 'is silent about what cannot be stopped', "set(g, { role: 'blocked'", 'set(g, { role: g.state.role'),
   of('role', 'refuses what is asked of others', 'g.state.epoch !== null && (held', '(held'),
