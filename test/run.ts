@@ -99,9 +99,9 @@ async function main(): Promise<void> {
     .sort();
   const total = { passed: 0, failed: 0, skipped: 0 };
   const quiet = process.env['QUIET'] === '1';
-  // Labs never meet, so two may be up at once. Those of several nodes are about fractions of a second, and have the
-  // machine to themselves.
-  const isAlone = (file: string): boolean => /^lab\/.*cluster/.test(file);
+  // Labs never meet, so two may be up at once. Those of several nodes, and that of Pacemaker, are about fractions of a
+  // second, and have the machine to themselves.
+  const isAlone = (file: string): boolean => /^lab\/.*(cluster|pacemaker)/.test(file);
   const ofKind = (...wanted: Kind[]): string[] => files.filter((file) => wanted.includes(kindOf(file)));
   // Unit tests mostly wait; whole daemons and servers compare times, and get the two cores to themselves.
   const phases: readonly { readonly queue: string[]; readonly width: number }[] = [
