@@ -3,13 +3,12 @@
 import { candidatesOf, type GroupFacts, type NodeFacts } from '../../core/facts.ts';
 import type { Survey } from '../../core/group-types.ts';
 import type { Inventory } from '../../core/inventory.ts';
+import { PUBLISH_MS } from '../../config/timing.ts';
 import type { Config } from '../../config/types.ts';
 import type { ClusterGroup } from './cluster-group.ts';
 import { type ClusterView, freshen, type Word } from './cluster-view.ts';
 import type { CopyWatch } from './copies.ts';
 import type { ClusterDoors } from './cluster.ts';
-
-export const PUBLISH_MS = 2000;
 
 export interface Words {
   readonly config: Config;

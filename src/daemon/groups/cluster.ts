@@ -4,6 +4,7 @@ import type { NodeFacts } from '../../core/facts.ts';
 import type { GroupEffect, SurveyReason } from '../../core/group-events.ts';
 import type { Candidate, GroupPolicy, Survey } from '../../core/group-types.ts';
 import type { Inventory } from '../../core/inventory.ts';
+import { PUBLISH_MS } from '../../config/timing.ts';
 import type { ClusterConfig, Config } from '../../config/types.ts';
 import {
   type Coordination,
@@ -18,7 +19,7 @@ import type { Ports } from '../../ports/ports.ts';
 import type { Plugins } from '../../registry.ts';
 import { type ClusterView, emptyView, KEYS } from './cluster-view.ts';
 import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
-import { askSilentOwner, heedWord, lookAround, ownFacts, PUBLISH_MS, type Words } from './cluster-words.ts';
+import { askSilentOwner, heedWord, lookAround, ownFacts, type Words } from './cluster-words.ts';
 import { lookAtMembers, troubles } from './coordinator-health.ts';
 import { CopyWatch } from './copies.ts';
 import { endingOrphans } from './drill-orphans.ts';
