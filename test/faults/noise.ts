@@ -1,9 +1,14 @@
 // No faults at all, though they look like some: work by hand and a busy machine. Whoever acts on them does harm.
 import { availableParallelism } from 'node:os';
 import { eventually, sleep } from '../lab/command.ts';
-import { membersOf } from '../lab/mail-node.ts';
-import { signal } from '../lab/processes.ts';
+import { type MailNode, membersOf, type Unit } from '../lab/mail-node.ts';
+import { elders, signal } from '../lab/processes.ts';
 import { type Fault, QUIET, startAside, stopAside } from './fault.ts';
+
+/** Workers of a service that have served somebody. One that ends before it ever did is another fault: master(8) takes
+ *  it for a bad command, and starts no other on that port for a minute. */
+const workersOf = (mail: MailNode, unit: Unit, names: readonly string[]): ReturnType<typeof membersOf> =>
+  elders(membersOf(mail.node, unit), 2000).filter((each) => names.some((name) => each.exe.endsWith(`/${name}`)));
 
 const restartedByHand: Fault = {
   name: 'restarted-by-hand',
@@ -26,13 +31,11 @@ const stoppedByHand: Fault = {
   breaks: null,
   expects: { ...QUIET, starts: { dovecot: 1, 'postfix@-': 0 } },
   units: [],
-  inject: async ({ node }) => {
+  inject: async (mail) => {
+    const { node } = mail;
     await node.exec(['systemctl', 'stop', 'dovecot']);
     // The next smtpd finds no SASL server and fails, and for 60 s master(8) starts none on port 587.
-    signal(
-      membersOf(node, 'postfix@-').filter((each) => each.exe.endsWith('/smtpd')),
-      'SIGTERM',
-    );
+    signal(workersOf(mail, 'postfix@-', ['smtpd']), 'SIGTERM');
     await sleep(5000);
     const shown = await node.attempt(['systemctl', 'is-active', 'dovecot']);
     if (shown.stdout.trim() === 'active') throw new Error('somebody started Dovecot while it was being worked on');
@@ -63,13 +66,9 @@ const childKilled: Fault = {
   units: [],
   inject: async (mail) => {
     for (let time = 0; time < 3; time += 1) {
-      const ends = ['/smtpd', '/imap-login', '/pickup', '/anvil'];
-      for (const unit of ['postfix@-', 'dovecot'] as const)
-        signal(
-          membersOf(mail.node, unit).filter((each) => ends.some((end) => each.exe.endsWith(end))),
-          'SIGTERM',
-        );
-      await sleep(2000);
+      const names = ['smtpd', 'imap-login', 'pickup', 'anvil'];
+      for (const unit of ['postfix@-', 'dovecot'] as const) signal(workersOf(mail, unit, names), 'SIGTERM');
+      await sleep(3000);
     }
   },
 };

@@ -64,6 +64,12 @@ export function startTicksOf(pid: number): number | null {
   }
 }
 
+/** Those that have run for so long. Times of /proc are hundredths of a second since boot (proc(5), USER_HZ). */
+export function elders(processes: readonly NodeProcess[], ms: number): readonly NodeProcess[] {
+  const now = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 100;
+  return processes.filter(({ startTicks }) => (now - startTicks) * 10 >= ms);
+}
+
 export function signal(processes: readonly NodeProcess[], name: NodeJS.Signals): void {
   for (const { pid } of processes) {
     try {
