@@ -3,12 +3,15 @@
 import { type CheckResult, degraded, fail, type Metric, type Ports, type Step, unknown } from '../define.ts';
 import { type Dialogue, NetError, type OpenOptions } from '../ports/net.ts';
 import { plain } from './quote.ts';
+import { silentLogin } from './silent-login.ts';
 
 /** What a conversation needs of a check's context. */
 export interface Caller {
   readonly ports: Ports;
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
+  /** What the check keeps from run to run. */
+  readonly memory?: Map<string, unknown>;
 }
 
 export interface Session {
@@ -55,25 +58,37 @@ export async function converse(
   const dialogues: Dialogue[] = [];
   const steps: Step[] = [];
   const metrics: Metric[] = [];
+  const logins = silentLogin(caller.memory, started);
   const session: Session = {
     ports,
     signal: own.signal,
     timeoutMs,
     left: () => Math.max(1, timeoutMs - (ports.clock.monotonic() - started)),
-    step: (name, work, tell) => timed(ports, steps, name, work, tell),
+    async step(name, work, tell) {
+      try {
+        const answer = await timed(ports, steps, name, work, tell);
+        logins.stepped(name, true);
+        return answer;
+      } catch (error) {
+        if (error instanceof NetError && error.code === 'timeout') logins.stepped(name, false);
+        throw error;
+      }
+    },
     note: (step) => void steps.push(step),
     async open(options) {
-      const dialogue = await ports.net.open({ ...options, signal: own.signal, timeoutMs });
+      const source = logins.source(options);
+      const dialogue = await ports.net.open({ ...options, ...source, signal: own.signal, timeoutMs });
       dialogues.push(dialogue);
+      logins.opened(options, dialogue, source);
       return dialogue;
     },
     measure: (name, value, unit) => void metrics.push({ name, value: rounded(value), ...(unit ? { unit } : {}) }),
     seen: { steps, metrics },
   };
   try {
-    return await talk(session);
+    return logins.judge(await talk(session));
   } catch (error) {
-    return trouble(error, where, session);
+    return logins.judge(trouble(error, where, session));
   } finally {
     cancel();
     caller.signal.removeEventListener('abort', stop);

@@ -1,7 +1,7 @@
 // A bounded line dialogue over TCP, TLS or a unix socket, for protocols in lines (SMTP, LMTP, IMAP, POP3 …).
 // Every read has an end: a limit of bytes a line and a dialogue, a signal, and a time limit.
 import { lookup } from 'node:dns';
-import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
+import { connect, isIP, isIPv4, type LookupFunction, type Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { NetError, netError } from './net-fault.ts';
 import { type Loan, loan } from './net-loan.ts';
@@ -16,6 +16,8 @@ export interface OpenOptions {
   readonly port?: number;
   /** A unix socket instead of host and port. */
   readonly path?: string;
+  /** An address of this machine that the connection comes from. */
+  readonly from?: string;
   readonly tls?: TlsOptions;
   readonly signal: AbortSignal;
   /** For the connect and for each read. */
@@ -29,6 +31,8 @@ export interface OpenOptions {
 export interface Dialogue {
   readonly connectMs: number;
   readonly certificate: PeerCertificate | null;
+  /** The other side is an IPv4 address of this very machine. */
+  readonly toItself: boolean;
   /** The next line without its end. */
   readLine(): Promise<string>;
   /** Exactly so many bytes, for a literal that a line announced. Beyond `maxBytes`: NetError `too-long`. */
@@ -90,6 +94,7 @@ function once<T>(
 
 class LineDialogue implements Dialogue {
   readonly connectMs: number;
+  readonly toItself: boolean;
   certificate: PeerCertificate | null = null;
   readonly #options: OpenOptions;
   #socket: Socket;
@@ -103,6 +108,8 @@ class LineDialogue implements Dialogue {
     this.#socket = socket;
     this.#options = options;
     this.connectMs = connectMs;
+    // The system takes the address itself for the way to one of its own.
+    this.toItself = isIPv4(socket.remoteAddress ?? '') && socket.remoteAddress === socket.localAddress;
     this.#listen();
   }
 
@@ -302,9 +309,11 @@ export function tracedLookup(host: string): { readonly lookup: LookupFunction; r
 /** Connects, and tells a name that does not resolve in time from a host that does not answer in time. */
 async function open(options: OpenOptions): Promise<Dialogue> {
   const started = performance.now();
-  const { host = '127.0.0.1', port = 0, path } = options;
+  const { host = '127.0.0.1', port = 0, path, from } = options;
   const names = tracedLookup(host);
-  const socket = path === undefined ? connect({ host, port, noDelay: true, lookup: names.lookup }) : connect({ path });
+  const source = from === undefined ? {} : { localAddress: from };
+  const socket =
+    path === undefined ? connect({ host, port, noDelay: true, lookup: names.lookup, ...source }) : connect({ path });
   socket.on('error', () => undefined);
   await once<void>(
     socket,

@@ -174,6 +174,7 @@ test('no password without TLS to another machine, and no command smuggled in an 
       const lines = ['220 far', '250-far', '250 AUTH PLAIN'];
       return {
         connectMs: 1,
+        toItself: false,
         certificate: null,
         readLine: async () => lines.shift() ?? '250 ok',
         readBytes: async () => Buffer.alloc(0),

@@ -107,6 +107,7 @@ function farNet(lines: readonly string[], bytes: string, sent: string[]): Net {
       const left = [...lines];
       return {
         connectMs: 1,
+        toItself: false,
         certificate: null,
         readLine: async () => left.shift() ?? '',
         readBytes: async (count) => Buffer.from(bytes.slice(0, count)),
