@@ -1,7 +1,7 @@
 // `alert list|test`, `silence`, `ack`, `maintenance`: who was told of what, and what people say about it.
 import Table from 'cli-table3';
 import { clean } from '../core/clean.ts';
-import type { Alerts } from '../daemon/control-telling.ts';
+import type { Alerts } from '../daemon/status.ts';
 import { durationMs } from '../define.ts';
 import { ask, body, ClientError, socketOf } from './client.ts';
 import { EXIT, type Io } from './io.ts';

@@ -2,12 +2,18 @@
 // Reads only, and asks nobody.
 import type { Known, KnownCheck } from '../core/mib-rows.ts';
 import type { Depth } from '../core/types.ts';
-import { alertsOf } from './control-telling.ts';
-import type { Daemon } from './daemon.ts';
+import type { Services } from './services.ts';
+import { alertsOf, type Status, type Telling } from './status.ts';
+
+/** Of whom it is told. */
+interface Shown extends Telling {
+  readonly services: Services;
+  status(): Status;
+}
 
 const DEPTHS: readonly Depth[] = ['quick', 'deep'];
 
-function checksOf({ services, loop }: Daemon, service: string): readonly KnownCheck[] {
+function checksOf({ services, loop }: Shown, service: string): readonly KnownCheck[] {
   const last = services.last(service);
   const types = new Map(services.checks(service).map(({ name, type }) => [name, type]));
   return DEPTHS.flatMap((depth) => {
@@ -24,7 +30,7 @@ function checksOf({ services, loop }: Daemon, service: string): readonly KnownCh
 const moment = <T extends { readonly at: string }>(answer: T | null) =>
   answer && { ...answer, at: Date.parse(answer.at) };
 
-export function knownOf(daemon: Daemon): Known {
+export function knownOf(daemon: Shown): Known {
   const { node, time: iso, services, daemon: facts } = daemon.status();
   const time = Date.parse(iso);
   const { alarms, channels } = alertsOf(daemon, time);

@@ -2,7 +2,6 @@
 // acknowledgements, maintenance, and the test of a channel. Each change is an event for the loop.
 import type { Context, Hono } from 'hono';
 import { z } from 'zod';
-import { catalogue, type EventName } from '../core/catalogue.ts';
 import { CAUSES } from '../core/causes.ts';
 import { clean } from '../core/clean.ts';
 import { fits } from '../core/route.ts';
@@ -12,7 +11,7 @@ import type { Why } from '../core/types.ts';
 import { problem, who, withBody } from './control-answers.ts';
 import type { Daemon } from './daemon.ts';
 import type { Incoming } from './loop.ts';
-import { SCHEMA_VERSION, wallOf } from './status.ts';
+import { alertsOf, SCHEMA_VERSION } from './status.ts';
 
 const YEAR_MS = 31_536_000_000;
 const words = z.array(z.string().min(1).max(128)).max(200).nullable().default(null);
@@ -133,36 +132,3 @@ function maintain(c: Context, daemon: Daemon, body: z.output<typeof workBody>): 
   const rest = { until, by: clean(by, 100), comment: clean(comment, 500) };
   return tell(c, daemon, { kind: 'maintained', name, services, ...rest }, dryRun);
 }
-
-export function alertsOf(daemon: Daemon, wallNow: number) {
-  const { loop } = daemon;
-  const { alarms, notify } = loop.node;
-  const wall = (at: number): string => wallOf(loop, wallNow, at);
-  const ended = <T extends { readonly since: number; readonly until: number }>(one: T) => ({
-    ...one,
-    ...{ since: wall(one.since), until: wall(one.until) },
-  });
-  return {
-    schemaVersion: SCHEMA_VERSION,
-    node: loop.policy.node,
-    time: new Date(wallNow).toISOString(),
-    alarms: Object.values(alarms).map((alarm) => {
-      const told = notify.told[alarm.key];
-      return {
-        ...alarm,
-        raised: wall(alarm.raisedAt),
-        about: catalogue[alarm.event as EventName]?.about ?? '',
-        told: Object.entries(told?.to ?? {}).map(([channel, at]) => ({ channel, at: wall(at) })),
-        held: Object.entries(told?.held ?? {}).map(([channel, why]) => ({ channel, why })),
-        reminders: told?.reminders ?? 0,
-        ack: told?.ack ? { ...told.ack, at: wall(told.ack.at) } : null,
-      };
-    }),
-    silences: Object.values(notify.silences).map(ended),
-    maintenance: Object.values(notify.maintenance).map(ended),
-    quiet: Object.entries(notify.quiet).map(([name, until]) => ({ name, until: wall(until) })),
-    channels: daemon.channels(),
-  };
-}
-
-export type Alerts = ReturnType<typeof alertsOf>;

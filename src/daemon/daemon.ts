@@ -1,6 +1,6 @@
 // The daemon put together: journal, loop, services, schedule, outbox. Everything of the outside comes in through its
 // doors, so that the whole of it runs in a test on fake ports and a virtual clock.
-import type { Depth, Effect, Event } from '../core/types.ts';
+import type { Effect, Event } from '../core/types.ts';
 import type { Config } from '../config/types.ts';
 import type { Ports } from '../ports/ports.ts';
 import type { Store } from '../ports/store.ts';
@@ -21,7 +21,7 @@ import { forgetTroubles, restoreFrom } from './life-before.ts';
 import { Gate } from './groups/opening.ts';
 import { scheduleDrills } from './groups/drill.ts';
 import { Outbox, type Tested } from './outbox.ts';
-import type { Ran } from './run-check.ts';
+import type { Recorder } from './recorder.ts';
 import { type Beats, Schedule } from './schedule.ts';
 import { type WatchedSecrets, watchSecrets } from './secrets.ts';
 import { Services } from './services.ts';
@@ -31,13 +31,6 @@ import { openTimeline, type Timeline, wallSteps } from './timeline.ts';
 import { Wakes } from './wakes.ts';
 
 /** Where results and decisions go for charts and reports. The daemon works on without it. */
-export interface Recorder {
-  result(service: string, depth: Depth, ran: Ran, time: number): void;
-  told(told: Told, time: number): void;
-  purge(beforeWallMs: number): Promise<void>;
-  close(): Promise<void>;
-}
-
 export interface DaemonDoors {
   readonly ports: Ports;
   readonly plugins: Plugins;

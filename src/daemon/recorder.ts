@@ -1,7 +1,17 @@
 // Feeds the history database: every result counted, every decision and failure kept whole.
 import type { Ports } from '../ports/ports.ts';
-import type { Recorder } from './daemon.ts';
+import type { Depth } from '../core/types.ts';
 import { type History, openHistory } from './history.ts';
+import type { Told } from './loop.ts';
+import type { Ran } from './run-check.ts';
+
+/** What the daemon tells it. */
+export interface Recorder {
+  result(service: string, depth: Depth, ran: Ran, time: number): void;
+  told(told: Told, time: number): void;
+  purge(beforeWallMs: number): Promise<void>;
+  close(): Promise<void>;
+}
 
 export type HistoryQuestion = Readonly<Record<string, string>>;
 

@@ -6,6 +6,7 @@ import type { Config } from '../config/types.ts';
 import type { Cluster } from './groups/cluster.ts';
 import type { Comm } from './groups/comm.ts';
 import type { Loop } from './loop.ts';
+import type { Outbox } from './outbox.ts';
 import type { Measured, Services } from './services.ts';
 import { clusterShown } from './groups/show-groups.ts';
 
@@ -124,6 +125,45 @@ export function statusOf({ config, loop, services, cluster, comm }: Seen, wallNo
 }
 
 export type Status = ReturnType<typeof statusOf>;
+
+/** Who tells, and to whom. */
+export interface Telling {
+  readonly loop: Loop;
+  channels(): ReturnType<Outbox['channelsNow']>;
+}
+
+export function alertsOf(telling: Telling, wallNow: number) {
+  const { loop } = telling;
+  const { alarms, notify } = loop.node;
+  const wall = (at: number): string => wallOf(loop, wallNow, at);
+  const ended = <T extends { readonly since: number; readonly until: number }>(one: T) => ({
+    ...one,
+    ...{ since: wall(one.since), until: wall(one.until) },
+  });
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    node: loop.policy.node,
+    time: new Date(wallNow).toISOString(),
+    alarms: Object.values(alarms).map((alarm) => {
+      const told = notify.told[alarm.key];
+      return {
+        ...alarm,
+        raised: wall(alarm.raisedAt),
+        about: catalogue[alarm.event as EventName]?.about ?? '',
+        told: Object.entries(told?.to ?? {}).map(([channel, at]) => ({ channel, at: wall(at) })),
+        held: Object.entries(told?.held ?? {}).map(([channel, why]) => ({ channel, why })),
+        reminders: told?.reminders ?? 0,
+        ack: told?.ack ? { ...told.ack, at: wall(told.ack.at) } : null,
+      };
+    }),
+    silences: Object.values(notify.silences).map(ended),
+    maintenance: Object.values(notify.maintenance).map(ended),
+    quiet: Object.entries(notify.quiet).map(([name, until]) => ({ name, until: wall(until) })),
+    channels: telling.channels(),
+  };
+}
+
+export type Alerts = ReturnType<typeof alertsOf>;
 
 /** The last answers of one service, check by check, with steps and numbers. */
 export const checksOf = (services: Services, service: string, depth: Depth) =>

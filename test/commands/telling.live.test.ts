@@ -2,7 +2,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Alerts } from '../../src/daemon/control-telling.ts';
+import type { Alerts } from '../../src/daemon/status.ts';
 import { allWell, liveDaemon, type LiveDaemon, until, watched, whole } from '../support/live-daemon.ts';
 
 let daemon: LiveDaemon;

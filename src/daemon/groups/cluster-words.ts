@@ -8,7 +8,7 @@ import type { Config } from '../../config/types.ts';
 import type { ClusterGroup } from './cluster-group.ts';
 import { type ClusterView, freshen, type Word } from './cluster-view.ts';
 import type { CopyWatch } from './copies.ts';
-import type { ClusterDoors } from './cluster.ts';
+import type { ClusterDoors } from './cluster-doors.ts';
 
 export interface Words {
   readonly config: Config;

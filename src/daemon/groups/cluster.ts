@@ -2,7 +2,7 @@
 // other nodes. Decides nothing: what it hears becomes events, and what is decided is performed here.
 import type { NodeFacts } from '../../core/facts.ts';
 import type { GroupEffect, SurveyReason } from '../../core/group-events.ts';
-import type { Candidate, GroupPolicy, Survey } from '../../core/group-types.ts';
+import type { GroupPolicy, Survey } from '../../core/group-types.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import { PUBLISH_MS } from '../../config/timing.ts';
 import type { ClusterConfig, Config } from '../../config/types.ts';
@@ -12,11 +12,10 @@ import {
   CoordinationError,
   type CoordRecord,
   type MemberHealth,
-  type StepServices,
   type Written,
 } from '../../define.ts';
-import type { Ports } from '../../ports/ports.ts';
 import type { Plugins } from '../../registry.ts';
+import type { ClusterDoors, Clustered } from './cluster-doors.ts';
 import { type ClusterView, emptyView, KEYS } from './cluster-view.ts';
 import { ClusterGroup, type ClusterGroupDoors } from './cluster-group.ts';
 import { askSilentOwner, heedWord, lookAround, ownFacts, type Words } from './cluster-words.ts';
@@ -26,36 +25,11 @@ import { endingOrphans } from './drill-orphans.ts';
 import { EtcdMember } from './etcd-member.ts';
 import { type Guard, ownerKey } from './guard.ts';
 import { gatherInventory, INVENTORY_MS } from './inventory.ts';
-import type { Incoming, Loop } from '../loop.ts';
-import type { Asking } from './paths.ts';
+import type { Incoming } from '../loop.ts';
 import { again } from '../again.ts';
 import { openCoordinator, type Opened } from './opening.ts';
 import { RecordFeed } from './record-feed.ts';
 import { answerRequest, TEND_MS, tending, wish } from './requests.ts';
-
-/** The ways to the other nodes, besides the coordinator. */
-export interface Ways {
-  /** Who answers now. */
-  answering(): readonly string[];
-  /** All of these promise to leave the group to us. */
-  promise(group: string, epoch: number, nodes: readonly string[], signal: AbortSignal): Promise<boolean>;
-  /** Asks one of them. */
-  ask(node: string, body: object, signal: AbortSignal): Promise<Asking>;
-}
-
-export interface ClusterDoors {
-  readonly ports: Ports;
-  readonly loop: Loop;
-  readonly services: StepServices;
-  readonly stateDir: string;
-  readonly version: string;
-  readonly configuration: string;
-  readonly instance: string;
-  /** Health of a group's services on this node, in one word. */
-  healthOf(services: readonly string[]): Candidate['health'];
-  hoursOpen(group: string): boolean;
-  readonly ways: () => Ways | null;
-}
 
 const SOON_MS = 30;
 const READY_EVERY_MS = 15_000;
@@ -64,7 +38,7 @@ const CALL_MS = 3000;
 const REOPEN_MS = 5000;
 const FIRST_MS = 1000;
 
-export class Cluster {
+export class Cluster implements Clustered {
   readonly #doors: ClusterDoors;
   readonly view: ClusterView = emptyView();
   #config: Config;
@@ -107,7 +81,6 @@ export class Cluster {
     });
   }
 
-  /** Which life of this daemon it is. */
   get instance(): string {
     return this.#doors.instance;
   }
@@ -325,7 +298,6 @@ export class Cluster {
     return this.#groups.get(group)?.guard;
   }
 
-  /** Once, after a while, unless it is closed before. */
   later(ms: number, work: () => Promise<void>): void {
     const { clock } = this.#doors.ports;
     void clock
@@ -338,12 +310,10 @@ export class Cluster {
     return this.#doors.ports.clock.monotonic();
   }
 
-  /** Writes a record only if its newest revision is this one. */
   async compare(key: string, value: string, expect: number): Promise<Written> {
     return this.#open().write(key, value, expect, this.#within());
   }
 
-  /** One record as it stands now. */
   async find(key: string): Promise<CoordRecord | null> {
     const { records } = await this.#open().read(key, this.#within());
     return records.find((one) => one.key === key) ?? null;
@@ -354,7 +324,6 @@ export class Cluster {
     return this.#coordination;
   }
 
-  /** Writes a record that is not compared; null deletes it. */
   async put(key: string, value: object | null): Promise<void> {
     await this.#open().publish(key, value && JSON.stringify(value), this.#within());
   }

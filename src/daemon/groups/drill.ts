@@ -4,9 +4,11 @@
 import type { Config } from '../../config/types.ts';
 import type { MoveRequest } from '../../core/group-types.ts';
 import { outlookOf } from '../../core/outlook.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Calendar } from '../calendar.ts';
 import { type Drill, type DrillLeg, KEYS, readDrills } from './cluster-view.ts';
-import type { Daemon } from '../daemon.ts';
+import type { Incoming, Loop } from '../loop.ts';
+import type { Clustered } from './cluster-doors.ts';
 import { newId, place } from './requests.ts';
 import { groupShown, type GroupShown, handsOf, sceneOf } from './show-groups.ts';
 
@@ -20,7 +22,12 @@ const KEPT = 20;
 export const LONGEST_MS = 2 * LEG_MS + CALM_MS + 60_000;
 
 /** What a drill is held with. */
-type Doors = Pick<Daemon, 'cluster' | 'loop' | 'clock' | 'push'>;
+interface Doors {
+  readonly cluster: Clustered;
+  readonly loop: Loop;
+  readonly clock: Clock;
+  push(event: Incoming): void;
+}
 
 const shownNow = ({ cluster, loop, clock }: Doors, group: string): GroupShown | null =>
   groupShown({ cluster, loop, wallNow: clock.wall() }, group);

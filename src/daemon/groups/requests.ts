@@ -5,7 +5,7 @@ import type { GroupEffect } from '../../core/group-events.ts';
 import type { MoveRequest } from '../../core/group-types.ts';
 import type { Config } from '../../config/types.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Cluster } from './cluster.ts';
+import type { Clustered } from './cluster-doors.ts';
 import { type Answer, KEYS, readTimed } from './cluster-view.ts';
 import type { Loop } from '../loop.ts';
 
@@ -18,13 +18,13 @@ const LATE_MS = 60_000;
 export const newId = (): string => `m-${randomBytes(5).toString('hex')}`;
 
 export interface RequestDoors {
-  readonly cluster: Cluster;
+  readonly cluster: Clustered;
   readonly loop: Loop;
   readonly clock: Clock;
 }
 
 /** Nobody else asks for anything of this group: written only where nothing is. */
-export async function place(cluster: Cluster, group: string, request: MoveRequest): Promise<boolean> {
+export async function place(cluster: Clustered, group: string, request: MoveRequest): Promise<boolean> {
   return (await cluster.compare(KEYS.request(group), JSON.stringify(request), 0)).ok;
 }
 

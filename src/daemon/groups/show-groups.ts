@@ -6,13 +6,13 @@ import { boundInventory } from '../../core/inventory.ts';
 import { measuredOf } from '../../core/measured.ts';
 import { canLose, type Scene, spareMembers } from '../../core/outlook.ts';
 import type { ClusterPolicy } from '../../core/group-types.ts';
-import type { Cluster } from './cluster.ts';
+import type { Clustered } from './cluster-doors.ts';
 import type { Loop } from '../loop.ts';
 
 const wallAt = (loop: Loop, wallNow: number, at: number): string => new Date(wallNow - (loop.now() - at)).toISOString();
 
 export interface Sources {
-  readonly cluster: Cluster;
+  readonly cluster: Clustered;
   readonly loop: Loop;
   readonly wallNow: number;
 }
