@@ -209,6 +209,8 @@ export interface Replication<S extends Shape = Shape> {
   prove?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;
   /** Brings the copies up to date before a planned move; ends when they are. */
   flush?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;
+  /** False: with these options `flush` has nothing to do it with. A planned move then asks the gate like a failover. */
+  flushes?(options: z.output<S>): boolean;
   suspend?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;
   resume?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;
   /** Makes the copy on this node anew from the active one. */

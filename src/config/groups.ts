@@ -188,7 +188,7 @@ export function buildGroup(
   const hours = input.switchback.hours;
   const config: GroupConfig = {
     name,
-    policy: policyOf(input, policies, sources),
+    policy: policyOf(input, policies, sources, sources.every(canFlush(building))),
     ...{ steps, sources },
     switchbackHours: typeof hours === 'string' ? (quiet[hours] ?? null) : hours ? hoursOf(hours) : null,
     drillAt: input.drill?.at ?? null,
@@ -208,7 +208,19 @@ function gateOf(gate: GroupInput['gate'], sources: readonly SourceConfig[]): Gat
   return wanted === 'none' || wanted === 'lossless' ? { kind: wanted } : { kind: 'within', units: UNITS[wanted] };
 }
 
-function policyOf(input: GroupInput, steps: readonly StepPolicy[], sources: readonly SourceConfig[]): GroupPolicy {
+const canFlush =
+  ({ plugins }: Building) =>
+  ({ type, options }: SourceConfig): boolean => {
+    const plugin = plugins.replication.get(type);
+    return plugin?.flush !== undefined && plugin.flushes?.(options as never) !== false;
+  };
+
+function policyOf(
+  input: GroupInput,
+  steps: readonly StepPolicy[],
+  sources: readonly SourceConfig[],
+  flushes: boolean,
+): GroupPolicy {
   const { failover, switchback, objectives } = input;
   return {
     ...{ services: input.services, standby: input.standby, nodes: input.nodes, weight: input.weight },
@@ -220,6 +232,7 @@ function policyOf(input: GroupInput, steps: readonly StepPolicy[], sources: read
     gate: gateOf(input.gate, sources),
     steps,
     sources: sources.map(({ name }) => name),
+    ...(flushes ? {} : { noFlush: true as const }),
     objectives: { rtoMs: objectives.rto ?? null, rpoMs: objectives.rpo ?? null },
     factsMs: input.facts,
   };

@@ -145,7 +145,7 @@ function dataObjections({ policy, owner, kind }: Question, candidate: Candidate)
       ...{ node, rule: 'old-data' },
       text: `its data is of epoch ${dataEpoch}; the newest was made on ${newest.node} under ${newest.epoch}`,
     });
-  const fault = gateFault(policy.gate, replication, kind);
+  const fault = gateFault(policy.gate, replication, policy.noFlush ? 'failover' : kind);
   if (fault !== null) against.push({ node, rule: 'data-loss', text: fault });
   return against;
 }

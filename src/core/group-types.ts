@@ -75,6 +75,8 @@ export interface GroupPolicy {
   readonly steps: readonly StepPolicy[];
   /** Sources of replication. None: there is no copy that could be behind, and any node's data is as good. */
   readonly sources: readonly string[];
+  /** One of them can bring nothing up to date before a planned move: the gate asks of it what a failover is asked. */
+  readonly noFlush?: true;
   readonly objectives: { readonly rtoMs: number | null; readonly rpoMs: number | null };
   /** Facts of another node that are older than this are no facts. */
   readonly factsMs: number;

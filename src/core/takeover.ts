@@ -83,7 +83,8 @@ function handed({ state: { owner }, node }: GroupWork): string | null {
 
 /** Whoever let go in order brought the copy here up to date before: what it says of its age was measured earlier. */
 function flushed(g: GroupWork): boolean {
-  return handed(g) !== null && g.state.owner?.reason === 'planned' && g.policy.sources.length > 0;
+  const { sources, noFlush } = g.policy;
+  return handed(g) !== null && g.state.owner?.reason === 'planned' && sources.length > 0 && !noFlush;
 }
 
 const NOTHING = { units: 0, ms: 0 } as const;

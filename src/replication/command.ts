@@ -59,6 +59,7 @@ export default defineReplication({
   about: 'Any engine that has a program of its own which prints state, queue and lag as JSON.',
   options,
   example: { run: ['/usr/local/sbin/replication-state'] },
+  flushes: ({ flush }) => flush !== undefined,
   flush: (context) => act(context.options.flush, context),
   direct: (context) => act(context.options.turn, context),
   async look(context) {

@@ -5,6 +5,7 @@ import { diff, diffText } from '../../src/config/diff.ts';
 import { jsonSchema } from '../../src/config/json-schema.ts';
 import { showYaml } from '../../src/config/show.ts';
 import type { Config, GroupConfig } from '../../src/config/types.ts';
+import command from '../../src/replication/command.ts';
 import { withStandIns } from '../support/cluster-plugins.ts';
 import { type ConfigFolder, configFolder, good } from '../support/config-folder.ts';
 import { somePlugins } from '../support/config-plugins.ts';
@@ -40,14 +41,15 @@ const GROUP = `groups:
     steps: [{ ${ADDRESS} }]
 `;
 
-const load = (folder: ConfigFolder, text: string, file = 'wk.yaml') => {
+const load = (folder: ConfigFolder, text: string, file = 'wk.yaml', known = plugins) => {
   folder.write(file, text);
-  return folder.load(file, { plugins });
+  return folder.load(file, { plugins: known });
 };
-const configOf = (folder: ConfigFolder, text: string): Config => good(load(folder, text)).config;
-const groupOf = (folder: ConfigFolder, body: string): GroupConfig => {
+const configOf = (folder: ConfigFolder, text: string, known = plugins): Config =>
+  good(load(folder, text, 'wk.yaml', known)).config;
+const groupOf = (folder: ConfigFolder, body: string, known = plugins): GroupConfig => {
   const text = `${SERVICES}${CLUSTER}quiet-hours: { night: { at: '0 1 * * *', for: 4h } }\ngroups:\n  mail:\n${body}`;
-  const group = configOf(folder, text).groups?.['mail'];
+  const group = configOf(folder, text, known).groups?.['mail'];
   assert.ok(group);
   return group;
 };
@@ -184,6 +186,20 @@ test('gates by name; with a source that is watched the gate is good', ({ folder 
   assert.equal(gate(''), { kind: 'within', units: 6 });
   assert.equal(gate('    gate: best\n'), { kind: 'within', units: 12 });
   assert.equal(gate('    gate: lossless\n'), { kind: 'lossless' });
+});
+
+test('a source that can bring nothing up to date before a move is known by its plugin and its options', ({
+  folder,
+}) => {
+  const replication = new Map<string, never>([...plugins.replication, ['command', command]] as [string, never][]);
+  const noFlush = (source: string) =>
+    groupOf(folder, `    nodes: [n1, n2]\n    steps: [{ ${ADDRESS} }]\n    replication: [{ ${source} }]\n`, {
+      ...plugins,
+      replication,
+    }).policy.noFlush;
+  assert.is(noFlush("command: { run: ['/bin/state'], flush: ['/bin/flush'] }"), undefined);
+  assert.is(noFlush("command: { run: ['/bin/state'] }"), true);
+  assert.is(noFlush('dovecot: {}'), true, 'the stand-in has none at all');
 });
 
 test('services that run on every node are not started by a step, and neither twice', ({ folder }) => {

@@ -127,6 +127,14 @@ test('the gates of data', () => {
   assert.is(gateFault({ kind: 'lossless' }, facts(9, null), 'move'), null, 'it is flushed before');
 });
 
+test('a source that can bring nothing up to date: a planned move is asked what a failover is', () => {
+  const policy = { sources: ['copy'], gate: { kind: 'within', units: 5 } } as const;
+  const asked = (more: object): Question =>
+    question({ kind: 'move', policy: groupPolicy({ ...policy, ...more }) }, { ...copy(9, null) });
+  assert.equal(against(asked({})), []);
+  assert.equal(against(asked({ noFlush: true })), ['data-loss: its copy lacks 9; 5 are allowed']);
+});
+
 test('the node that made the newest data has it, whatever its copy says', () => {
   const mine = owner({ data: { epoch: 9, node: 'n2' } });
   assert.is(elect(question({ owner: mine }, { dataEpoch: 1, replication: null })).order.includes('n2'), true);

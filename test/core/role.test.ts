@@ -341,6 +341,10 @@ test('what was brought up to date before it was handed over is no loss; what fel
     assert.ok(takes(drive.surveyed(gone, second)), owner.state);
     assert.equal(drive.state.loss, loss, owner.state);
   }
+  const planned = new GroupDrive({ ...policy, noFlush: true });
+  planned.silent({ state: 'released', reason: 'planned', to: 'n2' });
+  planned.surveyed({ reachable: false, ageMs: 9000 }, second);
+  assert.equal(planned.state.loss, { units: null, ms: 20_000 }, 'nothing could be brought up to date');
 });
 
 test('a daemon that began anew makes way for whoever is to have it now', () => {
