@@ -165,6 +165,11 @@ export async function changeEach(
   return !ended;
 }
 
+/** The end of a transaction: SEQUENCE { commit BOOLEAN DEFAULT TRUE, identifier OCTET STRING }. */
+const END = '1.3.6.1.1.21.3';
+const COMMIT = Buffer.from([0x30, 2, 4, 0]);
+const ABORT = Buffer.from([0x30, 5, 1, 1, 0, 4, 0]);
+
 /** All or nothing. Throws what the server says if it is nothing. `still` is asked before it counts. A connection that
  *  had a transaction that failed is not to be used again. */
 export async function changeAll(
@@ -180,12 +185,13 @@ export async function changeAll(
     ended ||= !still();
     if (!ended) await on.call(() => on.client.modify(dn, changes, control));
   });
-  // Who hangs up without the end of it has changed nothing (RFC 5805 section 3.4).
-  if (ended || !still()) return false;
-  // SEQUENCE { commit BOOLEAN DEFAULT TRUE, identifier OCTET STRING }
-  const commit = Buffer.from([0x30, 2, 4, 0]);
+  if (ended || !still()) {
+    // Who hangs up has changed nothing either (RFC 5805 section 3.4), but slapd 2.5 may not live through that.
+    await on.call(() => on.client.exop(END, ABORT)).catch(() => undefined);
+    return false;
+  }
   try {
-    await on.call(() => on.client.exop('1.3.6.1.1.21.3', commit));
+    await on.call(() => on.client.exop(END, COMMIT));
   } catch (error) {
     if (!(error instanceof NetError)) throw error;
     const text = `the answer to the end of the transaction did not come (${error.message}): all or nothing is changed`;

@@ -29,6 +29,12 @@ const options = z.strictObject({
   password: opt.secret('Password of `bind`.').optional(),
   base: opt.text('Below this entry.'),
   filter: opt.text('Which entries: those with the old value, such as (mailHost=$from).'),
+  transaction: opt
+    .flag(
+      'Change all or nothing where the server offers it (RFC 5805). false: each entry for itself. slapd 2.5 can crash ' +
+        'when a client disappears in a transaction, within a moment of an answer.',
+    )
+    .default(true),
   set: z
     .record(
       z.string().regex(/^[A-Za-z][A-Za-z0-9;-]*$/, 'expected the name of an attribute'),
@@ -189,7 +195,8 @@ interface Work {
 /** Throws what ends it; `count` holds what was done until then. */
 async function change(context: Context, on: OpenDirectory, { plan, dns, count, may }: Work): Promise<void> {
   if (!may()) throw new Error(ENDED);
-  if (!(await offersTransaction(on))) return oneByOne(context, on, { plan, dns, count, may });
+  if (!context.options.transaction || !(await offersTransaction(on)))
+    return oneByOne(context, on, { plan, dns, count, may });
   try {
     if (!(await changeAll(on, dns, changesOf(on, plan), may))) throw new Error(ENDED);
     count.changed += dns.length;

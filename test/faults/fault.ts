@@ -108,6 +108,17 @@ export async function reload({ node }: MailNode, ...units: readonly Unit[]): Pro
   for (const unit of units) await node.exec(['systemctl', 'reload', unit]);
 }
 
+/** systemd does not bring a unit back by itself, until `restarting`: Debian's named and opendkim have Restart=. */
+export async function notRestarting({ node }: MailNode, unit: Unit): Promise<void> {
+  node.put(`/etc/systemd/system/${unit}.service.d/no.conf`, '[Service]\nRestart=no\n');
+  await node.exec(['systemctl', 'daemon-reload']);
+}
+
+export async function restarting({ node }: MailNode, unit: Unit): Promise<void> {
+  node.remove(`/etc/systemd/system/${unit}.service.d/no.conf`);
+  await node.exec(['systemctl', 'daemon-reload']);
+}
+
 /** Starts a program in the node as a unit of its own, so that it is nobody's child. */
 export async function startAside(mail: MailNode, name: string, argv: readonly string[]): Promise<void> {
   await mail.node.exec(['systemd-run', '--quiet', '--collect', `--unit=lab-${name}`, ...argv]);

@@ -2,7 +2,7 @@
 import { eventually } from '../lab/command.ts';
 import { type MailNode, masterOf, membersOf, showCertificate } from '../lab/mail-node.ts';
 import { signal } from '../lab/processes.ts';
-import { type Fault, onlyTell, restartCures, startAside, stopAside } from './fault.ts';
+import { type Fault, notRestarting, onlyTell, restartCures, restarting, startAside, stopAside } from './fault.ts';
 
 const directoryKilled: Fault = {
   name: 'slapd-killed',
@@ -41,15 +41,10 @@ const filterStopped: Fault = {
   expects: restartCures('filter', ['dead'], /gone|dead|ended|not running|no process|failed|signal|start.limit/i),
   units: ['opendkim'],
   inject: async (mail) => {
-    const { node } = mail;
-    node.put('/etc/systemd/system/opendkim.service.d/no.conf', '[Service]\nRestart=no\n');
-    await node.exec(['systemctl', 'daemon-reload']);
-    signal(membersOf(node, 'opendkim'), 'SIGKILL');
+    await notRestarting(mail, 'opendkim');
+    signal(membersOf(mail.node, 'opendkim'), 'SIGKILL');
   },
-  undo: async ({ node }) => {
-    node.remove('/etc/systemd/system/opendkim.service.d');
-    await node.exec(['systemctl', 'daemon-reload']);
-  },
+  undo: (mail) => restarting(mail, 'opendkim'),
 };
 
 const certificateOther: Fault = {

@@ -5,9 +5,11 @@ import { type MailNode, masterOf, membersOf, type Unit } from '../lab/mail-node.
 import { signal } from '../lab/processes.ts';
 import {
   type Fault,
+  notRestarting,
   onlyTell,
   partCures,
   restartCures,
+  restarting,
   type ServiceName,
   startAside,
   stopAside,
@@ -28,7 +30,11 @@ const killed = (service: ServiceName, breaks: Fault['breaks']): Fault => ({
   breaks,
   expects: restartCures(service, ['dead'], /gone|dead|died|not running|failed|exit|killed|inactive|signal/i),
   units: [UNIT_OF[service]],
-  inject: async (mail) => killMaster(mail, UNIT_OF[service]),
+  inject: async (mail) => {
+    await notRestarting(mail, UNIT_OF[service]);
+    killMaster(mail, UNIT_OF[service]);
+  },
+  undo: (mail) => restarting(mail, UNIT_OF[service]),
 });
 
 const hung = (service: ServiceName, breaks: Fault['breaks']): Fault => ({
