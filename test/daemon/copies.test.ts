@@ -12,7 +12,7 @@ import { VirtualClock } from '../support/virtual-clock.ts';
 
 const test = suite('daemon/copies');
 
-function watch(begins: boolean, proveMs: number | null = null) {
+function watch(begins: boolean, proveMs: number | null = null, second: ReplicationFacts | null = null) {
   const clock = new VirtualClock();
   const policy = groupPolicy({ sources: ['data'] });
   const node = new Node('n1', clock, new SharedStore(clock), policy);
@@ -60,9 +60,15 @@ function watch(begins: boolean, proveMs: number | null = null) {
   };
   const mail = config.groups?.['mail'];
   if (!mail) throw new Error('no group');
-  const plugins = { ...node.machine.plugins, replication: new Map([['told', plugin]]) };
+  const other = { ...plugin, look: async () => second ?? state.facts };
+  const replication = new Map([
+    ['told', plugin],
+    ['second', other],
+  ]);
+  const plugins = { ...node.machine.plugins, replication };
   const events: Incoming[] = [];
-  const copies = new CopyWatch({ ...config, groups: { mail: { ...mail, sources: [source] } } }, plugins, {
+  const sources = second ? [source, { ...source, name: 'more', type: 'second' }] : [source];
+  const copies = new CopyWatch({ ...config, groups: { mail: { ...mail, sources } } }, plugins, {
     ...{ ports: node.machine.ports, stateDir: '/nonexistent', push: (event) => void events.push(event) },
     owner: () => ({ node: state.owner, epoch: state.epoch }),
     proofOf: (_, name) => (name === 'data' ? state.proof : null),
@@ -84,6 +90,20 @@ test('a copy that is well has what was made under this epoch; a queue is told wh
   const levels = told('copy').map((event) => (event.kind === 'copy' ? event.level : ''));
   assert.equal(levels, ['warn', 'fail', 'ok']);
   copies.close();
+});
+
+test('a copy has what was made under an epoch only when every source says so', async () => {
+  const well: ReplicationFacts = { state: 'healthy', queue: 0, lagMs: 0, detail: 'well' };
+  for (const [facts, copied] of [
+    [{ ...well, state: 'initializing' }, 0],
+    [{ ...well, queue: null, lagMs: null }, 0],
+    [well, 1],
+  ] as const) {
+    const { clock, copies, told } = watch(false, null, facts);
+    await clock.run(1500);
+    assert.is(Math.min(1, told('group-copied').length), copied, JSON.stringify(facts));
+    copies.close();
+  }
 });
 
 test('what is not known is not known of all', async () => {

@@ -69,7 +69,13 @@ export class Cluster implements Clustered {
     const { ports, stateDir, loop } = doors;
     this.#trouble = troubles((event) => loop.push(event));
     this.copies = new CopyWatch(config, plugins, {
-      ...{ ports, stateDir, push: (event) => loop.push(event) },
+      ...{ ports, stateDir },
+      push: (event) => {
+        const news = event.kind === 'group-copied' && event.epoch > (loop.node.groups?.[event.group]?.dataEpoch ?? 0);
+        loop.push(event);
+        // Whoever is asked for a move knows of this copy what was heard last.
+        if (news) this.soon();
+      },
       owner: (group) => {
         const record = this.#groups.get(group)?.guard.owner;
         return record?.state === 'held' ? { node: record.node, epoch: record.epoch } : null;

@@ -146,9 +146,9 @@ export class CopyWatch {
     const judged = this.#judged(source);
     this.#say(source, judged.level, judged.detail);
     const owner = this.#doors.owner(group);
-    // The copy has what was made under this epoch: it may stand for it later.
-    if (owner && !context.active && judged.state === 'healthy' && judged.known && judged.level === 'ok')
-      this.#doors.push({ kind: 'group-copied', group, epoch: owner.epoch });
+    // The copy has what was made under this epoch, by every source of the group: it may stand for it later.
+    const whole = this.all(group).every((one) => one.state === 'healthy' && one.known && one.level === 'ok');
+    if (owner && !context.active && whole) this.#doors.push({ kind: 'group-copied', group, epoch: owner.epoch });
   }
 
   /** What leaves a node and what comes to it are two things: of the one nothing follows for the other. What it proved
