@@ -4,6 +4,7 @@ import { type CheckContext, type CheckResult, defineCheck, degraded, fail, opt, 
 import { type LogErrors, logErrors, type ServiceRow, serviceRows, unreachable } from '../dialogues/doveadm.ts';
 import { plain, quote } from '../dialogues/quote.ts';
 import { converse, type Session, secret } from '../dialogues/session.ts';
+import { otherAddress } from '../dialogues/silent-login.ts';
 import { isRun, runTool } from '../dialogues/tool.ts';
 
 const name = z.string().regex(/^[\w-]{1,60}$/, 'expected the name of a Dovecot service such as imap-login');
@@ -93,6 +94,16 @@ async function errorsSince(context: Context, session: Session, wallMs: number): 
   return isRun(result) && result.code === 0 && !result.timedOut ? seen.end() : null;
 }
 
+/** So long after a login that failed the next one comes from an address that was never refused. */
+const AVOID_MS = 60_000;
+
+/** doveadm itself is made to wait after refused logins, also those of somebody who tries by hand. */
+function source({ memory, ports }: Context): readonly string[] {
+  const failed = memory.get('login-failed') as number | undefined;
+  const lately = failed !== undefined && ports.clock.monotonic() - failed < AVOID_MS;
+  return lately ? ['-x', `rip=${otherAddress()}`] : [];
+}
+
 /** doveadm exits with the same code for a wrong password and for a table of users that cannot be read: only the log
  *  tells them apart. */
 async function login(context: Context, session: Session): Promise<CheckResult | null> {
@@ -100,8 +111,10 @@ async function login(context: Context, session: Session): Promise<CheckResult | 
   if (user === undefined || password === undefined) return null;
   const input = `${secret(context.ports, password)}\n`;
   const began = context.ports.clock.wall();
-  const result = await runTool(session, 'auth test', doveadm(context, 'auth', 'test', user), { input });
+  const argv = doveadm(context, 'auth', 'test', ...source(context), user);
+  const result = await runTool(session, 'auth test', argv, { input });
   if (!isRun(result)) return result;
+  if (result.code !== 0) context.memory.set('login-failed', context.ports.clock.monotonic());
   const part = 'auth';
   const { seen } = session;
   if (result.code === 0) return null;

@@ -27,7 +27,7 @@ interface Silence {
 const text = ({ host = '', port = 0, path }: Where): string => path ?? `${host}:${port}`;
 
 /** Any of 127.0.0.0/8 is this machine's own (RFC 1122 section 3.2.1.3), and nobody was refused from this one. */
-const otherAddress = (): string =>
+export const otherAddress = (): string =>
   `127.${crypto
     .getRandomValues(new Uint8Array(3))
     .map((byte) => byte || 1)

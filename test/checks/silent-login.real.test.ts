@@ -1,7 +1,10 @@
 // Dovecot makes an address wait from which logins were refused: that is no hang, and nothing may be restarted for it.
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import dovecotCheck from '../../src/checks/dovecot.ts';
 import imap from '../../src/checks/imap.ts';
 import pop3 from '../../src/checks/pop3.ts';
 import smtp from '../../src/checks/smtp.ts';
@@ -103,6 +106,24 @@ test('a wrong password, and another probe was refused before: credentials, and n
   assert.is(said(await look()), 'fail/hung');
   const second = await look();
   assert.is(said(second), 'degraded/credentials', second.detail);
+});
+
+test('doveadm is made to wait too: after a wrong password, and after somebody tried by hand', async () => {
+  const dovecot = await fresh();
+  const conf = join(dovecot.folder, 'dovecot.conf');
+  const options = { config: conf, ...wrong };
+  const how = { depth: 'deep', timeoutMs: 3000, memory: new Map<string, unknown>() } as const;
+  for (const time of ['first', 'second', 'third']) {
+    const now = await runCheck(dovecotCheck, options, how);
+    assert.is(said(now), 'degraded/credentials', `${time}: ${now.detail}`);
+  }
+  const byHand = spawnSync('doveadm', ['-c', conf, 'auth', 'test', 'u1@lab.test'], { input: 'mistyped\n' });
+  assert.is(byHand.status, 77);
+  const fair = { ...how, memory: new Map<string, unknown>() };
+  const first = await runCheck(dovecotCheck, { ...options, ...account }, fair);
+  assert.is(said(first), 'fail/hung', first.detail);
+  const second = await runCheck(dovecotCheck, { ...options, ...account }, fair);
+  assert.is(said(second), 'pass/-', second.detail);
 });
 
 test('a server that trusts no other address with a plain password: nobody knows', async () => {
