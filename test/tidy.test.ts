@@ -105,6 +105,7 @@ test('a bad example of each other rule is found', () => {
     ['plugins', 'src/alerts/x.ts', 'export default defineAlert({'],
     ['owned by main', 'src/daemon/x.ts', 'const home = process.env.HOME;'],
     ['owned by main', 'src/commands/x.ts', 'process.exit(1);'],
+    ['limits', 'src/checks/x.ts', 'AbortSignal.any([signal, AbortSignal.timeout(100)])'],
     ['shell', 'src/ports/x.ts', "spawn('ls', { shell: true });"],
     ['shell', 'src/ports/x.ts', "import { exec } from 'node:child_process';"],
   ];

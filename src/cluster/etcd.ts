@@ -24,6 +24,7 @@ import { ask } from '../dialogues/etcd-ask.ts';
 import { type Login, type Member, makeMember, type Pinned } from '../dialogues/etcd-member.ts';
 import { watchAll } from '../dialogues/etcd-watch.ts';
 import type { SessionTls } from '../ports/http-session.ts';
+import { within } from '../ports/limit.ts';
 
 const options = z.strictObject({
   endpoints: z
@@ -187,7 +188,7 @@ async function compacting(inside: Inside, everyMs: number, signal: AbortSignal):
   let before = 0;
   while (!signal.aborted) {
     try {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(COMPACT_LIMIT_MS)]);
+      const limit = within(COMPACT_LIMIT_MS, signal);
       const { revision } = await read(inside, '', limit);
       if (before > 0) await compactOnce(inside, before, signal);
       before = revision;

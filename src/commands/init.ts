@@ -23,6 +23,7 @@ import { proc } from '../ports/proc.ts';
 import { makeUnits } from '../ports/units.ts';
 import { plugins } from '../registry.ts';
 import { EXIT, type Io } from './io.ts';
+import { within } from '../ports/limit.ts';
 
 export interface InitOptions {
   readonly config: string;
@@ -98,7 +99,7 @@ function read(path: string): string | null | Error {
 
 function thisMachine(): Machine {
   const addresses = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
-  const signal = AbortSignal.timeout(LIMIT_MS);
+  const signal = within(LIMIT_MS);
   setMaxListeners(0, signal); // Some dozens of units are asked for at once.
   const ports = { dns, exec, files, http, proc, units: makeUnits(exec, clock) };
   return { ports, signal, hostname: hostname(), addresses };

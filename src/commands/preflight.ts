@@ -24,6 +24,7 @@ import { EXIT, type Io } from './io.ts';
 import { stepAsker } from './preflight-steps.ts';
 import { paint } from './status.ts';
 import type { Common } from './telling.ts';
+import { within } from '../ports/limit.ts';
 
 export interface PreflightOptions extends Common {
   readonly group: string | null;
@@ -125,7 +126,7 @@ export async function lookAround(
     list: (path) => quiet(() => files.list(path)) ?? [],
     connect: async (host, port) => {
       try {
-        (await net.open({ host, port, signal: AbortSignal.timeout(3000), timeoutMs: 3000 })).close();
+        (await net.open({ host, port, signal: within(3000), timeoutMs: 3000 })).close();
         return null;
       } catch (fault) {
         return (fault as Error).message;

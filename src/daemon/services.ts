@@ -10,6 +10,7 @@ import { withEvidence } from './evidence.ts';
 import { contextOf, type Managed, repair } from './repair.ts';
 import { makeTurns, type Turns } from './turns.ts';
 import { makeRunnables, type Ran, type Runnable, runChecks } from './run-check.ts';
+import { within } from '../ports/limit.ts';
 
 export interface Measured {
   readonly ran: Ran;
@@ -290,7 +291,7 @@ export class Services {
 
   async #release({ manager, config }: Running): Promise<void> {
     if (!manager?.plugin.release) return;
-    const context = contextOf(config.name, manager, this.#doors.ports, AbortSignal.timeout(5000));
+    const context = contextOf(config.name, manager, this.#doors.ports, within(5000));
     await manager.plugin.release(context).catch(() => undefined);
   }
 }

@@ -4,6 +4,7 @@ import { NetError } from '../ports/net-fault.ts';
 import type { HttpSession } from '../ports/http-session.ts';
 import { plain } from './quote.ts';
 import { answerOf, EtcdFault, headerOf } from './etcd.ts';
+import { within } from '../ports/limit.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -67,7 +68,7 @@ const posting =
 async function logIn(post: Post, { user, password }: Login): Promise<string | null> {
   const body = JSON.stringify({ name: user, password: password() });
   try {
-    const answer = await post('/v3/auth/authenticate', body, AbortSignal.timeout(LOGIN_MS), null);
+    const answer = await post('/v3/auth/authenticate', body, within(LOGIN_MS), null);
     if (typeof answer['token'] === 'string' && answer['token'] !== '') return answer['token'];
     throw new EtcdFault('retry', 'no token came');
   } catch (error) {

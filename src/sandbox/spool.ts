@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createTransport, type Transporter } from 'nodemailer';
 import { hasRoom, writeWhole } from './disk.ts';
 import type { Endpoint } from './settings.ts';
+import { within } from '../ports/limit.ts';
 
 interface Queued {
   readonly from: string;
@@ -120,7 +121,7 @@ export class Spool {
       await this.#lmtp.sendMail({
         envelope: { from: queued.from, to: [...queued.to] },
         raw: Buffer.from(queued.mail, 'base64'),
-        signal: AbortSignal.timeout(DELIVERY_MS),
+        signal: within(DELIVERY_MS),
       } as Parameters<Transporter['sendMail']>[0]);
       rmSync(path, { force: true });
       return true;

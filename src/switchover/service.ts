@@ -1,6 +1,7 @@
 // Services that run where the group is active: started in the order of their dependencies, each well before the next
 // one, and stopped in the reverse order. All of it through their own managers and checks.
 import { type ActionResult, defineStep, type Inspection, opt, type Probe, type StepContext, z } from '../define.ts';
+import { within } from '../ports/limit.ts';
 import { bad } from '../host/launch.ts';
 import { clean } from '../host/text.ts';
 
@@ -36,10 +37,7 @@ async function verified(context: Context, service: string): Promise<ActionResult
   const { services, signal, ports, options: wanted } = context;
   const until = ports.clock.monotonic() + wanted.verify;
   for (let pause = FIRST_MS; ; pause = Math.min(pause * 2, LONGEST_MS)) {
-    const limit = AbortSignal.any([
-      signal,
-      AbortSignal.timeout(Math.max(1, Math.ceil(until - ports.clock.monotonic()))),
-    ]);
+    const limit = within(Math.max(1, Math.ceil(until - ports.clock.monotonic())), signal);
     const checked = await services
       .check(service, limit)
       .catch((error: Error) => ({ ok: false, detail: error.message }));

@@ -30,6 +30,7 @@ import { again } from '../again.ts';
 import { openCoordinator, type Opened } from './opening.ts';
 import { RecordFeed } from './record-feed.ts';
 import { answerRequest, TEND_MS, tending, wish } from './requests.ts';
+import { within } from '../../ports/limit.ts';
 
 const SOON_MS = 30;
 const READY_EVERY_MS = 15_000;
@@ -192,7 +193,7 @@ export class Cluster implements Clustered {
   }
 
   #within(ms = CALL_MS): AbortSignal {
-    return AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ms)]);
+    return within(ms, this.#stop.signal);
   }
 
   // ------------------------------------------------------------------------------------------------------- the groups

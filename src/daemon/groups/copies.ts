@@ -14,6 +14,7 @@ import type { ActionResult, Replication, ReplicationContext } from '../../define
 import type { Ports } from '../../ports/ports.ts';
 import type { Plugins } from '../../registry.ts';
 import type { Incoming } from '../loop.ts';
+import { within } from '../../ports/limit.ts';
 
 /** What a forced write on the active node came to; `n` counts them. */
 export interface Proof {
@@ -125,7 +126,7 @@ export class CopyWatch {
       ...{ options: source.config.options as never, ports, node, group: source.group, source: source.config.name },
       ...{ active: has === node, owner: has, nodes: groups[source.group]?.policy.nodes ?? [] },
       ...{ words: cluster?.words ?? {}, memory: source.memory, stateDir },
-      signal: AbortSignal.any([source.stop.signal, AbortSignal.timeout(timeoutMs)]),
+      signal: within(timeoutMs, source.stop.signal),
     };
   }
 

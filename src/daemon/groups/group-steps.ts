@@ -5,6 +5,7 @@ import type { GroupPolicy } from '../../core/group-types.ts';
 import type { ActionResult, Lease, Probe, StepContext, StepServices, SwitchStep } from '../../define.ts';
 import type { GroupConfig } from '../../config/types.ts';
 import type { Ports } from '../../ports/ports.ts';
+import { within } from '../../ports/limit.ts';
 
 type Act = Extract<GroupEffect, { kind: 'group-act' }>;
 
@@ -90,7 +91,7 @@ export class GroupSteps {
     for (const other of this.#steps) if (other.turn !== act.turn) other.stop?.abort(new Error('its turn is over'));
     const step = this.#steps.find(({ name }) => name === act.step);
     if (act.act === 'flush') {
-      const signal = AbortSignal.timeout(act.timeoutMs);
+      const signal = within(act.timeoutMs);
       this.#doors.done(act, await this.#doors.flush(signal).catch(broke));
       return;
     }
@@ -152,7 +153,7 @@ export class GroupSteps {
   }
 
   async #probe(step: Step, context: StepContext<never>): Promise<Probe> {
-    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(PROBE_MS)]);
+    const signal = within(PROBE_MS, context.signal);
     const unknown = (error: Error): Probe => ({ state: 'unknown', detail: error.message });
     return step.plugin.probe({ ...context, signal }).catch(unknown);
   }
@@ -234,7 +235,7 @@ export class GroupSteps {
     const step = this.#steps.find((one) => one.name === name);
     if (!step) return { ok: false, detail: `there is no step ${name}` };
     if (!step.plugin.ready) return { ok: true, detail: 'it asks for nothing' };
-    return step.plugin.ready(this.#context(step, act, AbortSignal.timeout(READY_MS))).catch(broke);
+    return step.plugin.ready(this.#context(step, act, within(READY_MS))).catch(broke);
   }
 
   close(): void {

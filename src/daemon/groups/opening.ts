@@ -5,6 +5,7 @@ import type { ClusterConfig } from '../../config/types.ts';
 import type { Coordination, Coordinator } from '../../define.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ports } from '../../ports/ports.ts';
+import { within } from '../../ports/limit.ts';
 
 export type Records = Awaited<ReturnType<Coordination['read']>>;
 
@@ -33,9 +34,7 @@ export async function openCoordinator(
   const coordination = await plugin.open({ options: options as never, ports, node, prefix });
   const { clock } = ports;
   const sentAt = clock.monotonic();
-  const read = coordination
-    .read('', AbortSignal.any([signal, AbortSignal.timeout(CALL_MS)]))
-    .catch((): Records | null => null);
+  const read = coordination.read('', within(CALL_MS, signal)).catch((): Records | null => null);
   return {
     coordination,
     async first() {

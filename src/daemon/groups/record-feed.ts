@@ -4,6 +4,7 @@ import type { Coordination } from '../../define.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type ClusterView, forget, heed, type Word } from './cluster-view.ts';
 import type { Records } from './opening.ts';
+import { within } from '../../ports/limit.ts';
 
 export interface FeedDoors {
   readonly coordination: Coordination;
@@ -70,7 +71,7 @@ export class RecordFeed {
   }
 
   #readNow(): Promise<Records> {
-    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(CALL_MS)]);
+    const signal = within(CALL_MS, this.#stop.signal);
     return this.#doors.coordination.read('', signal);
   }
 

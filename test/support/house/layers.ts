@@ -73,7 +73,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     npm: true,
   },
   // Small services that stand for others' products: they share nothing with the daemon but words and configuration.
-  sandbox: { may: ['sandbox/', 'core/', 'config/'], types: ['ports/'], node: true, npm: true },
+  sandbox: { may: ['sandbox/', 'core/', 'config/', 'ports/limit.ts'], types: ['ports/'], node: true, npm: true },
   'main.ts': {
     may: ['commands/', 'core/', 'config/', 'ports/', 'daemon/', 'define.ts', 'registry.ts'],
     node: true,

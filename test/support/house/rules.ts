@@ -179,6 +179,14 @@ const shell: Rule = (files) =>
     (line) => (/\bshell:\s*true\b/.test(line) ? 'argv arrays, never a shell string' : null),
   );
 
+const limits: Rule = (files) =>
+  eachLine(
+    files,
+    ({ path }) => path.startsWith('src/'),
+    (line) => (/\bAbortSignal\.timeout\(/.test(line) ? 'within() of ports/limit.ts: it may never end' : null),
+    true,
+  );
+
 const childProcess: Rule = (files) =>
   files
     .filter(({ path }) => path.startsWith('src/'))
@@ -201,5 +209,6 @@ export const rules: Readonly<Record<string, Rule>> = {
   places,
   plugins,
   'owned by main': ownedByMain,
+  limits,
   shell: (files) => [...shell(files), ...childProcess(files)],
 };
