@@ -67,12 +67,16 @@ test('stopped for 8 s: nothing is repaired for it; the doubt is told, and ends; 
       .slice(order.indexOf('raise observer-suspect'), order.indexOf('clear observer-suspect'))
       .includes('once recovery-started'),
   );
-  await until('the dead one', () => startsOf('died') === 2, 10_000);
+  const story = async (): Promise<string> => JSON.stringify((await daemon.explain('died')).story, null, 1);
+  await until('the dead one', () => startsOf('died') >= 2, 10_000).catch(async (error: Error) => {
+    throw new Error(`${error.message}: ${await story()}`);
+  });
   await until('the hung one', () => startsOf('hung') >= 2 || daemon.pidOf('hung') !== before.hung, 15_000);
   rmSync(daemon.at('hung.hang'));
   await allWell(daemon, ['fine', 'back', 'hung', 'died']);
   assert.equal({ back: daemon.pidOf('back'), fine: daemon.pidOf('fine') }, { back: before.back, fine: before.fine });
   assert.equal(['back', 'fine'].map(startsOf), [1, 1], 'who was well again is left alone');
+  assert.is(startsOf('died'), 2, await story());
 });
 
 test.run();
