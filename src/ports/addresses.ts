@@ -16,12 +16,21 @@ export interface NodeAddress {
 
 export interface Addresses {
   list(): Promise<readonly NodeAddress[]>;
-  /** Sets or extends it; `seconds` null: for ever. Null: done; else why not. */
-  put(device: string, ip: string, prefix: number, seconds: number | null): Promise<string | null>;
+  /** Sets or extends it; `seconds` null: for ever. Null: done; else why not. `still` is asked in the moment before: if
+   *  false nothing is done, and the answer is TOO_LATE. */
+  put(
+    device: string,
+    ip: string,
+    prefix: number,
+    seconds: number | null,
+    still?: () => boolean,
+  ): Promise<string | null>;
   remove(device: string, ip: string, prefix: number): Promise<string | null>;
   /** Can frames go out of it? */
   carrier(device: string): 'up' | 'down' | 'missing';
 }
+
+export const TOO_LATE = 'the command came too late';
 
 export interface IpChild extends Addresses {
   close(): void;
@@ -30,8 +39,9 @@ export interface IpChild extends Addresses {
 /** `argv`: how ip is started, for a test that has it look into another network namespace. */
 export function openAddresses(argv: readonly string[] = ['ip']): IpChild {
   const batch = new IpBatch(argv);
-  const command = async (line: string): Promise<string | null> => {
-    const answer = await batch.ask(line);
+  const command = async (line: string, still = (): boolean => true): Promise<string | null> => {
+    const answer = await batch.ask(line, still);
+    if (answer === 'late') return TOO_LATE;
     if (!answer) return 'ip does not answer';
     return /^(?!Command failed)\S.*/m.exec(answer.err)?.[0].slice(0, 200) ?? null;
   };
@@ -43,13 +53,13 @@ export function openAddresses(argv: readonly string[] = ['ip']): IpChild {
       if (!answer) throw new Error('ip does not answer');
       return answer.out.split('\n').flatMap((line) => parseAddress(line) ?? []);
     },
-    async put(device, ip, prefix, seconds) {
+    async put(device, ip, prefix, seconds, still) {
       if (!good(device, ip)) return 'not an address';
       const life =
         seconds === null ? 'valid_lft forever preferred_lft forever' : `valid_lft ${seconds} preferred_lft ${seconds}`;
       // Whoever asks has probed by itself: the kernel's own detection would keep an IPv6 address unusable for a second.
       const nodad = ip.includes(':') ? ' nodad' : '';
-      return command(`addr replace ${ip}/${prefix} dev ${device} ${life}${nodad}`);
+      return command(`addr replace ${ip}/${prefix} dev ${device} ${life}${nodad}`, still);
     },
     remove: async (device, ip, prefix) =>
       good(device, ip) ? command(`addr del ${ip}/${prefix} dev ${device}`) : 'not an address',

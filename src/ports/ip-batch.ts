@@ -17,7 +17,8 @@ export interface IpAnswer {
 
 interface Job {
   readonly line: string;
-  resolve(answer: IpAnswer | null): void;
+  readonly still: () => boolean;
+  resolve(answer: IpAnswer | 'late' | null): void;
 }
 
 export class IpBatch {
@@ -33,10 +34,13 @@ export class IpBatch {
     this.#argv = argv;
   }
 
-  /** Null: it did not answer, and what it was told counts as not done. */
-  ask(line: string): Promise<IpAnswer | null> {
+  /** Null: it did not answer, and what it was told counts as not done. `still` is asked in the moment before it is
+   *  told: if false, it is told nothing, and the answer is `late`. */
+  ask(line: string): Promise<IpAnswer | null>;
+  ask(line: string, still: () => boolean): Promise<IpAnswer | 'late' | null>;
+  ask(line: string, still: () => boolean = () => true): Promise<IpAnswer | 'late' | null> {
     return new Promise((resolve) => {
-      this.#queue.push({ line, resolve });
+      this.#queue.push({ line, still, resolve });
       this.#next();
     });
   }
@@ -46,6 +50,8 @@ export class IpBatch {
     if (!job) return;
     this.#busy = job;
     this.#child ??= this.#start();
+    // It may have waited for others, and the whole machine may have stood still meanwhile.
+    if (!job.still()) return this.#finish('late');
     if (!this.#child) return this.#finish(null);
     this.#out = '';
     this.#err = '';
@@ -53,7 +59,7 @@ export class IpBatch {
     this.#child.stdin.write(`${job.line}\n${FENCE}\n`);
   }
 
-  #finish(answer: IpAnswer | null): void {
+  #finish(answer: IpAnswer | 'late' | null): void {
     const job = this.#busy;
     this.#busy = null;
     if (this.#timer) clearTimeout(this.#timer);

@@ -13,7 +13,7 @@ import {
   ipv6Bytes,
   solicitation,
 } from '../dialogues/neighbour.ts';
-import type { NodeAddress } from '../ports/addresses.ts';
+import { type NodeAddress, TOO_LATE } from '../ports/addresses.ts';
 
 const IPV4 = /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}\/([1-9]|[12]\d|3[0-2])$/;
 const IPV6_CIDR = /^[0-9a-fA-F:]{2,39}\/(\d{1,2}|1[01]\d|12[0-8])$/;
@@ -116,13 +116,17 @@ async function put(context: Context, device: string, others: boolean): Promise<A
   const seconds = wanted.lifetime === 'off' ? null : safeLifetime(clock.monotonic(), lease.untilMs(), others);
   if (seconds === null && (wanted.lifetime === 'auto' || lease.untilMs() <= clock.monotonic()))
     return { ok: false, detail: 'the right ends too soon for a lifetime of one second', late: true };
-  const fault = await ask(context, () => addresses.put(device, address, prefix, seconds));
-  const fits = seconds === null || stillFits(clock.monotonic(), seconds, lease.untilMs(), others);
-  if (fault === null && fits && !signal.aborted && lease.untilMs() > clock.monotonic())
+  const still = (): boolean =>
+    lease.untilMs() > clock.monotonic() &&
+    (seconds === null || stillFits(clock.monotonic(), seconds, lease.untilMs(), others));
+  const fault = await ask(context, () => addresses.put(device, address, prefix, seconds, still));
+  // Nothing was done: what stands there ends by itself, in time.
+  if (fault === TOO_LATE) return { ok: false, detail: TOO_LATE, late: true };
+  if (fault === null && !signal.aborted && still())
     return { ok: true, detail: `${wanted.ip} is on ${device}${seconds === null ? '' : ` for ${seconds} s`}` };
   // A command that was not answered may have been carried out all the same.
   const left = await clear(context, null);
-  const why = fault ?? (signal.aborted ? 'it was given up meanwhile' : 'the command came too late');
+  const why = fault ?? (signal.aborted ? 'it was given up meanwhile' : TOO_LATE);
   const late = fault === null && !signal.aborted && left.length === 0;
   return { ok: false, detail: left.length === 0 ? `${why}: it is not here` : `${why}, and it is here still`, late };
 }
