@@ -72,6 +72,8 @@ function setAside(store: Store, name: string, why: string, time: string): string
   return `${name}: ${why}; set aside as ${aside}`;
 }
 
+/** A timer that comes so late was not held up by the disk. */
+const STALLED_MS = 250;
 const RETRY_MS = 5000;
 
 export interface SnapshotSource {
@@ -205,7 +207,16 @@ export class Journal {
     let failed: string | null = null;
     let cancel = (): void => undefined;
     const late = new Promise<never>((_resolve, reject) => {
-      cancel = this.#clock.after(this.#limits.writeMs, () => reject(new Error('the disk does not answer')));
+      const { writeMs } = this.#limits;
+      const wait = (): void => {
+        const until = this.#clock.monotonic() + writeMs;
+        cancel = this.#clock.after(writeMs, () => {
+          // Whoever stood still himself meanwhile says nothing of the disk: its answer may lie there unread.
+          if (this.#clock.monotonic() - until > STALLED_MS) wait();
+          else reject(new Error('the disk does not answer'));
+        });
+      };
+      wait();
     });
     try {
       await Promise.race([write(), late]);

@@ -46,8 +46,13 @@ test.after(async () => {
 });
 
 test('stopped for 8 s: nothing is repaired for it; the doubt is told, and ends; then what is broken is cured', async () => {
-  const before = { back: daemon.pidOf('back'), fine: daemon.pidOf('fine'), hung: daemon.pidOf('hung') };
   const { startsOf } = daemon;
+  const names = ['fine', 'back', 'hung', 'died'];
+  // On a busy machine a service may have been started twice until it was well.
+  await until('a process of each', () => names.every((name) => daemon.pidOf(name) > 0), 10_000);
+  const started = Object.fromEntries(names.map((name) => [name, startsOf(name)]));
+  const more = (name: string): number => startsOf(name) - (started[name] ?? 0);
+  const before = { back: daemon.pidOf('back'), fine: daemon.pidOf('fine'), hung: daemon.pidOf('hung') };
   for (const name of ['back', 'hung']) writeFileSync(daemon.at(`${name}.hang`), '');
   await pause(600);
   life.child.kill('SIGSTOP');
@@ -68,15 +73,15 @@ test('stopped for 8 s: nothing is repaired for it; the doubt is told, and ends; 
       .includes('once recovery-started'),
   );
   const story = async (): Promise<string> => JSON.stringify((await daemon.explain('died')).story, null, 1);
-  await until('the dead one', () => startsOf('died') >= 2, 10_000).catch(async (error: Error) => {
+  await until('the dead one', () => more('died') >= 1, 10_000).catch(async (error: Error) => {
     throw new Error(`${error.message}: ${await story()}`);
   });
-  await until('the hung one', () => startsOf('hung') >= 2 || daemon.pidOf('hung') !== before.hung, 15_000);
+  await until('the hung one', () => more('hung') >= 1 || daemon.pidOf('hung') !== before.hung, 15_000);
   rmSync(daemon.at('hung.hang'));
   await allWell(daemon, ['fine', 'back', 'hung', 'died']);
   assert.equal({ back: daemon.pidOf('back'), fine: daemon.pidOf('fine') }, { back: before.back, fine: before.fine });
-  assert.equal(['back', 'fine'].map(startsOf), [1, 1], 'who was well again is left alone');
-  assert.is(startsOf('died'), 2, await story());
+  assert.equal(['back', 'fine'].map(more), [0, 0], 'who was well again is left alone');
+  assert.is(more('died'), 1, await story());
 });
 
 test.run();
