@@ -1,6 +1,6 @@
 // Addresses of this node's interfaces: read, set and taken away through ip(8), their carrier from sysfs.
 import { readFileSync } from 'node:fs';
-import { IpBatch } from './ip-batch.ts';
+import { Batch } from './batch.ts';
 
 export interface NodeAddress {
   readonly device: string;
@@ -38,7 +38,10 @@ export interface IpChild extends Addresses {
 
 /** `argv`: how ip is started, for a test that has it look into another network namespace. */
 export function openAddresses(argv: readonly string[] = ['ip']): IpChild {
-  const batch = new IpBatch(argv);
+  const batch = new Batch({
+    argv: [...argv, '-force', '-oneline', '-batch', '-'],
+    ...{ after: 'link show dev lo', answered: /(^|\n)1: lo[:@]/, answerMs: 1000 },
+  });
   const command = async (line: string, still = (): boolean => true): Promise<string | null> => {
     const answer = await batch.ask(line, still);
     if (answer === 'late') return TOO_LATE;

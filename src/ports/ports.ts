@@ -10,6 +10,7 @@ import type { Http } from './http.ts';
 import type { HttpSessions } from './http-session.ts';
 import type { Log } from './log.ts';
 import type { Net } from './net.ts';
+import type { PacketFilter } from './packet-filter.ts';
 import type { Peers } from './peers.ts';
 import type { Proc } from './proc.ts';
 import type { Scm } from './scm.ts';
@@ -31,6 +32,7 @@ export interface Ports {
   readonly httpSession: HttpSessions;
   readonly log: Log;
   readonly net: Net;
+  readonly packets: PacketFilter;
   readonly peers: Peers;
   readonly proc: Proc;
   /** Windows only: elsewhere every answer is that it is not here. */

@@ -11,6 +11,7 @@ import { httpSession } from './http-session.ts';
 import type { Log } from './log.ts';
 import { net } from './net.ts';
 import type { Ports } from './ports.ts';
+import { openPacketFilter } from './packet-filter.ts';
 import { peers } from './peers.ts';
 import { proc } from './proc.ts';
 import { scm } from './scm.ts';
@@ -40,6 +41,7 @@ export const realPorts = ({ env, pid, underSystemd, out, log }: RealOptions): Po
   httpSession,
   log,
   net,
+  packets: openPacketFilter({ pid }),
   peers,
   proc,
   scm,

@@ -1,5 +1,7 @@
 // A floating address that the kernel takes away by itself: it is added with a lifetime that ends before anybody else
 // may have it, and extended only while the right lasts. A daemon that is stopped, hung or killed loses it all the same.
+// A command that froze on its way, and is carried out when the address has long gone, brings it back: so packets for it
+// pass only until the same moment, and that is set first, and looked at, before the address is.
 import { safeLifetime, stillFits } from '../core/lifetime.ts';
 import { type ActionResult, defineStep, opt, type StepContext, z } from '../define.ts';
 import {
@@ -37,6 +39,10 @@ const options = z.strictObject({
   lifetime: z
     .enum(['auto', 'off'])
     .describe('`off`: the kernel keeps it for ever: only where a fence is sure')
+    .default('auto'),
+  filter: z
+    .enum(['auto', 'off'])
+    .describe('`auto`: where nftables is there, packets for it pass only while the right lasts, whatever comes late')
     .default('auto'),
   announce: z
     .strictObject({
@@ -108,6 +114,18 @@ async function clear(context: Context, but: string | null): Promise<readonly Nod
   return elsewhere(await listed(context));
 }
 
+/** Lets packets through for as long as the right lasts. What it answers is for the eye, but for TOO_LATE: an address
+ *  without a filter has its lifetime still. */
+async function filter(context: Context): Promise<string> {
+  const { options: wanted, ports, lease } = context;
+  const untilMs = lease.untilMs();
+  if (wanted.filter === 'off' || wanted.lifetime === 'off' || !Number.isFinite(untilMs)) return '';
+  const fault = await ask(context, () => ports.packets.pass(parts(wanted).address, untilMs));
+  return fault === null || fault === TOO_LATE ? (fault ?? '') : `, unfiltered: ${fault}`;
+}
+
+const lasting = (seconds: number | null): string => (seconds === null ? '' : ` for ${seconds} s`);
+
 /** Sets the lifetime, and looks again: what does not end in time any more is taken away at once. */
 async function put(context: Context, device: string, others: boolean): Promise<ActionResult & { late?: boolean }> {
   const { options: wanted, ports, lease, signal } = context;
@@ -116,6 +134,8 @@ async function put(context: Context, device: string, others: boolean): Promise<A
   const seconds = wanted.lifetime === 'off' ? null : safeLifetime(clock.monotonic(), lease.untilMs(), others);
   if (seconds === null && (wanted.lifetime === 'auto' || lease.untilMs() <= clock.monotonic()))
     return { ok: false, detail: 'the right ends too soon for a lifetime of one second', late: true };
+  const unfiltered = await filter(context);
+  if (unfiltered === TOO_LATE) return { ok: false, detail: TOO_LATE, late: true };
   const still = (): boolean =>
     lease.untilMs() > clock.monotonic() &&
     (seconds === null || stillFits(clock.monotonic(), seconds, lease.untilMs(), others));
@@ -123,7 +143,7 @@ async function put(context: Context, device: string, others: boolean): Promise<A
   // Nothing was done: what stands there ends by itself, in time.
   if (fault === TOO_LATE) return { ok: false, detail: TOO_LATE, late: true };
   if (fault === null && !signal.aborted && still())
-    return { ok: true, detail: `${wanted.ip} is on ${device}${seconds === null ? '' : ` for ${seconds} s`}` };
+    return { ok: true, detail: `${wanted.ip} is on ${device}${lasting(seconds)}${unfiltered}` };
   // A command that was not answered may have been carried out all the same.
   const left = await clear(context, null);
   const why = fault ?? (signal.aborted ? 'it was given up meanwhile' : TOO_LATE);
@@ -256,9 +276,11 @@ async function hold(context: Context): Promise<ActionResult> {
 }
 
 async function away(context: Context): Promise<ActionResult> {
-  const { options: wanted } = context;
+  const { options: wanted, ports } = context;
   memoryOf(context).device = '';
   const left = await clear(context, null);
+  // Not before it has gone. Nobody waits for it: what is passed later comes behind it.
+  if (left.length === 0) void ports.packets.forget(parts(wanted).address);
   return left.length === 0
     ? { ok: true, detail: `${wanted.ip} is not here` }
     : { ok: false, detail: `${wanted.ip} is on ${left.map(({ device }) => device).join(', ')} still` };
@@ -285,6 +307,8 @@ export default defineStep({
     if (device === null) return { ok: false, detail: `none of ${context.options.interfaces.join(', ')} has carrier` };
     await listed(context);
     const deaf = unaskable(context, device);
-    return deaf === null ? { ok: true, detail: `it would be on ${device}` } : { ok: false, detail: deaf };
+    if (deaf !== null) return { ok: false, detail: deaf };
+    const without = context.options.filter === 'off' ? null : await ask(context, () => context.ports.packets.usable());
+    return { ok: true, detail: `it would be on ${device}${without === null ? '' : `, unfiltered: ${without}`}` };
   },
 });

@@ -5,6 +5,7 @@ import type { Ports, StepContext } from '../../src/define.ts';
 import { openAddresses } from '../../src/ports/addresses.ts';
 import { clock } from '../../src/ports/clock.ts';
 import { frames } from '../../src/ports/frames.ts';
+import { openPacketFilter } from '../../src/ports/packet-filter.ts';
 import address from '../../src/switchover/address.ts';
 
 interface Order {
@@ -14,8 +15,15 @@ interface Order {
   readonly planned?: boolean;
 }
 
-const addresses = openAddresses();
-const ports = { addresses, clock, frames: frames() } as unknown as Ports;
+/** While there is a file of this name, what would set an address is on its way. */
+const waits = process.env['IP_WAITS'];
+const slow = `while read -r line; do
+  case $line in addr\\ replace*) while [ -e ${waits} ]; do sleep 0.005; done ;; esac
+  echo "$line"
+done | ip "$@"`;
+const addresses = openAddresses(waits ? ['sh', '-c', slow, 'sh'] : undefined);
+const packets = openPacketFilter({ pid: process.pid });
+const ports = { addresses, clock, frames: frames(), packets } as unknown as Ports;
 const memory = new Map<string, unknown>();
 let until = Number.NEGATIVE_INFINITY;
 
@@ -36,3 +44,4 @@ for await (const line of createInterface({ input: process.stdin })) {
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 addresses.close();
+packets.close();

@@ -1,5 +1,8 @@
 // The floating address between two real network namespaces and a client, as neighbours see it.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
@@ -32,14 +35,32 @@ class Agent {
     options: object = {},
     planned = false,
   ): Promise<{ ok?: boolean; state?: string; detail: string }> {
-    const order = { op, forMs, planned, options: { ip: '10.77.0.5/24', interfaces: ['eth0', 'eth1'], ...options } };
-    this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
-    const { value } = (await this.#lines.next()) as { value: string };
-    return JSON.parse(value) as { detail: string };
+    this.tell(op, forMs, options, planned);
+    return this.answer();
   }
 
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
+  }
+
+  /** Asks, and does not wait: its answer is the next one. */
+  tell(op: string, forMs: number, options: object = {}, planned = false): void {
+    const order = { op, forMs, planned, options: { ip: '10.77.0.5/24', interfaces: ['eth0', 'eth1'], ...options } };
+    this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
+  }
+
+  async answer(): Promise<{ ok?: boolean; detail: string }> {
+    const { value } = (await this.#lines.next()) as { value: string };
+    return JSON.parse(value) as { detail: string };
+  }
+
+  /** The child of this name that it works through. */
+  child(name: string): number {
+    const { pid } = this.#child;
+    const all = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ').map(Number);
+    const found = all.find((one) => readFileSync(`/proc/${one}/comm`, 'latin1').trim() === name);
+    if (found === undefined) throw new Error(`no ${name} among ${all}`);
+    return found;
   }
 
   close(): void {
@@ -201,6 +222,116 @@ test('a link that goes down: another interface of the node has it', async () => 
   assert.not(/eth0 .*10\.77\.0\.5/.test(shown('n1')));
   assert.ok((await n1.ask('undo', 5000)).ok);
 });
+
+const tables = (): string =>
+  execFileSync('ip', ['netns', 'exec', ns('n1'), 'nft', 'list', 'ruleset'], { encoding: 'utf8' });
+/** Does the client get an answer from it, or even its hardware address? */
+function answers(what: string): boolean {
+  const six = what.includes(':') ? ['-6'] : ['-4'];
+  ip('-n', ns('client'), 'neigh', 'flush', 'to', what);
+  try {
+    execFileSync('ip', ['netns', 'exec', ns('client'), 'ping', ...six, '-c', '1', '-W', '0.4', what], {
+      stdio: 'ignore',
+    });
+    return true;
+  } catch {
+    return /lladdr/.test(neighbour(what));
+  }
+}
+
+/** All of it stands still in the moment in which ip has been told and has not done it yet: longer than the address
+ *  lasts. Then ip goes on first. True: somebody who asks in that moment is answered. */
+async function frozenOnItsWay(what: string, options: object): Promise<boolean> {
+  const host = what.replace(/\/.*/, '');
+  const folder = mkdtempSync(join(tmpdir(), 'wk-address-'));
+  try {
+    const waits = join(folder, 'waits');
+    const n1 = make('n1', ['env', `IP_WAITS=${waits}`]);
+    const all = { ip: what, probe: '0ms', ...options };
+    const done = await n1.ask('do', 1700, all);
+    assert.ok(done.ok, done.detail);
+    writeFileSync(waits, '');
+    n1.tell('hold', 1700, all);
+    await wait(150);
+    n1.signal('SIGSTOP');
+    for (let n = 0; n < 400 && has('n1', host); n++) await wait(10);
+    assert.not.ok(has('n1', host), 'the kernel has taken it away');
+    // Until the right has ended that was in force when it was told.
+    await wait(1000);
+    rmSync(waits);
+    for (let n = 0; n < 100 && !has('n1', host); n++) await wait(5);
+    assert.ok(has('n1', host), 'and the late command brings it back');
+    const answered = answers(host);
+    assert.ok(has('n1', host), 'it was there all the time');
+    n1.signal('SIGCONT');
+    const told = await n1.answer();
+    assert.is(told.ok, false, told.detail);
+    return answered;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+for (const what of ['10.77.0.5/24', 'fd77::5/64']) {
+  test(`${what}: a command that froze on its way brings the address back, and nobody gets an answer from it`, async () => {
+    assert.not.ok(await frozenOnItsWay(what, {}));
+  });
+  test(`${what}: without the filter somebody would`, async () => {
+    assert.ok(await frozenOnItsWay(what, { filter: 'off' }));
+  });
+}
+
+test('the filter lets the right ones through for as long as they may, and goes with the address', async () => {
+  const n1 = make('n1');
+  assert.ok((await n1.ask('do', 5000)).ok);
+  assert.match(tables(), /table inet watchkeeper_.*\n\tflags owner/);
+  assert.ok(answers('10.77.0.5'));
+  for (let n = 0; n < 8; n++) {
+    assert.ok((await n1.ask('hold', 1700)).ok);
+    await wait(200);
+  }
+  assert.ok(answers('10.77.0.5'), 'extended in time');
+  assert.ok((await n1.ask('undo', 5000)).ok);
+  await wait(200);
+  assert.not.ok(/10\.77\.0\.5/.test(tables()), tables());
+});
+
+test('nothing of the filter is left when who made it is killed', async () => {
+  const n1 = make('n1');
+  assert.ok((await n1.ask('do', 5000)).ok);
+  assert.match(tables(), /watchkeeper/);
+  n1.close();
+  for (let n = 0; n < 200 && /watchkeeper/.test(tables()); n++) await wait(10);
+  assert.is(tables().trim(), '');
+});
+
+test('somebody kills nft: the next renewal makes the filter anew', async () => {
+  const n1 = make('n1');
+  assert.ok((await n1.ask('do', 5000)).ok);
+  process.kill(n1.child('nft'), 'SIGKILL');
+  await wait(100);
+  const held = await n1.ask('hold', 5000);
+  assert.ok(held.ok);
+  assert.not.match(held.detail, /unfiltered/);
+  assert.match(tables(), /elements = \{ ip timeout/);
+  assert.ok(answers('10.77.0.5'));
+});
+
+for (const [name, program] of [
+  ['nft is not there', '/dev/null'],
+  ['nft hangs', '/usr/bin/yes'],
+] as const)
+  test(`${name}: the address comes all the same, and says that it is not filtered`, async () => {
+    const hidden = `mount --bind ${program} /usr/sbin/nft && exec "$@"`;
+    const n1 = make('n1', ['unshare', '-m', 'sh', '-c', hidden, 'sh']);
+    const ready = await n1.ask('ready', 5000);
+    assert.ok(ready.ok);
+    assert.match(ready.detail, /unfiltered: /);
+    const done = await n1.ask('do', 5000);
+    assert.ok(done.ok, done.detail);
+    assert.match(done.detail, /unfiltered: /);
+    assert.ok(answers('10.77.0.5'));
+  });
 
 test('without a right nothing is added; what cannot be an address is refused', async () => {
   const n1 = make('n1');

@@ -1,16 +1,20 @@
-// One long-lived child of ip(8) in its batch mode: a command is at work 0.6 ms after it is written, and no process has
-// to be started between a decision and its effect. One command at a time; a child that does not answer is killed and
-// replaced, and what it was told counts as not done.
+// One long-lived child that reads commands line by line (ip(8), nft(8)): a command is at work within a millisecond after
+// it is written, and no process has to be started between a decision and its effect. One command at a time; a child
+// that does not answer is killed and replaced, and what it was told counts as not done.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { program } from './program.ts';
 
-const ANSWER_MS = 1000;
 const OUTPUT_MAX = 1024 * 1024;
-/** Asked after every command: its answer says that the one before has been carried out. */
-const FENCE = 'link show dev lo';
-const ANSWERED = /(^|\n)1: lo[:@]/;
 
-export interface IpAnswer {
+export interface BatchOptions {
+  readonly argv: readonly string[];
+  /** Asked after every command: an answer in which `answered` is found says that the one before has been carried out. */
+  readonly after: string;
+  readonly answered: RegExp;
+  readonly answerMs: number;
+}
+
+export interface BatchAnswer {
   readonly out: string;
   readonly err: string;
 }
@@ -18,11 +22,11 @@ export interface IpAnswer {
 interface Job {
   readonly line: string;
   readonly still: () => boolean;
-  resolve(answer: IpAnswer | 'late' | null): void;
+  resolve(answer: BatchAnswer | 'late' | null): void;
 }
 
-export class IpBatch {
-  readonly #argv: readonly string[];
+export class Batch {
+  readonly #options: BatchOptions;
   readonly #queue: Job[] = [];
   #child: ChildProcessWithoutNullStreams | null = null;
   #busy: Job | null = null;
@@ -30,15 +34,15 @@ export class IpBatch {
   #err = '';
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(argv: readonly string[]) {
-    this.#argv = argv;
+  constructor(options: BatchOptions) {
+    this.#options = options;
   }
 
   /** Null: it did not answer, and what it was told counts as not done. `still` is asked in the moment before it is
    *  told: if false, it is told nothing, and the answer is `late`. */
-  ask(line: string): Promise<IpAnswer | null>;
-  ask(line: string, still: () => boolean): Promise<IpAnswer | 'late' | null>;
-  ask(line: string, still: () => boolean = () => true): Promise<IpAnswer | 'late' | null> {
+  ask(line: string): Promise<BatchAnswer | null>;
+  ask(line: string, still: () => boolean): Promise<BatchAnswer | 'late' | null>;
+  ask(line: string, still: () => boolean = () => true): Promise<BatchAnswer | 'late' | null> {
     return new Promise((resolve) => {
       this.#queue.push({ line, still, resolve });
       this.#next();
@@ -55,11 +59,11 @@ export class IpBatch {
     if (!this.#child) return this.#finish(null);
     this.#out = '';
     this.#err = '';
-    this.#timer = setTimeout(() => this.#drop(), ANSWER_MS);
-    this.#child.stdin.write(`${job.line}\n${FENCE}\n`);
+    this.#timer = setTimeout(() => this.#drop(), this.#options.answerMs);
+    this.#child.stdin.write(`${job.line}\n${this.#options.after}\n`);
   }
 
-  #finish(answer: IpAnswer | 'late' | null): void {
+  #finish(answer: BatchAnswer | 'late' | null): void {
     const job = this.#busy;
     this.#busy = null;
     if (this.#timer) clearTimeout(this.#timer);
@@ -78,7 +82,7 @@ export class IpBatch {
     this.#out += text;
     if (this.#out.length > OUTPUT_MAX || this.#err.length > OUTPUT_MAX) return this.#drop();
     const job = this.#busy;
-    if (!job || !ANSWERED.test(this.#out)) return;
+    if (!job || !this.#options.answered.test(this.#out)) return;
     // A complaint that was written before comes by another pipe: it is read before this turn ends.
     setImmediate(() => {
       if (this.#busy === job) this.#finish({ out: this.#out, err: this.#err });
@@ -86,10 +90,11 @@ export class IpBatch {
   }
 
   #start(): ChildProcessWithoutNullStreams | null {
-    const [, ...rest] = this.#argv;
+    const { argv } = this.#options;
     try {
-      const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C' };
-      const made = spawn(program(this.#argv), [...rest, '-force', '-oneline', '-batch', '-'], { env, stdio: 'pipe' });
+      // Without a home: nft(8) keeps what it was told there.
+      const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C', HOME: '/nonexistent' };
+      const made = spawn(program(argv), argv.slice(1), { env, stdio: 'pipe' });
       const ended = (): void => {
         if (made !== this.#child) return;
         this.#child = null;
@@ -108,6 +113,11 @@ export class IpBatch {
     } catch {
       return null;
     }
+  }
+
+  /** Another child from now on. */
+  renew(): void {
+    this.#drop();
   }
 
   close(): void {
