@@ -1,5 +1,5 @@
-// One long-lived child that reads commands line by line (ip(8), nft(8)): a command is at work within a millisecond after
-// it is written, and no process has to be started between a decision and its effect. One command at a time; a child
+// One long-lived child that reads commands line by line (ip(8), nft(8)): a command is at work within a millisecond of
+// being written, and no process has to be started between a decision and its effect. One command at a time; a child
 // that does not answer is killed and replaced, and what it was told counts as not done.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { program } from './program.ts';
@@ -8,7 +8,7 @@ const OUTPUT_MAX = 1024 * 1024;
 
 export interface BatchOptions {
   readonly argv: readonly string[];
-  /** Asked after every command: an answer in which `answered` is found says that the one before has been carried out. */
+  /** Asked after every command: once `answered` is found in what it says, the one before has been carried out. */
   readonly after: string;
   readonly answered: RegExp;
   readonly answerMs: number;

@@ -1,5 +1,5 @@
 // Packets for and from a floating address pass only until a given moment: sets of nftables whose elements end by
-// themselves, which the kernel asks for each packet (nft(8), "timeout"). It stands beside the lifetime of the address: a
+// themselves, asked for each packet (nft(8), "timeout"). It stands beside the lifetime of the address: a
 // command that froze on its way, and is carried out at the thaw, can bring back one of the two and not both. The tables
 // belong to the child that made them and go with it (`flags owner`, Linux 5.12): nothing is left when the daemon ends,
 // and nobody else's rules are touched.
@@ -99,76 +99,102 @@ const toForget = (table: string, ip: string): string =>
     .concat(familiesOf(ip).map((family) => `delete set ${family} ${table} ${word(ip)}`))
     .join('; ');
 
-export function openPacketFilter({ pid, argv = ['nft'] }: PacketFilterOptions): NftChild {
-  const batch = new Batch({
-    argv: [...argv, '-i'],
-    ...{ after: 'describe meta mark', answered: /^meta expression/m, answerMs: ANSWER_MS },
-  });
-  const made = new Set<string>();
-  let generation = 0;
-  let lines = 0;
-  let rest: { readonly why: string; readonly untilMs: number } | null = null;
-  let last: Promise<unknown> = Promise.resolve();
+class Filter implements NftChild {
+  readonly #pid: number;
+  readonly #batch: Batch;
+  readonly #made = new Set<string>();
+  #generation = 0;
+  #lines = 0;
+  #rest: { readonly why: string; readonly untilMs: number } | null = null;
+  #last: Promise<unknown> = Promise.resolve();
 
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const mine = last.then(work);
-    last = mine.catch(() => undefined);
+  constructor({ pid, argv = ['nft'] }: PacketFilterOptions) {
+    this.#pid = pid;
+    this.#batch = new Batch({
+      argv: [...argv, '-i'],
+      ...{ after: 'describe meta mark', answered: /^meta expression/m, answerMs: ANSWER_MS },
+    });
+  }
+
+  pass(ip: string, untilMs: number): Promise<string | null> {
+    return this.#inTurn(() => this.#pass(ip, untilMs));
+  }
+
+  forget(ip: string): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#made.delete(ip)) await this.#ask(toForget(this.#table(), ip));
+    });
+  }
+
+  usable(): Promise<string | null> {
+    return this.#inTurn(() => this.#ask('list tables arp'));
+  }
+
+  close(): void {
+    this.#batch.close();
+  }
+
+  /** Two addresses share the child: what one of them makes anew, the other must not be in the middle of. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(work);
+    this.#last = mine.catch(() => undefined);
     return mine;
-  };
-  const table = (): string => `watchkeeper_${pid}_${generation}`;
-  const ask = async (line: string): Promise<string | null> => {
-    lines += 1;
-    const answer = await batch.ask(line);
+  }
+
+  #table(): string {
+    return `watchkeeper_${this.#pid}_${this.#generation}`;
+  }
+
+  async #ask(line: string): Promise<string | null> {
+    this.#lines += 1;
+    const answer = await this.#batch.ask(line);
     if (!answer) return 'nft does not answer';
     return /^\S.*/m.exec(answer.err)?.[0].slice(0, 200) ?? null;
-  };
+  }
+
   /** Its tables go with the child. The next ones have another name: the kernel may be behind with the first. */
-  const renew = (): void => {
-    batch.renew();
-    made.clear();
-    generation += 1;
-    lines = 0;
-  };
-  const open = async (ip: string, untilMs: number): Promise<string | null> => {
+  #renew(): void {
+    this.#batch.renew();
+    this.#made.clear();
+    this.#generation += 1;
+    this.#lines = 0;
+  }
+
+  async #open(ip: string, untilMs: number): Promise<string | null> {
     for (let attempt = 0; attempt < 3; attempt++) {
       const ms = Math.floor(untilMs - ROOM_MS - clock.monotonic());
       if (ms <= 0) return TOO_LATE;
-      const fault = await ask(toOpen(table(), ip, ms));
+      const fault = await this.#ask(toOpen(this.#table(), ip, ms));
       // It counts from the moment it was carried out, not from when it was written.
       if (fault !== null || clock.monotonic() + ms <= untilMs) return fault;
     }
     return TOO_LATE;
-  };
-  const once = async (ip: string, untilMs: number): Promise<string | null> => {
-    if (!made.has(ip)) {
-      const fault = await ask(toBuild(table(), ip));
+  }
+
+  async #once(ip: string, untilMs: number): Promise<string | null> {
+    if (!this.#made.has(ip)) {
+      const fault = await this.#ask(toBuild(this.#table(), ip));
       if (fault !== null) return fault;
-      made.add(ip);
+      this.#made.add(ip);
     }
-    return open(ip, untilMs);
-  };
-  const pass = async (ip: string, untilMs: number): Promise<string | null> => {
+    return this.#open(ip, untilMs);
+  }
+
+  async #pass(ip: string, untilMs: number): Promise<string | null> {
     if (!isAddress(ip)) return 'not an address';
-    if (rest !== null && clock.monotonic() < rest.untilMs) return rest.why;
-    if (lines > LINES_MAX) renew();
+    if (this.#rest !== null && clock.monotonic() < this.#rest.untilMs) return this.#rest.why;
+    if (this.#lines > LINES_MAX) this.#renew();
+    let fault: string | null = null;
     // Somebody may have killed it: then its tables have gone, and are made anew.
-    let fault = await once(ip, untilMs);
     for (let attempt = 0; attempt < 2; attempt++) {
+      fault = await this.#once(ip, untilMs);
       if (fault === null || fault === TOO_LATE) return fault;
       // Half a filter would keep out what may come in.
-      renew();
-      if (attempt === 0) fault = await once(ip, untilMs);
+      this.#renew();
     }
-    rest = { why: fault ?? '', untilMs: clock.monotonic() + REST_MS };
+    this.#rest = { why: fault ?? '', untilMs: clock.monotonic() + REST_MS };
     return fault;
-  };
-  return {
-    pass: (ip, untilMs) => inTurn(() => pass(ip, untilMs)),
-    forget: (ip) =>
-      inTurn(async () => {
-        if (made.delete(ip)) await ask(toForget(table(), ip));
-      }),
-    usable: () => inTurn(() => ask('list tables arp')),
-    close: () => batch.close(),
-  };
+  }
 }
+
+export const openPacketFilter = (options: PacketFilterOptions): NftChild => new Filter(options);

@@ -169,6 +169,23 @@ export const addresses: readonly Criterion[] = [
         ),
       );
   }),
+  criterion('addresses.filter', 'Packets for a moving address can be filtered by the kernel', async (look) => {
+    const filtered = groupsOf(look).flatMap(({ steps }) =>
+      steps.filter(
+        ({ type, options }) => type === 'address' && !optionTexts(options, ['filter', 'lifetime']).includes('off'),
+      ),
+    );
+    if (filtered.length === 0) return 'no group has an address that is filtered';
+    const found = await look.run(['nft', '--check', 'add table inet watchkeeper_check { flags owner; }']);
+    if (found.ok) return [];
+    const why = found.missing ? 'nft is not installed' : 'this kernel does not take what nft asks for';
+    return [
+      warning(
+        `${why}: a command that froze on its way can bring an address back for a moment`,
+        'install nftables (and Linux 5.12 or later), or put a fence first',
+      ),
+    ];
+  }),
   criterion('addresses.duplicate', 'Nobody else in the network has a moving address', async (look) => {
     const all = moving(look).filter(({ group }) => owns(look, group) === true);
     if (all.length === 0) return 'no group with an address is active here';

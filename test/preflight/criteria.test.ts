@@ -177,6 +177,7 @@ const WRONG: Readonly<Record<string, Made>> = {
   'boot.units': { runs: { 'systemctl is-enabled dovecot.service': 'masked\n' } },
   'boot.restart': { runs: { 'systemctl show': 'Restart=always\nRestartUSec=1min 30s\nLoadState=loaded\n' } },
   'addresses.lifetime': { runs: { 'ip -o addr': held('2: eth0 inet 10.0.0.100/24 valid_lft forever') } },
+  'addresses.filter': { runs: { 'nft --check': 1 } },
   'addresses.duplicate': { runs: { arping: 1 } },
   'sysctl.arp-ignore': { texts: { '/proc/sys/net/ipv4/conf/all/arp_ignore': '0\n' } },
   'sysctl.arp-announce': { texts: { '/proc/sys/net/ipv4/conf/all/arp_announce': '0\n' } },
@@ -244,6 +245,7 @@ test('there are sixty at the least, each named once, with an area and a sentence
 const BY_HAND = [
   ...['names.machine-differs', 'names.mail-name', 'clocks.sane', 'clocks.source', 'mail.postfix-valid'],
   ...['mail.dovecot-valid', 'paths.own', 'paths.interfaces', 'addresses.stray', 'addresses.lifetime', 'dns.two'],
+  ...['addresses.filter'],
   ...['ports.peers', 'certificates.there', 'certificates.month', 'certificates.chain', 'certificates.pair'],
   ...['secrets.there', 'steps.address', 'steps.dns', 'steps.directory', 'steps.service', 'steps.ocf', 'steps.queue'],
   ...['steps.fence', 'folders.durable', 'space.state', 'space.inodes', 'space.member', 'space.memory', 'space.swap'],

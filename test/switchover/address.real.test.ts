@@ -59,7 +59,7 @@ class Agent {
     const { pid } = this.#child;
     const all = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ').map(Number);
     const found = all.find((one) => readFileSync(`/proc/${one}/comm`, 'latin1').trim() === name);
-    if (found === undefined) throw new Error(`no ${name} among ${all}`);
+    if (found === undefined) throw new Error(`no ${name} among ${all.join(' ')}`);
     return found;
   }
 
