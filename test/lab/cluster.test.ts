@@ -2,7 +2,7 @@
 // address is never on two nodes, whatever happens; then, that it is in service again where it should be, and why.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { NODES, otherOf } from './cluster.ts';
+import { NODES, type NodeName, otherOf } from './cluster.ts';
 import { ClusterRun, say } from './cluster-run.ts';
 import { eventually, sleep } from './command.ts';
 import { monotonicMs } from './holders.ts';
@@ -19,6 +19,10 @@ test.after(() => run?.close());
 
 test('it comes up, and one node has the address', async () => {
   run = await ClusterRun.up({ silenceMs: SILENCE_MS });
+  const { active, spare } = await run.calm();
+  const rules = (node: NodeName): Promise<string> => run.cluster.node(node).exec(['nft', 'list', 'ruleset']);
+  assert.match(await rules(active), /table inet watchkeeper_.*\n\tflags owner[^]*elements = \{ ip timeout/);
+  assert.not.match(await rules(spare), /elements/);
 });
 
 test('a power cut of the active node moves the address, and the node comes back as a spare', async () => {
