@@ -4,7 +4,7 @@ import { NetError } from '../ports/net-fault.ts';
 import type { HttpSession } from '../ports/http-session.ts';
 import { plain } from './quote.ts';
 import { answerOf, EtcdFault, headerOf } from './etcd.ts';
-import { within } from '../ports/limit.ts';
+import { limited, within } from '../ports/limit.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -37,22 +37,6 @@ function asFault(error: unknown): EtcdFault {
   // A name that does not verify today may do so when the certificate is renewed: others are asked meanwhile.
   if (error instanceof NetError) return new EtcdFault('retry', error.message);
   return new EtcdFault('denied', (error as Error).message);
-}
-
-/** The signal and a limit in one. By hand: AbortSignal.any leaves a little in a signal that lives for months. */
-function bounded(signal: AbortSignal, limitMs: number): { readonly signal: AbortSignal; done(): void } {
-  const own = new AbortController();
-  const end = (): void => own.abort();
-  const timer = setTimeout(end, limitMs);
-  signal.addEventListener('abort', end, { once: true });
-  if (signal.aborted) end();
-  return {
-    signal: own.signal,
-    done: () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-    },
-  };
 }
 
 type Post = (path: string, body: string, signal: AbortSignal, held: string | null) => Promise<Fields>;
@@ -118,7 +102,7 @@ export function makeMember(endpoint: string, session: HttpSession, login: Login 
     endpoint,
     checkCluster,
     async call(path, body, signal, limitMs) {
-      const limit = bounded(signal, limitMs);
+      const limit = limited(limitMs, signal);
       try {
         const answer = await withToken((held) => post(path, body, limit.signal, held));
         checkCluster(headerOf(answer).cluster);

@@ -29,6 +29,9 @@ export interface PacketFilterOptions {
 
 /** Longer than others' changes of their rules, shorter than what an address can wait for. */
 const ANSWER_MS = 250;
+/** The lifetime of an address is set only after this: so often in a row it may take so long. */
+const SLOW_MS = 100;
+const SLOW_MAX = 3;
 /** After a failure the address goes without for so long: each try costs time that the address does not have. */
 const REST_MS = 60_000;
 /** nft keeps every line that it was told: it is replaced now and then. */
@@ -105,6 +108,7 @@ class Filter implements NftChild {
   readonly #made = new Set<string>();
   #generation = 0;
   #lines = 0;
+  #slow = 0;
   #rest: { readonly why: string; readonly untilMs: number } | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -136,7 +140,10 @@ class Filter implements NftChild {
 
   /** Two addresses share the child: what one of them makes anew, the other must not be in the middle of. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#last.then(work);
+    const mine = this.#last.then(() => {
+      if (this.#lines > LINES_MAX) this.#renew();
+      return work();
+    });
     this.#last = mine.catch(() => undefined);
     return mine;
   }
@@ -161,12 +168,16 @@ class Filter implements NftChild {
   }
 
   async #open(ip: string, untilMs: number): Promise<string | null> {
+    let room = ROOM_MS;
     for (let attempt = 0; attempt < 3; attempt++) {
-      const ms = Math.floor(untilMs - ROOM_MS - clock.monotonic());
+      const began = clock.monotonic();
+      const ms = Math.floor(untilMs - room - began);
       if (ms <= 0) return TOO_LATE;
       const fault = await this.#ask(toOpen(this.#table(), ip, ms));
+      const now = clock.monotonic();
       // It counts from the moment it was carried out, not from when it was written.
-      if (fault !== null || clock.monotonic() + ms <= untilMs) return fault;
+      if (fault !== null || now + ms <= untilMs) return fault;
+      room = ROOM_MS + 2 * (now - began);
     }
     return TOO_LATE;
   }
@@ -183,17 +194,22 @@ class Filter implements NftChild {
   async #pass(ip: string, untilMs: number): Promise<string | null> {
     if (!isAddress(ip)) return 'not an address';
     if (this.#rest !== null && clock.monotonic() < this.#rest.untilMs) return this.#rest.why;
-    if (this.#lines > LINES_MAX) this.#renew();
     let fault: string | null = null;
     // Somebody may have killed it: then its tables have gone, and are made anew.
     for (let attempt = 0; attempt < 2; attempt++) {
+      const began = clock.monotonic();
       fault = await this.#once(ip, untilMs);
+      this.#slow = clock.monotonic() - began > SLOW_MS ? this.#slow + 1 : 0;
+      if (this.#slow >= SLOW_MAX) break;
       if (fault === null || fault === TOO_LATE) return fault;
       // Half a filter would keep out what may come in.
       this.#renew();
     }
-    this.#rest = { why: fault ?? '', untilMs: clock.monotonic() + REST_MS };
-    return fault;
+    const why = fault === null || fault === TOO_LATE ? 'nft is slow' : fault;
+    this.#renew();
+    this.#slow = 0;
+    this.#rest = { why, untilMs: clock.monotonic() + REST_MS };
+    return why;
   }
 }
 

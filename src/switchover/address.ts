@@ -131,11 +131,15 @@ async function put(context: Context, device: string, others: boolean): Promise<A
   const { options: wanted, ports, lease, signal } = context;
   const { address, prefix } = parts(wanted);
   const { clock, addresses } = ports;
-  const seconds = wanted.lifetime === 'off' ? null : safeLifetime(clock.monotonic(), lease.untilMs(), others);
-  if (seconds === null && (wanted.lifetime === 'auto' || lease.untilMs() <= clock.monotonic()))
-    return { ok: false, detail: 'the right ends too soon for a lifetime of one second', late: true };
+  const lifetime = (): number | null =>
+    wanted.lifetime === 'off' ? null : safeLifetime(clock.monotonic(), lease.untilMs(), others);
+  const soon = { ok: false, detail: 'the right ends too soon for a lifetime of one second', late: true };
+  const over = (seconds: number | null): boolean =>
+    seconds === null && (wanted.lifetime === 'auto' || lease.untilMs() <= clock.monotonic());
+  if (over(lifetime())) return soon;
   const unfiltered = await filter(context);
-  if (unfiltered === TOO_LATE) return { ok: false, detail: TOO_LATE, late: true };
+  const seconds = lifetime();
+  if (unfiltered === TOO_LATE || over(seconds)) return soon;
   const still = (): boolean =>
     lease.untilMs() > clock.monotonic() &&
     (seconds === null || stillFits(clock.monotonic(), seconds, lease.untilMs(), others));

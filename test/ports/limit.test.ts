@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { within } from '../../src/ports/limit.ts';
+import { limited, within } from '../../src/ports/limit.ts';
 
 const test = suite('ports/limit');
 const nap = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
@@ -41,6 +41,8 @@ test('a signal that lives on keeps nothing of those that have ended', async () =
       removeEventListener.apply(stop.signal, all);
     },
   });
+  for (let turn = 0; turn < 50; turn += 1) limited(60_000, counted).done();
+  assert.is(heard, 0, 'not needed any more');
   for (let turn = 0; turn < 50; turn += 1) within(10, counted);
   assert.is(heard, 50);
   await nap(60);

@@ -333,6 +333,29 @@ for (const [name, program] of [
     assert.ok(answers('10.77.0.5'));
   });
 
+test('nft is slow, again and again: the address goes without it', async () => {
+  const slow = `#!/bin/sh
+while read -r line; do
+  case $line in describe*) sleep 0.13; echo 'meta expression' ;; esac
+done
+`;
+  const folder = mkdtempSync(join(tmpdir(), 'wk-address-'));
+  try {
+    writeFileSync(join(folder, 'nft'), slow, { mode: 0o755 });
+    const hidden = `mount --bind ${join(folder, 'nft')} /usr/sbin/nft && exec "$@"`;
+    const n1 = make('n1', ['unshare', '-m', 'sh', '-c', hidden, 'sh']);
+    const held: string[] = [];
+    for (const op of ['do', 'hold', 'hold', 'hold']) {
+      const done = await n1.ask(op, 3000);
+      assert.ok(done.ok, done.detail);
+      held.push(/unfiltered: (.*)/.exec(done.detail)?.[1] ?? '');
+    }
+    assert.equal(held, ['', '', 'nft is slow', 'nft is slow']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test('without a right nothing is added; what cannot be an address is refused', async () => {
   const n1 = make('n1');
   const done = await n1.ask('do', 1000);
