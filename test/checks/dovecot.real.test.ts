@@ -1,6 +1,5 @@
 // The check of Dovecot's own view against a Dovecot, well and broken in the ways that happen.
 import { renameSync } from 'node:fs';
-import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -8,7 +7,7 @@ import * as assert from 'uvu/assert';
 import check from '../../src/checks/dovecot.ts';
 import type { Check, CheckResult } from '../../src/define.ts';
 import { type RunOptions, runCheck } from '../support/check.ts';
-import { type Dovecot, frozen, processTree, startDovecot, until } from '../support/servers.ts';
+import { type Dovecot, frozen, nameOf, processTree, startDovecot, until } from '../support/servers.ts';
 
 const test = suite('dovecot on a real server');
 let dovecot: Dovecot;
@@ -30,14 +29,7 @@ const expect = async (more: object, how: RunOptions, wanted: string): Promise<Ch
   assert.is(short(result), wanted, result.detail);
   return result;
 };
-const named = (name: string): number[] =>
-  processTree(dovecot.pid()).filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === name;
-    } catch {
-      return false;
-    }
-  });
+const named = (name: string): number[] => processTree(dovecot.pid()).filter((pid) => nameOf(pid) === name);
 
 test('well: quick and deep, with a login', async () => {
   await expect({ services: ['imap-login', 'lmtp', 'auth'] }, {}, 'pass/-/-');

@@ -1,14 +1,5 @@
 // The mail checks against Postfix and Dovecot, well and broken in the ways that happen.
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, existsSync, readdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -26,6 +17,7 @@ import {
   type Dovecot,
   frozen,
   type Postfix,
+  nameOf,
   processTree,
   startDovecot,
   startPostfix,
@@ -49,13 +41,6 @@ const said = (result: CheckResult): string => `${result.outcome}/${result.cause 
 const deep = { depth: 'deep', timeoutMs: 10_000 } as const;
 const account = { user: 'probe@lab.test', password: 'env:LAB_PASSWORD' };
 const wrong = { ...account, password: 'env:WRONG_PASSWORD' };
-const nameOf = (pid: number): string => {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
-  } catch {
-    return '';
-  }
-};
 
 /** Messages of the probe's mailbox on disk. */
 const mails = (): number =>

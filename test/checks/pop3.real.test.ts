@@ -1,5 +1,5 @@
 // The POP3 and ManageSieve checks against Dovecot: well, and broken in the ways that happen.
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, chownSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -9,7 +9,7 @@ import type { Check, CheckResult } from '../../src/define.ts';
 import { net } from '../../src/ports/net.ts';
 import { authority } from '../support/certificates.ts';
 import { runCheck } from '../support/check.ts';
-import { type Dovecot, freePorts, frozen, processTree, startDovecot, until } from '../support/servers.ts';
+import { type Dovecot, freePorts, frozen, nameOf, processTree, startDovecot, until } from '../support/servers.ts';
 
 const test = suite('pop3 and managesieve on a real server');
 const said = (result: CheckResult): string => `${result.outcome}/${result.cause ?? '-'}`;
@@ -39,10 +39,6 @@ protocol pop3 {
 });
 test.after(() => dovecot?.stop());
 
-const nameOf = (pid: number): string => {
-  const path = `/proc/${pid}/comm`;
-  return existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
-};
 const named = (name: string): number[] => processTree(dovecot.pid()).filter((pid) => nameOf(pid) === name);
 
 test('well: quick, with TLS and a verified certificate, and a wrong password', async () => {

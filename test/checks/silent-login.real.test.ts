@@ -1,6 +1,5 @@
 // Dovecot makes an address wait from which logins were refused: that is no hang, and nothing may be restarted for it.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -11,7 +10,7 @@ import smtp from '../../src/checks/smtp.ts';
 import type { Check, CheckResult } from '../../src/define.ts';
 import { net } from '../../src/ports/net.ts';
 import { runCheck } from '../support/check.ts';
-import { type Dovecot, frozen, processTree, startDovecot, startPostfix } from '../support/servers.ts';
+import { type Dovecot, frozen, nameOf, processTree, startDovecot, startPostfix } from '../support/servers.ts';
 
 const test = suite('a login that waits');
 const account = { user: 'probe@lab.test', password: 'env:LAB_PASSWORD' };
@@ -85,9 +84,7 @@ for (const [name, check, whereOf] of cases) {
     const options = { ...(await whereOf(dovecot)), ...account };
     const how = { depth: 'deep', timeoutMs: 1500, memory: new Map<string, unknown>() } as const;
     assert.is(said(await runCheck(check, options, { ...how, timeoutMs: 10_000 })), 'pass/-');
-    const auth = processTree(dovecot.pid()).filter(
-      (pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'auth',
-    );
+    const auth = processTree(dovecot.pid()).filter((pid) => nameOf(pid) === 'auth');
     assert.ok(auth.length > 0);
     await frozen(auth, async () => {
       for (const time of ['first', 'second', 'third']) {

@@ -1,10 +1,11 @@
 // From a killed service to what real log hosts wrote, through the whole daemon and its outbox: over TCP and TLS, over
 // log hosts that were away and a daemon that was killed.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { authority } from '../support/certificates.ts';
 import { allWell, freePorts, liveDaemon, type LiveDaemon, served, until, whole } from '../support/live-daemon.ts';
+import { lives } from '../support/pids.ts';
 import { type LogHostServer, logHostServer } from '../support/rsyslogd.ts';
 
 const test = suite('log host, whole daemon');
@@ -71,10 +72,7 @@ test('the log hosts are away and the daemon is killed: all of it comes later, in
   await allWell(daemon, ['mta']);
   const { pid } = (await daemon.status()).daemon;
   process.kill(pid, 'SIGKILL');
-  await until(
-    'its end',
-    () => !existsSync(`/proc/${pid}/exe`) || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z'),
-  );
+  await until('its end', () => !lives(pid));
   await daemon.up();
   await allWell(daemon, ['mta']);
   for (const host of hosts) await host.start();

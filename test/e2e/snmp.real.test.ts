@@ -1,6 +1,6 @@
 // From a killed service to what a real snmptrapd prints, through the whole daemon: by inform and by v3 trap, over a
 // receiver that was away and a daemon that was killed.
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -15,6 +15,7 @@ import {
   watched,
   whole,
 } from '../support/live-daemon.ts';
+import { lives } from '../support/pids.ts';
 import { SNMP_SECRETS, type TrapReceiver, trapReceiver, USER } from '../support/snmptrapd.ts';
 
 const test = suite('snmp, whole daemon');
@@ -106,10 +107,7 @@ test('the receiver is away and the daemon is killed: all of it comes later, and 
   await allWell(daemon, ['mta']);
   const { pid } = (await daemon.status()).daemon;
   process.kill(pid, 'SIGKILL');
-  await until(
-    'its end',
-    () => !existsSync(`/proc/${pid}/exe`) || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z'),
-  );
+  await until('its end', () => !lives(pid));
   await noc.start();
   await daemon.up();
   await allWell(daemon, ['mta']);
@@ -144,10 +142,7 @@ test('killed again and again while alarms come and go: every raise and every cle
     await new Promise((resolve) => setTimeout(resolve, round * 9));
     const { pid } = (await daemon.status()).daemon;
     process.kill(pid, 'SIGKILL');
-    await until(
-      'its end',
-      () => !existsSync(`/proc/${pid}/exe`) || /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')),
-    );
+    await until('its end', () => !lives(pid));
     await daemon.up();
   }
   await allWell(daemon, ['mta', 'seen']);

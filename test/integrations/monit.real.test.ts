@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { call, integration, startWeb, watchkeeper, type Web } from '../support/guest.ts';
-import { answers, processTree, readLog, until } from '../support/server.ts';
+import { processTree } from '../support/pids.ts';
+import { answers, readLog, until } from '../support/server.ts';
 
 const test = suite('monit');
 let web: Web;

@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import postgresql from '../../src/replication/postgresql.ts';
 import { type Postgresql, startPostgresql } from '../support/postgresql.ts';
 import { sourceContext } from '../support/replication.ts';
-import { frozen, processTree, until } from '../support/server.ts';
+import { processTree } from '../support/pids.ts';
+import { frozen, until } from '../support/server.ts';
 
 const test = suite('replication postgresql on real servers');
 let primary: Postgresql;

@@ -5,7 +5,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import rsync from '../../src/replication/rsync.ts';
 import { sourceContext } from '../support/replication.ts';
-import { answers, endTree, freePorts, frozen, processTree, spawnTo, until } from '../support/server.ts';
+import { processTree } from '../support/pids.ts';
+import { answers, endTree, freePorts, frozen, spawnTo, until } from '../support/server.ts';
 import { stepFolder } from '../support/step.ts';
 
 const test = suite('replication rsync on a real server');

@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { ask, body } from '../../src/commands/client.ts';
 import type { Answer as Explained } from '../../src/commands/explain.ts';
 import type { Status } from '../../src/daemon/status.ts';
+import { lives } from './pids.ts';
 import { freePorts, until } from './server.ts';
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -102,14 +103,6 @@ export function runProgram(
     });
   });
 }
-
-const lives = (pid: number): boolean => {
-  try {
-    return pid > 0 && !/^\d+ \(.*\) [ZX] /s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
-  } catch {
-    return false;
-  }
-};
 
 const lines = (path: string): readonly string[] =>
   existsSync(path)

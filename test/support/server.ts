@@ -14,6 +14,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { good } from './certificates.ts';
+import { lives, processTree } from './pids.ts';
 
 /** Users of lab.test, each with the password `pw`. */
 export const USERS = ['probe', 'u1', 'u2', 'u3', 'u4', 'u5'];
@@ -68,18 +69,6 @@ export function answers(port: number, greeting?: RegExp): Promise<boolean> {
   });
 }
 
-const children = (pid: number): number[] => {
-  try {
-    const found = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
-    return found.filter((child) => child > 0).flatMap((child) => [child, ...children(child)]);
-  } catch {
-    return [];
-  }
-};
-
-/** The process and everything below it. */
-export const processTree = (pid: number): number[] => [pid, ...children(pid)];
-
 function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
   for (const pid of pids) {
     try {
@@ -89,9 +78,6 @@ function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
     }
   }
 }
-
-const lives = (pid: number): boolean =>
-  existsSync(`/proc/${pid}/stat`) && !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
 /** Ends a tree: asks, then kills what is left, stopped processes too. */
 export async function endTree(pid: number): Promise<void> {

@@ -4,5 +4,6 @@
 export { type Bind, startBind } from './bind.ts';
 export { type Dovecot, startDovecot } from './dovecot.ts';
 export { type Nginx, startNginx } from './nginx.ts';
+export { nameOf, processTree } from './pids.ts';
 export { type Postfix, type PostfixOptions, startPostfix } from './postfix.ts';
-export { answers, endTree, freePorts, frozen, processTree, type Server, stopped, until } from './server.ts';
+export { answers, endTree, freePorts, frozen, type Server, stopped, until } from './server.ts';

@@ -1,6 +1,6 @@
 // The floating address between two real network namespaces and a client, as neighbours see it.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import address from '../../src/switchover/address.ts';
+import { childrenOf, nameOf } from '../support/pids.ts';
 
 const test = suite('switchover/address');
 const id = `wka${process.pid}`;
@@ -57,8 +58,8 @@ class Agent {
   /** The child of this name that it works through. */
   child(name: string): number {
     const { pid } = this.#child;
-    const all = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ').map(Number);
-    const found = all.find((one) => readFileSync(`/proc/${one}/comm`, 'latin1').trim() === name);
+    const all = childrenOf(pid ?? 0);
+    const found = all.find((one) => nameOf(one) === name);
     if (found === undefined) throw new Error(`no ${name} among ${all.join(' ')}`);
     return found;
   }

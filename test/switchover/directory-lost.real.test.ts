@@ -1,7 +1,7 @@
 // The answer to a change of a real OpenLDAP is cut off on its way, with the change made and with the change not made:
 // the step reads what stands there and goes on from that.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { secretsFrom } from '../../src/ports/secrets.ts';
 import { openStore } from '../../src/ports/store.ts';
 import directory from '../../src/switchover/directory.ts';
 import { hostPorts } from '../support/host.ts';
+import { lives } from '../support/pids.ts';
 import { ADMIN, type Slapd, SUFFIX, startSlapd } from '../support/slapd.ts';
 
 const test = suite('switchover/directory, answers that are lost');
@@ -101,9 +102,6 @@ const count = (node: string): number =>
   )
     .split('\n')
     .filter((line) => line.startsWith('dn:')).length;
-
-/** A crash leaves a process that is dead and not yet waited for. */
-const alive = (pid: number): boolean => /^State:\s+[RSD]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 
 let epoch = 5;
 function context(from: string, to: string, patch: Partial<StepContext<never>> = {}): StepContext<never> {
@@ -237,7 +235,7 @@ test('in the middle of a transaction: nothing was changed by it, the server live
     assert.match(done.detail, `${USERS} entries changed; an answer was lost`);
     assert.equal([count(from), count(to)], [0, USERS]);
   }
-  assert.equal([slapd.pid(), alive(pid)], [pid, true]);
+  assert.equal([slapd.pid(), lives(pid)], [pid, true]);
 });
 
 test.run();
