@@ -39,6 +39,8 @@ interface Report {
 
 const LIMIT_MS: Record<Kind, number> = { unit: 120_000, live: 150_000, real: 300_000, lab: 1_800_000, all: 0 };
 
+const REST_MS = 10_000;
+
 function runFile(file: string, kind: Kind): Promise<Report> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, ['--enable-source-maps', join(home, 'support/one.js'), join(home, file)], {
@@ -56,9 +58,13 @@ function runFile(file: string, kind: Kind): Promise<Report> {
       late = true;
       killGroup(child.pid);
     }, LIMIT_MS[kind]);
-    child.on('exit', (code) => {
+    child.on('exit', () => {
       clearTimeout(timer);
       killGroup(child.pid);
+      // What it said last is still in the pipe; somebody it left behind may hold that open.
+      setTimeout(() => [child.stdout, child.stderr].forEach((pipe) => pipe.destroy()), REST_MS).unref();
+    });
+    child.on('close', (code) => {
       const found = /^@@ (\d+) (\d+) (\d+)$/m.exec(output);
       const [passed, total, skipped] = found ? [Number(found[1]), Number(found[2]), Number(found[3])] : [0, 0, 0];
       let failed = total - passed;

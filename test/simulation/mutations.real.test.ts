@@ -57,7 +57,8 @@ function judge(lane: string, groups: boolean): Promise<string | null> {
       });
     const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
     child.on('error', reject);
-    child.on('exit', (code, signal) => {
+    // Not at its exit: what it said last is still in the pipe.
+    child.on('close', (code, signal) => {
       clearTimeout(timer);
       const by = signal ? 'it ran for ever' : /^@@ (.*)$/m.exec(output)?.[1];
       if (code === 0) resolve(null);

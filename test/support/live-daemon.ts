@@ -120,7 +120,14 @@ function startIn(dir: string, config: string, env: Readonly<Record<string, strin
   let told = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (data: Buffer) => (told = (told + data.toString()).slice(-40_000)));
-  const ended = new Promise<Ended>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+  const ended = new Promise<Ended>((resolve) =>
+    child.once('exit', (code, signal) => {
+      // What it said last is still in the pipes, which somebody it left behind may hold open.
+      const over = (): void => resolve({ code, signal });
+      child.once('close', over);
+      setTimeout(over, 500);
+    }),
+  );
   return { child, told: () => told, ended };
 }
 
