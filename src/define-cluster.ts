@@ -156,6 +156,8 @@ export interface SwitchStep<S extends Shape = Shape> {
   readonly scope: 'node' | 'shared';
   /** From here on clients reach the new node: a failure after it is tried again, and nothing is undone. */
   readonly pivot?: boolean;
+  /** While it is in place something new may be written on this node. Default: `pivot`. */
+  readonly takesIn?: boolean;
   /** It must not be in place twice: what cannot be proved undone blocks a start elsewhere. Default: scope `node`. */
   readonly exclusive?: boolean;
   /** How long `do` and `undo` may take unless the configuration says otherwise. Default 60 s. */
@@ -211,6 +213,9 @@ export interface Replication<S extends Shape = Shape> {
   flush?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;
   /** False: with these options `flush` has nothing to do it with. A planned move then asks the gate like a failover. */
   flushes?(options: z.output<S>): boolean;
+  /** True: what is written on the active node after `flush` would be lost by the move (it goes one way only): it is
+   *  asked once more when address and services have gone, and needs none of them. */
+  oneWay?(options: z.output<S>): boolean;
   suspend?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;
   resume?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;
   /** Makes the copy on this node anew from the active one. */

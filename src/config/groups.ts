@@ -134,6 +134,7 @@ function stepsOf(building: Building, name: string, input: GroupInput) {
     return {
       ...{ name: names[index] as string, type, scope, tries },
       pivot: plugin?.pivot ?? false,
+      ...((plugin?.takesIn ?? plugin?.pivot) ? { takesIn: true as const } : {}),
       exclusive: plugin?.exclusive ?? scope === 'node',
       prepares: plugin?.prepare !== undefined,
       timeoutMs: timeout ?? plugin?.timeoutMs ?? STEP_MS,
@@ -188,7 +189,7 @@ export function buildGroup(
   const hours = input.switchback.hours;
   const config: GroupConfig = {
     name,
-    policy: policyOf(input, policies, sources, sources.every(canFlush(building))),
+    policy: policyOf(input, policies, sources, flushing(building, sources)),
     ...{ steps, sources },
     switchbackHours: typeof hours === 'string' ? (quiet[hours] ?? null) : hours ? hoursOf(hours) : null,
     drillAt: input.drill?.at ?? null,
@@ -208,18 +209,23 @@ function gateOf(gate: GroupInput['gate'], sources: readonly SourceConfig[]): Gat
   return wanted === 'none' || wanted === 'lossless' ? { kind: wanted } : { kind: 'within', units: UNITS[wanted] };
 }
 
-const canFlush =
-  ({ plugins }: Building) =>
-  ({ type, options }: SourceConfig): boolean => {
-    const plugin = plugins.replication.get(type);
-    return plugin?.flush !== undefined && plugin.flushes?.(options as never) !== false;
-  };
+type Flushing = Pick<GroupPolicy, 'noFlush' | 'flushLast'>;
+
+/** What the sources can do for a planned move, and what they need. */
+function flushing({ plugins }: Building, sources: readonly SourceConfig[]): Flushing {
+  const found = sources.map(({ type, options }) => ({ plugin: plugins.replication.get(type), options }));
+  const can = found.every(
+    ({ plugin, options }) => plugin?.flush !== undefined && plugin.flushes?.(options as never) !== false,
+  );
+  const last = found.some(({ plugin, options }) => plugin?.flush && plugin.oneWay?.(options as never) === true);
+  return { ...(can ? {} : { noFlush: true as const }), ...(last ? { flushLast: true as const } : {}) };
+}
 
 function policyOf(
   input: GroupInput,
   steps: readonly StepPolicy[],
   sources: readonly SourceConfig[],
-  flushes: boolean,
+  how: Flushing,
 ): GroupPolicy {
   const { failover, switchback, objectives } = input;
   return {
@@ -232,7 +238,7 @@ function policyOf(
     gate: gateOf(input.gate, sources),
     steps,
     sources: sources.map(({ name }) => name),
-    ...(flushes ? {} : { noFlush: true as const }),
+    ...how,
     objectives: { rtoMs: objectives.rto ?? null, rpoMs: objectives.rpo ?? null },
     factsMs: input.facts,
   };

@@ -43,6 +43,8 @@ export interface StepPolicy {
   readonly pivot: boolean;
   readonly exclusive: boolean;
   readonly prepares: boolean;
+  /** While it is in place something new may be written here. */
+  readonly takesIn?: true;
   readonly timeoutMs: number;
   /** Tries before it counts as failed; after the pivot it is tried for ever. */
   readonly tries: number;
@@ -77,6 +79,9 @@ export interface GroupPolicy {
   readonly sources: readonly string[];
   /** One of them can bring nothing up to date before a planned move: the gate asks of it what a failover is asked. */
   readonly noFlush?: true;
+  /** One of them loses by a move what is written here after it was brought up to date: that is done once more when no
+   *  step takes anything in any more. */
+  readonly flushLast?: true;
   readonly objectives: { readonly rtoMs: number | null; readonly rpoMs: number | null };
   /** Facts of another node that are older than this are no facts. */
   readonly factsMs: number;
@@ -215,6 +220,8 @@ export interface Saga {
   /** The right is gone: whatever it takes, and without looking back. */
   readonly force: boolean;
   readonly flushed: boolean;
+  /** And once more, when nothing was taken in any more. */
+  readonly flushedLast?: true;
   readonly steps: readonly StepState[];
   /** The act that is under way; null: none. */
   readonly acting: { readonly step: string; readonly act: StepAct; readonly since: number } | null;

@@ -36,13 +36,14 @@ const line = (node: string, act: PlanLine['act'], step: string, pivot = false): 
   ...{ node, act, step, pivot },
 });
 
-function leave({ steps, sources }: GroupPolicy, node: string): readonly PlanLine[] {
+function leave({ steps, sources, flushLast }: GroupPolicy, node: string): readonly PlanLine[] {
   const prepared = steps.filter(({ prepares }) => prepares).map(({ name }) => line(node, 'prepare', name));
   const flushed = sources.length > 0 ? [line(node, 'flush', FLUSH)] : [];
-  const undone = steps
-    .filter(({ scope }) => scope === 'node')
+  const local = steps.filter(({ scope }) => scope === 'node');
+  const last = flushLast ? local.find(({ takesIn }) => takesIn)?.name : undefined;
+  const undone = local
     .toReversed()
-    .map(({ name }) => line(node, 'undo', name));
+    .flatMap(({ name }) => [line(node, 'undo', name), ...(name === last ? flushed : [])]);
   return [...prepared, ...flushed, ...undone, line(node, 'release', RIGHT, true)];
 }
 

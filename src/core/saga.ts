@@ -68,11 +68,20 @@ export function due(policy: GroupPolicy, saga: Saga): Due | null {
   if (!force) {
     const unprepared = steps.find(({ name, prepared }) => stepOf(policy, name)?.prepares && !prepared);
     if (unprepared) return act(unprepared, 'prepare');
-    if (!saga.flushed && policy.sources.length > 0) return { step: FLUSH, act: 'flush', force: false };
+    if (flushes(policy, saga)) return { step: FLUSH, act: 'flush', force: false };
   }
   const last = local.findLast(({ place }) => place !== 'out');
   // What would not go gently is killed at the second try.
   return act(last, 'undo', force || (last?.tries ?? 0) > 0);
+}
+
+/** Do the copies have to be brought up to date now? */
+function flushes({ sources, flushLast, steps: rules }: GroupPolicy, { steps, flushed, flushedLast }: Saga): boolean {
+  if (sources.length === 0) return false;
+  if (!flushed) return true;
+  if (!flushLast || flushedLast) return false;
+  const open = rules.filter(({ takesIn, scope }) => takesIn && scope === 'node').map(({ name }) => name);
+  return open.length > 0 && steps.every(({ name, place }) => place === 'out' || !open.includes(name));
 }
 
 /** The act begins: from now on it is in doubt. */
@@ -93,7 +102,9 @@ export function acted(policy: GroupPolicy, saga: Saga, answer: Acted, at: number
   const { step: name, act, since } = saga.acting;
   const free = { ...saga, acting: null };
   if (name === FLUSH)
-    return answer.ok ? { ...free, flushed: true } : turnBack(free, `the copies could not be flushed: ${answer.detail}`);
+    return answer.ok
+      ? { ...free, ...(saga.flushed ? { flushedLast: true } : { flushed: true }) }
+      : turnBack(free, `the copies could not be flushed: ${answer.detail}`);
   const step = saga.steps.find((one) => one.name === name);
   if (!step) return free;
   const ms = Math.max(0, Math.round(at - since));

@@ -30,6 +30,11 @@ const unknown = (detail: string): ReplicationFacts => ({ state: 'failed', queue:
 const options = z.strictObject({
   run: opt.argv('The program; prints {"state", "queue", "lagMs", "detail"} and ends with 0'),
   flush: opt.argv('Before a planned move: brings the copies up to date and ends with 0 when they are').optional(),
+  'one-way': opt
+    .flag(
+      'What is written after the flush would be lost by a move: it is run once more when address and services are gone',
+    )
+    .default(false),
   turn: opt.argv('When another node is the active one: turns the direction; may be run again').optional(),
 });
 type Context = ReplicationContext<z.output<typeof options>>;
@@ -60,6 +65,7 @@ export default defineReplication({
   options,
   example: { run: ['/usr/local/sbin/replication-state'] },
   flushes: ({ flush }) => flush !== undefined,
+  oneWay: ({ 'one-way': oneWay }) => oneWay,
   flush: (context) => act(context.options.flush, context),
   direct: (context) => act(context.options.turn, context),
   async look(context) {

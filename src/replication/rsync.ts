@@ -174,6 +174,7 @@ export default defineReplication({
     from: { n1: 'rsync://10.0.0.11/mail/', n2: 'rsync://10.0.0.12/mail/' },
   },
   ageOnly: true,
+  oneWay: () => true,
   look,
   flush,
   suspend: (context) => pause(context, true),

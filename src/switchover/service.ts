@@ -131,6 +131,7 @@ export default defineStep({
   options,
   example: { services: ['store', 'mta'], verify: '30s' },
   scope: 'node',
+  takesIn: true,
   timeoutMs: 180_000,
   probe,
   do: bring,

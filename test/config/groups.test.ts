@@ -110,7 +110,7 @@ test('a group with nothing said but what must be', ({ folder }) => {
       },
       {
         ...{ name: 'address', type: 'address', scope: 'node', pivot: true, exclusive: true },
-        ...{ prepares: false, timeoutMs: 10_000, tries: 3 },
+        ...{ prepares: false, takesIn: true, timeoutMs: 10_000, tries: 3 },
       },
     ],
     ...{ sources: [], objectives: { rtoMs: null, rpoMs: null }, factsMs: 15_000 },
@@ -200,6 +200,19 @@ test('a source that can bring nothing up to date before a move is known by its p
   assert.is(noFlush("command: { run: ['/bin/state'], flush: ['/bin/flush'] }"), undefined);
   assert.is(noFlush("command: { run: ['/bin/state'] }"), true);
   assert.is(noFlush('dovecot: {}'), true, 'the stand-in has none at all');
+});
+
+test('a copy that goes one way is flushed once more, when what takes something in has gone', ({ folder }) => {
+  const replication = new Map<string, never>([...plugins.replication, ['command', command]] as [string, never][]);
+  const policy = (more: string) =>
+    groupOf(
+      folder,
+      `    nodes: [n1, n2]\n    steps: [{ ${ADDRESS} }]\n    replication: [{ command: { run: ['/bin/state'], flush: ['/bin/flush']${more} } }]\n`,
+      { ...plugins, replication },
+    ).policy;
+  assert.is(policy('').flushLast, undefined);
+  assert.is(policy(', one-way: true').flushLast, true);
+  assert.is(policy('').steps[0]?.takesIn, true, 'the address');
 });
 
 test('services that run on every node are not started by a step, and neither twice', ({ folder }) => {

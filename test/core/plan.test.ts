@@ -50,6 +50,21 @@ test('a planned move is what the saga of each side does, and the right goes over
   assert.equal([plan[right]?.node, plan[right + 1]?.node, plan[right + 1]?.act], ['n1', 'n2', 'take']);
 });
 
+test('a copy that goes one way: the plan has both flushes where the saga has them', () => {
+  const { steps, ...rest } = rich();
+  const open = new Set(['services', 'address']);
+  const policy: GroupPolicy = {
+    ...{ ...rest, flushLast: true },
+    steps: steps.map((one) => (open.has(one.name) ? { ...one, takesIn: true } : one)),
+  };
+  const plan = planOf(policy, { chosen: 'n2' }, 'n1', null, 'move');
+  const said = plan
+    .filter(({ node, act }) => node === 'n1' && act !== 'release')
+    .map(({ act, step }) => `${act} ${step}`);
+  assert.equal(said, acts(policy, begin(policy, { ...start, kind: 'down', planned: true }, 0)));
+  assert.is(said.filter((one) => one === 'flush replication').length, 2);
+});
+
 test('a failover does nothing on the node that is silent', () => {
   const policy = rich();
   const plan = planOf(policy, { chosen: 'n2' }, 'n1', null, 'failover');

@@ -84,6 +84,44 @@ for (const [what, start, fails, expected, direction] of [
     assert.is(saga.direction, direction);
   });
 
+const oneWay = groupPolicy({
+  ...{ sources: ['copy'], flushLast: true },
+  steps: [
+    stepPolicy('store'),
+    stepPolicy('service', { takesIn: true }),
+    stepPolicy('address', { pivot: true, takesIn: true }),
+    stepPolicy('dns', { scope: 'shared', takesIn: true }),
+  ],
+});
+const lastly = ['flush replication', 'undo address', 'undo service', 'flush replication', 'undo store'];
+
+test('a copy that goes one way is flushed once more when nothing is taken in any more', () => {
+  assert.equal(way(oneWay, begin(oneWay, down, 0))[0], lastly);
+});
+
+test('if that fails, all of it comes up again where it was', () => {
+  let flushes = 0;
+  const [done, saga] = way(oneWay, begin(oneWay, down, 0), (act) => act === 'flush replication' && ++flushes === 2);
+  assert.equal(done, [
+    ...['flush replication', 'undo address', 'undo service', '(flush replication)'],
+    ...['do service', 'do address'],
+  ]);
+  assert.match(saga.fault ?? '', 'could not be flushed');
+});
+
+test('where it is not known what takes something in, once is all', () => {
+  const bare = groupPolicy({ sources: ['copy'], flushLast: true, steps: [stepPolicy('store')] });
+  assert.equal(way(bare, begin(bare, down, 0))[0], ['flush replication', 'undo store']);
+});
+
+test('without a right nothing is flushed', () => {
+  assert.equal(way(oneWay, begin(oneWay, { ...down, force: true }, 0))[0], [
+    'undo address!',
+    'undo service!',
+    'undo store!',
+  ]);
+});
+
 test('after the pivot it is tried for ever, and nothing is taken back', () => {
   const [done, saga] = way(policy, begin(policy, up, 0), (act) => act === 'do dns');
   assert.is(done.length, 40);

@@ -210,7 +210,14 @@ export const clusterMutations: readonly Mutation[] = [
   ),
   of('saga', 'never kills', 'force || (last?.tries ?? 0) > 0', 'force'),
   of('saga', 'gives up taking back', "saga.direction === 'back' || saga.force ||", 'saga.force ||'),
-  of('saga', 'does not flush', '!saga.flushed && policy.sources.length > 0', 'false'),
+  of('saga', 'does not flush', '(!flushed)', '(false)'),
+  of('saga', 'does not flush once more', '!flushLast || flushedLast', 'true'),
+  of(
+    'saga',
+    'flushes the last time while something is taken in',
+    'open.length > 0 && steps.every',
+    'open.length > 0 || steps.every',
+  ),
   of('saga', 'believes a step before it looked', "start.force ? 'doubt' : 'in'", "start.force ? 'out' : 'in'"),
   of(
     'saga',

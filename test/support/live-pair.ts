@@ -36,6 +36,23 @@ probe) [ -e "$place" ] ;;
 esac
 `;
 
+/** A copy that is always well; brought up to date it writes down whether the service takes something in, and whether
+ *  the disk is there. */
+const COPY = `case $2 in
+look) echo '{"state": "healthy", "queue": 0, "lagMs": 0}' ;;
+flush)
+  app=gone; disk=gone
+  (: </dev/tcp/127.0.0.1/$3) 2>/dev/null && app=up
+  [ -e "$1/disk-$WATCHKEEPER_NODE" ] && disk=up
+  echo "app $app, disk $disk" >>"$1/flushed" ;;
+esac
+`;
+
+export interface PairOptions {
+  /** The group `mail` has a copy that goes one way. */
+  readonly copied?: boolean;
+}
+
 export interface Pair {
   readonly etcd: Etcd;
   readonly folder: string;
@@ -65,16 +82,20 @@ interface Making {
   readonly servicePorts: readonly number[];
   readonly etcd: Etcd;
   readonly daemons: Readonly<Record<Name, LiveDaemon>>;
+  readonly options: PairOptions;
 }
 
-function configuration({ folder, port, servicePorts, etcd, daemons }: Making, name: Name): object {
+function configuration({ folder, port, servicePorts, etcd, daemons, options }: Making, name: Name): object {
   const daemon = daemons[name];
   const script = join(folder, 'step.sh');
   const step = (act: string): readonly string[] => ['/bin/sh', script, folder, act];
   const command = { do: step('do'), undo: step('undo'), probe: step('probe') };
   const file = (end: string): string => daemon.at(`etc/node.${end}`);
   const peers = { certificate: file('pem'), key: file('key'), authority: daemon.at('etc/authority.pem') };
-  const app = served(daemon, 'app', servicePorts[PAIR.indexOf(name)] ?? 0, { recover: { grace: '2s' } });
+  const appPort = servicePorts[PAIR.indexOf(name)] ?? 0;
+  const app = served(daemon, 'app', appPort, { recover: { grace: '2s' } });
+  const copy = (act: string): readonly string[] => ['/bin/bash', join(folder, 'copy.sh'), folder, act, `${appPort}`];
+  const source = { command: { run: copy('look'), flush: copy('flush'), 'one-way': true }, every: '1s', timeout: '900ms' };
   return whole(
     daemon,
     { app },
@@ -89,6 +110,7 @@ function configuration({ folder, port, servicePorts, etcd, daemons }: Making, na
         mail: {
           ...{ services: ['app'], nodes: PAIR, block: '1h', objectives: { rto: '30s' } },
           steps: [{ command, name: 'disk' }],
+          ...(options.copied ? { replication: [source] } : {}),
         },
         desk: { nodes: PAIR, failover: { mode: 'confirm', confirm: '2m' }, steps: [{ command, name: 'desk' }] },
       },
@@ -131,20 +153,21 @@ function judge(pair: Pair): () => void {
   };
 }
 
-async function make(): Promise<Making> {
+async function make(options: PairOptions): Promise<Making> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'wk-pair-')));
   writeFileSync(join(folder, 'step.sh'), STEP, { mode: 0o600 });
+  writeFileSync(join(folder, 'copy.sh'), COPY, { mode: 0o600 });
   const [port = 0, ...servicePorts] = await freePorts(3);
   const daemons = { n1: liveDaemon('n1'), n2: liveDaemon('n2') };
-  return { folder, port, servicePorts, daemons, etcd: await startEtcd() };
+  return { folder, port, servicePorts, daemons, options, etcd: await startEtcd() };
 }
 
 /** Certificates by the command line; what it says. */
 export const certify = (out: string) =>
   runProgram([program, 'cluster', 'certificates', '--nodes', 'n1=127.0.1.1+127.0.2.1,n2', '--out', out]);
 
-export async function livePair(): Promise<Pair> {
-  const made = await make();
+export async function livePair(options: PairOptions = {}): Promise<Pair> {
+  const made = await make(options);
   const { folder, port, daemons, etcd } = made;
   const lives = new Map<Name, Life>();
   const mark = (what: string, name: Name): boolean => existsSync(join(folder, `${what}-${name}`));
