@@ -74,7 +74,8 @@ function checkedHealthy(c: Context, s: ServiceState, e: Checked): Move {
   if (verdict.outcome === 'unknown') return couldNotTell(c, s, e);
   if (good(verdict)) return stillWell(c, s, e);
   if (verdict.conclusive && verdict.cause === 'dead') return fallen(c, s, verdict);
-  if (s.graceUntil !== null && c.at < s.graceUntil) {
+  // What is seen on the service itself is no part of coming up: a process that is stopped, say.
+  if (s.graceUntil !== null && c.at < s.graceUntil && !verdict.direct) {
     const left = span(s.graceUntil - c.at);
     return ignore(c, s, 'start-grace', `${told(verdict)}; it was just started: not counted for ${left} more`);
   }

@@ -225,6 +225,15 @@ test('somebody restarted a healthy service: recognised, and failures do not coun
   assert.is(drive.phase('mta'), 'suspect');
 });
 
+test('what is seen on the service itself counts also while it comes up', () => {
+  const drive = make({ fall: 1, graceMs: 60_000 });
+  drive.started('mta');
+  drive.quick('mta', { ...fails('hung'), direct: true });
+  assert.is(drive.phase('mta'), 'suspect');
+  drive.deep('mta', { ...fails('hung'), direct: true, ageMs: 1000 });
+  assert.is(drive.phase('mta'), 'restarting');
+});
+
 test('a death counts also while it comes up', () => {
   const drive = make();
   drive.started('mta');

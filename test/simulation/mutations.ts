@@ -53,7 +53,8 @@ export const mutations: readonly Mutation[] = [
   of('judge', 'takes no verdict for a fail', 'if (s.fails === 0) {', 'if (false) {'),
   of('judge', 'lets a QuickCheck speak for the DeepCheck', '[depth]: 0 }', 'quick: 0, deep: 0 }'),
   of('judge', 'forgets what was seen', 'held(s.verdict, e.verdict)', 'e.verdict'),
-  of('judge', 'knows no start grace', 'c.at < s.graceUntil) {', 'false) {'),
+  of('judge', 'knows no start grace', 'c.at < s.graceUntil && ', 'false && '),
+  of('judge', 'takes a stopped process for one that comes up', ' && !verdict.direct', ''),
   of('move', 'leaves a dead service to come to itself', "verdict.cause === 'dead' || verdict.direct", 'verdict.direct'),
   of('judge', 'never forgets a fall', '].slice(-c.policy.flap.changes)', ']'),
   of(
