@@ -95,7 +95,11 @@ function configuration({ folder, port, servicePorts, etcd, daemons, options }: M
   const appPort = servicePorts[PAIR.indexOf(name)] ?? 0;
   const app = served(daemon, 'app', appPort, { recover: { grace: '2s' } });
   const copy = (act: string): readonly string[] => ['/bin/bash', join(folder, 'copy.sh'), folder, act, `${appPort}`];
-  const source = { command: { run: copy('look'), flush: copy('flush'), 'one-way': true }, every: '1s', timeout: '900ms' };
+  const source = {
+    command: { run: copy('look'), flush: copy('flush'), 'one-way': true },
+    every: '1s',
+    timeout: '900ms',
+  };
   return whole(
     daemon,
     { app },
