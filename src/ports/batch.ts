@@ -2,9 +2,12 @@
 // being written, and no process has to be started between a decision and its effect. One command at a time; a child
 // that does not answer is killed and replaced, and what it was told counts as not done.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { clock } from './clock.ts';
 import { program } from './program.ts';
 
 const OUTPUT_MAX = 1024 * 1024;
+/** A timer that comes so late was not held up by the child. */
+const STALLED_MS = 100;
 
 export interface BatchOptions {
   readonly argv: readonly string[];
@@ -59,8 +62,19 @@ export class Batch {
     if (!this.#child) return this.#finish(null);
     this.#out = '';
     this.#err = '';
-    this.#timer = setTimeout(() => this.#drop(), this.#options.answerMs);
+    this.#wait();
     this.#child.stdin.write(`${job.line}\n${this.#options.after}\n`);
+  }
+
+  #wait(): void {
+    const { answerMs } = this.#options;
+    const due = clock.monotonic() + answerMs;
+    this.#timer = setTimeout(() => {
+      // Whoever stood still himself meanwhile says nothing of the child: its answer may lie there unread. With nft its
+      // tables would go, which keep closed what froze beside it.
+      if (clock.monotonic() - due > STALLED_MS) this.#wait();
+      else this.#drop();
+    }, answerMs);
   }
 
   #finish(answer: BatchAnswer | 'late' | null): void {
