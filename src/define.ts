@@ -78,6 +78,12 @@ export interface RecoveryContext<O> {
 /** What a manager can see of a service; null where it could not look. */
 export type Evidence = Omit<Facts, 'run' | 'resolver'>;
 
+export interface EvidenceWanted {
+  readonly sinceMs: number;
+  /** Lines, `*` for any text, that count also when they are older: the newest of each that is within its time. */
+  readonly stay: readonly { readonly line: string; readonly forMs: number }[];
+}
+
 export type LifeChange = { readonly kind: 'died' | 'started'; readonly detail: string };
 
 export interface Recovery<S extends Shape = Shape> {
@@ -99,8 +105,8 @@ export interface Recovery<S extends Shape = Shape> {
    *  starts them anew. */
   repairPart?(context: RecoveryContext<z.output<S>>, part: string): Promise<ActionResult>;
   /** What it can see of the service's own processes, ports and log, for the diagnosis of a failure. `sinceMs`: it was
-   *  still well so long ago; older lines of its log are of another story. */
-  evidence?(context: RecoveryContext<z.output<S>>, about: { readonly sinceMs: number }): Promise<Evidence>;
+   *  still well so long ago; older lines of its log are of another story, but those that stay true for longer. */
+  evidence?(context: RecoveryContext<z.output<S>>, about: EvidenceWanted): Promise<Evidence>;
   /** Reads the configuration of the service as a start would. Not ok with cause `misconfigured`: do not start. */
   validate?(context: RecoveryContext<z.output<S>>): Promise<ActionResult>;
   /** Reports a death, and a start by others, at once. Goes on until closed, over restarts of the service. */

@@ -191,7 +191,11 @@ export function buildService(building: Building, name: string): Built | undefine
   const policy = policyOf(input, parts, manager !== null || get(get(tree, 'recover'), 'ladder') !== undefined);
   const beats = { quick: beat(input.quick), deep: beat(input.deep) };
   const logSigns = Object.values(input['log-signs']).map(
-    ({ part, ...sign }): LogSign => ({ ...sign, ...(part === undefined ? {} : { part }) }),
+    ({ part, stays, ...sign }): LogSign => ({
+      ...sign,
+      ...(part === undefined ? {} : { part }),
+      ...(stays === undefined ? {} : { stays: { forMs: stays.for, processes: stays.processes } }),
+    }),
   );
   return { input, config: { name, kit, checks, ...beats, manager, policy, logSigns } };
 }

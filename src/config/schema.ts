@@ -120,6 +120,13 @@ const logSign = z
     cause: z.enum(CAUSES).describe('What it is a sign of'),
     says: opt.text('What it means, for a person'),
     part: opt.text('The part of the service that it is about').optional(),
+    stays: z
+      .strictObject({
+        for: opt.duration('So long after it was said it may still be true'),
+        processes: opt.text('The name of the processes that the last number in the line is the limit of'),
+      })
+      .describe('It is said once and not again for so long: it counts while as many processes run as it says')
+      .optional(),
   })
   .describe('A line of the log that says what is wrong');
 
@@ -139,7 +146,7 @@ export const service = z
     quick: quick.prefault({}),
     deep: deep.prefault({}),
     recover: recover.prefault({}),
-    'log-signs': logSigns.default({}),
+    'log-signs': logSigns.prefault({}),
     runbook: opt.text('Where a person finds what to do; shown with every alarm').optional(),
   })
   .describe('One service');

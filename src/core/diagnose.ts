@@ -99,6 +99,16 @@ const CURED: ReadonlySet<Cause> = new Set(['dead', 'hung', 'refusing']);
 /** So much of a line stands in a sentence. */
 const QUOTED = 200;
 
+/** A line from before the failure that is not said again while it lasts, if what it says can still be seen. Where the
+ *  processes could not be looked at, it is believed: it only ever holds a repair back. */
+function stillTrue({ line, stays }: LogSign, { older = [], processes }: Facts): string | undefined {
+  if (!stays) return undefined;
+  const said = older.find((one) => matches(line, one));
+  const limit = Number(said?.match(/\d+/g)?.at(-1) ?? Number.POSITIVE_INFINITY);
+  const full = processes === null || processes.filter((one) => one.name === stays.processes).length >= limit;
+  return full ? said : undefined;
+}
+
 /** The first sign of its kit that stands in its log. Below all that was seen: a log says what was, and others may write
  *  into it. */
 const toldByLog: Rule = ({ facts, signs, cause, verdict }) => {
@@ -107,13 +117,20 @@ const toldByLog: Rule = ({ facts, signs, cause, verdict }) => {
   const newest = [...(facts.log ?? [])].reverse();
   for (const sign of signs.filter((one) => vague || !CURED.has(one.cause))) {
     const line = newest.find((one) => matches(sign.line, one));
-    if (line === undefined) continue;
-    const part = sign.part === undefined ? {} : { part: sign.part };
-    const because = `its log says "${clean(line, QUOTED)}": ${sign.says}`;
-    return { by: 'log', patch: { cause: sign.cause, confidence: 'likely', ...part }, because };
+    if (line !== undefined) return byLog(sign, `its log says "${clean(line, QUOTED)}"`);
+  }
+  for (const sign of vague ? signs : []) {
+    const line = stillTrue(sign, facts);
+    if (line !== undefined) return byLog(sign, `its log said before, and it is so still, "${clean(line, QUOTED)}"`);
   }
   return null;
 };
+
+const byLog = ({ cause, part, says }: LogSign, text: string): Finding => ({
+  by: 'log',
+  patch: { cause, confidence: 'likely', ...(part === undefined ? {} : { part }) },
+  because: `${text}: ${says}`,
+});
 
 /** Everything else of the service works; only the probe may not log in. */
 const probeRefused: Rule = ({ results, verdict, cause }) => {

@@ -91,6 +91,8 @@ export interface Facts {
   readonly resolver: 'answers' | 'silent' | null;
   /** The newest lines of its own log since the failure began, oldest first. */
   readonly log: readonly string[] | null;
+  /** Older lines of its log, of the signs that stay true for a while (`LogSign.stays`): the newest of each. */
+  readonly older?: readonly string[];
 }
 
 /** A line of a service's own log that says what is wrong with it. Data of its kit. */
@@ -102,4 +104,7 @@ export interface LogSign {
   readonly says: string;
   /** The part of the service that the line is about. */
   readonly part?: string;
+  /** The service says it once and then not again for so long, however long it lasts. Such a line counts also when it is
+   *  older than the failure, while as many processes of that name run as the last number in the line says. */
+  readonly stays?: { readonly forMs: number; readonly processes: string };
 }

@@ -43,18 +43,23 @@ const NOBODY: Omit<Facts, 'resolver'> = {
 };
 
 /** What the manager says and sees. Null is what it could not look at in time. */
-async function managerFacts({ service, managed, sinceMs }: Asked, ports: Ports): Promise<Omit<Facts, 'resolver'>> {
+async function managerFacts(
+  { service, managed, signs, sinceMs }: Asked,
+  ports: Ports,
+): Promise<Omit<Facts, 'resolver'>> {
   if (!managed) return NOBODY;
   const { plugin } = managed;
+  const stay = signs.flatMap(({ line, stays }) => (stays ? [{ line, forMs: stays.forMs }] : []));
+  const wanted = { sinceMs, stay };
   const [seen, more] = await Promise.all([
     inTime(ports, (signal) => plugin.inspect(contextOf(service, managed, ports, signal))),
-    inTime(ports, async (signal) => plugin.evidence?.(contextOf(service, managed, ports, signal), { sinceMs }) ?? null),
+    inTime(ports, async (signal) => plugin.evidence?.(contextOf(service, managed, ports, signal), wanted) ?? null),
   ]);
   const list = <T>(found: readonly T[] | null | undefined): readonly T[] | null =>
     Array.isArray(found) ? (found as readonly T[]) : null; // Also of people's own plugins, which may forget one.
   return {
     ...{ processes: list(more?.processes), listeners: list(more?.listeners), unheld: list(more?.unheld) },
-    ...{ ageMs: more?.ageMs ?? null, log: list(more?.log) },
+    ...{ ageMs: more?.ageMs ?? null, log: list(more?.log), older: list(more?.older) ?? [] },
     run: seen && seen.state !== 'unknown' ? { state: seen.state, detail: seen.detail } : null,
   };
 }

@@ -21,7 +21,7 @@ interface Family {
 }
 
 /** How many processes are told of; a store may have thousands. What stands still comes first. */
-const MOST = 500;
+const MOST = 5000;
 
 /** proc(5) counts in ticks since the boot; 100 a second on every Linux that Node runs on. */
 const TICK_MS = 10;

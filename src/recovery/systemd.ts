@@ -4,6 +4,7 @@ import {
   type ActionResult,
   defineRecovery,
   type Evidence,
+  type EvidenceWanted,
   type Inspection,
   opt,
   type RecoveryContext,
@@ -18,6 +19,7 @@ import { freePorts } from '../host/ports-held.ts';
 import { clean, count, troubleLine } from '../host/text.ts';
 import { isBlind, type Known, livingIn, partsOf, readUnit, type UnitReading } from '../host/unit-state.ts';
 import { validateBy } from '../host/validate.ts';
+import type { ExecResult } from '../ports/exec.ts';
 import { UNIT, type UnitFacts, unitName } from '../ports/units.ts';
 
 const options = z.strictObject({
@@ -269,34 +271,57 @@ const LINE_MAX = 1000;
 /** How far back at most. */
 const LOG_MS = 600_000;
 
-/** The newest lines of the unit's own processes; what systemd says of the unit is not among them. */
-async function logSince(context: Context, sinceMs: number): Promise<readonly string[] | null> {
-  const from = (context.ports.clock.wall() - Math.min(sinceMs, LOG_MS)) / 1000;
+/** Lines of the unit's own processes, as old as that at most; what systemd says of the unit is not among them. */
+function readLog(context: Context, forMs: number, which: readonly string[]): Promise<ExecResult> {
+  const from = (context.ports.clock.wall() - forMs) / 1000;
   const show = ['--no-pager', '-q', '-o', 'cat', `--since=@${from.toFixed(3)}`];
   const unit = `_SYSTEMD_UNIT=${unitName(context.options.unit)}`;
-  const got = await Promise.all(
-    LOG_LINES.map((which) =>
-      context.ports.exec.run(['journalctl', ...show, ...which, unit], { timeoutMs: 1500, signal: context.signal }),
-    ),
-  );
-  if (got.some((one) => one.code !== 0)) return null;
-  return got.flatMap((one) =>
-    one.stdout
-      .split('\n')
-      .slice(-LINES_MAX)
-      .map((line) => plain(line, LINE_MAX))
-      .filter(Boolean),
-  );
+  const limits = { timeoutMs: 1500, signal: context.signal };
+  return context.ports.exec.run(['journalctl', ...show, ...which, unit], limits);
 }
 
-/** Its processes with their states, who listens on its ports, and what it wrote into its log. */
-async function evidence(context: Context, { sinceMs }: { readonly sinceMs: number }): Promise<Evidence> {
-  const [now, log] = await Promise.all([look(context, 'fresh'), logSince(context, sinceMs)]);
-  if (!now) return { ...UNSEEN, log };
+const linesOf = ({ stdout }: ExecResult): readonly string[] =>
+  stdout
+    .split('\n')
+    .slice(-LINES_MAX)
+    .map((line) => plain(line, LINE_MAX))
+    .filter(Boolean);
+
+/** The newest lines. */
+async function logSince(context: Context, sinceMs: number): Promise<readonly string[] | null> {
+  const got = await Promise.all(LOG_LINES.map((which) => readLog(context, Math.min(sinceMs, LOG_MS), which)));
+  return got.some((one) => one.code !== 0) ? null : got.flatMap(linesOf);
+}
+
+/** A pattern of a line as journalctl wants it, which looks through what a busy server wrote in minutes. */
+const expression = (line: string): string =>
+  `^${line
+    .split('*')
+    .map((piece) => piece.replace(/[^A-Za-z0-9 ]/g, '\\$&'))
+    .join('.*')}$`;
+
+/** The newest of each of these lines that its process of now said; none where journalctl cannot look for any. */
+async function stillSaid(context: Context, stay: EvidenceWanted['stay'], ageMs: number): Promise<readonly string[]> {
+  const got = await Promise.all(
+    stay.map(({ line, forMs }) => readLog(context, Math.min(forMs, ageMs), ['-r', '-n', '1', '-g', expression(line)])),
+  );
+  return got.flatMap(linesOf);
+}
+
+/** Its processes with their states, who listens on its ports, and what of its log is true still. */
+async function seenNow(context: Context, stay: EvidenceWanted['stay']): Promise<Evidence> {
+  const now = await look(context, 'fresh');
+  if (!now) return UNSEEN;
   const { exe, parts, ports: held } = context.options;
   const group = now.facts['ControlGroup'] ?? '';
   const living = livingIn(group, context.ports.proc);
-  return evidenceOf(context.ports, { living, main: now.reading.main, parts, claim: { ports: held, exe, group }, log });
+  const seen = evidenceOf(context.ports, { living, main: now.reading.main, parts, claim: { ports: held, exe, group } });
+  return seen.ageMs === null ? seen : { ...seen, older: await stillSaid(context, stay, seen.ageMs) };
+}
+
+async function evidence(context: Context, { sinceMs, stay }: EvidenceWanted): Promise<Evidence> {
+  const [seen, log] = await Promise.all([seenNow(context, stay), logSince(context, sinceMs)]);
+  return { ...seen, log };
 }
 
 export default defineRecovery({

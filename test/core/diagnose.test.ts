@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { NamedResult } from '../../src/core/combine.ts';
 import { diagnose, forgotten, held, wantsFacts } from '../../src/core/diagnose.ts';
-import type { Cause, Facts, Outcome } from '../../src/core/types.ts';
+import type { Cause, Facts, LogSign, Outcome } from '../../src/core/types.ts';
 
 const test = suite('diagnose');
 
@@ -251,6 +251,28 @@ test('the first sign of the table decides, and only a whole line', () => {
   assert.equal([cause(full, limit), cause(limit, full)], ['overloaded', 'overloaded']);
   for (const line of [`reject: helo=<${full}>`, `${full}>`, 'fatal: No space left on device', ''])
     assert.is(cause(line), 'hung', line);
+});
+
+test('a line that is said once stays true while as many processes run as it says', () => {
+  const line = 'warning: service "*" has reached its limit "*": clients wait';
+  const older = ['warning: service "smtp" has reached its limit "2": clients wait'];
+  const stays = { forMs: 1_000_000, processes: 'smtpd' };
+  const sign = { line, cause: 'overloaded', says: 'all are busy', stays } as const;
+  const cause = (patch: Partial<Facts>, which: LogSign = sign): unknown =>
+    diagnose([say('smtp', 'fail', 'hung')], facts({ older, ...patch }), [which]).cause;
+  const two = [one('smtpd', 'S'), one('smtpd', 'S')];
+  assert.is(cause({ processes: two }), 'overloaded');
+  assert.is(cause({ processes: null }), 'overloaded', 'nobody could look: hands off');
+  assert.is(cause({ processes: [...two.slice(1), one('qmgr', 'S')] }), 'hung', 'there is room again');
+  assert.is(cause({ processes: two, older: [] }), 'hung');
+  const { stays: _, ...plain } = sign;
+  assert.is(cause({ processes: two }, plain), 'hung', 'an older line of a sign that does not stay');
+  assert.is(cause({ processes: [], log: older }), 'overloaded', 'said since it failed');
+  const newer = { line: 'warning: filter: *', cause: 'dependency', says: 'x' } as const;
+  const both = facts({ older, processes: two, log: ['warning: filter: gone'] });
+  assert.is(diagnose([say('smtp', 'fail', 'hung')], both, [sign, newer]).cause, 'dependency', 'news come first');
+  const putOff = facts({ older, processes: two });
+  assert.is(diagnose([say('smtp', 'degraded', 'dependency')], putOff, [sign]).cause, 'dependency');
 });
 
 test.run();

@@ -32,6 +32,19 @@ const smtpdFull: Fault = {
   },
 };
 
+/** master(8) says once in 1,000 s that its limit is reached. Here that was before there was room for a while. */
+const smtpdFullAgain: Fault = {
+  ...smtpdFull,
+  name: 'smtpd-processes-used-up-again',
+  about: 'as before, and there was room in between: what Postfix said of its limit is older than that',
+  inject: async (mail) => {
+    await smtpdFull.inject(mail);
+    await stopAside(mail, 'crowd');
+    await sleep(12_000);
+    await crowd(mail, 25, 10);
+  },
+};
+
 const loginFull: Fault = {
   name: 'imap-login-processes-used-up',
   about: "Dovecot's imap-login has its process_limit of two, and clients that say nothing have both",
@@ -68,4 +81,4 @@ const userLimit: Fault = {
   },
 };
 
-export const limitFaults: readonly Fault[] = [smtpdFull, loginFull, userLimit];
+export const limitFaults: readonly Fault[] = [smtpdFull, smtpdFullAgain, loginFull, userLimit];

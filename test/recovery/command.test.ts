@@ -81,7 +81,7 @@ test('a stop that hangs, or lies, ends in SIGKILL of what is its own', async () 
 test('evidence: its processes with their states, and who holds its ports', async () => {
   const port = 39_471;
   const asked = context({ ...byFile, ports: [port] });
-  const look = () => recovery.evidence?.(asked, { sinceMs: 1000 });
+  const look = () => recovery.evidence?.(asked, { sinceMs: 1000, stay: [] });
   assert.equal((await look())?.processes, [], 'looked for, and not there');
   await recovery.start(asked);
   await until(() => living() === 1);
@@ -92,7 +92,7 @@ test('evidence: its processes with their states, and who holds its ports', async
   assert.equal(seen?.processes, [{ pid, name: 'maild', state: 'T', main: true, part: null }]);
   assert.equal(seen?.unheld, [port]);
   assert.ok((seen?.ageMs ?? -1) >= 0 && (seen?.ageMs ?? 1e9) < 600_000);
-  const nobody = await recovery.evidence?.(context(), { sinceMs: 1000 });
+  const nobody = await recovery.evidence?.(context(), { sinceMs: 1000, stay: [] });
   assert.equal(
     nobody,
     { processes: null, listeners: null, unheld: null, ageMs: null, log: null },

@@ -45,14 +45,17 @@ function world(answers: Readonly<Record<string, Partial<ExecResult>>>, options: 
 
 test('evidence: its processes if they are on this machine, and no word on its ports', async () => {
   const here = { inspect: { stdout: state({ Pid: 4242 }) } };
-  const seen = await recovery.evidence?.(world(here, {}, `/docker/${ID}`).context, { sinceMs: 1000 });
+  const seen = await recovery.evidence?.(world(here, {}, `/docker/${ID}`).context, { sinceMs: 1000, stay: [] });
   assert.equal(seen?.processes, [{ pid: 4242, name: 'maild', state: 'S', main: true, part: null }]);
   assert.is(seen?.listeners, null);
-  const away = await recovery.evidence?.(world(here).context, { sinceMs: 1000 });
+  const away = await recovery.evidence?.(world(here).context, { sinceMs: 1000, stay: [] });
   assert.is(away?.processes, null, 'an engine of another machine');
   const stopped = { inspect: { stdout: state({ Status: 'exited', Pid: 0 }) } };
-  assert.equal((await recovery.evidence?.(world(stopped).context, { sinceMs: 1000 }))?.processes, []);
-  assert.is((await recovery.evidence?.(world({ inspect: { code: 1 } }).context, { sinceMs: 1 }))?.processes, null);
+  assert.equal((await recovery.evidence?.(world(stopped).context, { sinceMs: 1000, stay: [] }))?.processes, []);
+  assert.is(
+    (await recovery.evidence?.(world({ inspect: { code: 1 } }).context, { sinceMs: 1, stay: [] }))?.processes,
+    null,
+  );
 });
 
 test('every state of both engines', async () => {

@@ -60,13 +60,13 @@ test('evidence: all of its family; who else holds its port is not it', async () 
   assert.ok(await until(() => proc.facts(child)?.comm === 'sleep'));
   proc.signal(child, 'SIGSTOP');
   assert.ok(await until(() => proc.facts(child)?.state === 'T'));
-  const seen = await recovery.evidence?.(context, { sinceMs: 1000 });
+  const seen = await recovery.evidence?.(context, { sinceMs: 1000, stay: [] });
   assert.equal([seen?.processes?.[0]?.pid, seen?.processes?.[0]?.state], [child, 'T'], 'what stands still comes first');
   assert.equal(
     seen?.listeners?.map((one) => one.own),
     [false],
   );
-  assert.equal((await recovery.evidence?.(make(['/bin/true']), { sinceMs: 0 }))?.processes, []);
+  assert.equal((await recovery.evidence?.(make(['/bin/true']), { sinceMs: 0, stay: [] }))?.processes, []);
   await new Promise((done) => server.close(done));
 });
 

@@ -110,13 +110,13 @@ test('one that ends too soon is no success, and FATAL', async () => {
 
 test('evidence: the program and what it started; without an answer nothing', async () => {
   await startIt();
-  const seen = await recovery.evidence?.(context(), { sinceMs: 1000 });
+  const seen = await recovery.evidence?.(context(), { sinceMs: 1000, stay: [] });
   assert.equal(seen?.processes?.map((one) => `${one.name} ${one.main}`).sort(), ['maild false', 'maild true']);
-  const away = await recovery.evidence?.(context('mail', { server: 'unix:///nowhere' }), { sinceMs: 1000 });
+  const away = await recovery.evidence?.(context('mail', { server: 'unix:///nowhere' }), { sinceMs: 1000, stay: [] });
   assert.is(away?.processes, null);
   assert.is((await recovery.stop(context(), { force: true })).ok, true);
   assert.ok(await until(() => living() === 0, 20_000));
-  assert.equal((await recovery.evidence?.(context(), { sinceMs: 1000 }))?.processes, []);
+  assert.equal((await recovery.evidence?.(context(), { sinceMs: 1000, stay: [] }))?.processes, []);
 });
 
 test.run();

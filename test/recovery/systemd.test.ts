@@ -42,7 +42,7 @@ test('one part of it: those that run its executable now are killed, and nobody e
   }
   const context = world.context({ parts: { auth: '/usr/lib/mail/auth', lmtp: '/usr/lib/mail/lmtp' } });
   assert.equal(recovery.parts?.(context.options), ['auth', 'lmtp']);
-  const seen = await recovery.evidence?.(context, { sinceMs: 1000 });
+  const seen = await recovery.evidence?.(context, { sinceMs: 1000, stay: [] });
   const parts = seen?.processes?.map((one) => `${one.pid} ${one.main} ${one.part}`);
   assert.equal(parts, ['10 true null', '11 false null', '12 false auth', '13 false auth']);
   assert.match((await recovery.repairPart?.(context, 'auth'))?.detail ?? '', /^killed 2 processes of auth/);
@@ -63,7 +63,7 @@ test('evidence names who listens on its ports, and whether that is the service',
   const world = new World();
   world.exes.set(40, '/usr/bin/socat');
   world.held = [holder(10, '/usr/sbin/maild'), holder(40, '/usr/bin/socat', { address: '::' })];
-  const seen = await recovery.evidence?.(world.context(), { sinceMs: 1000 });
+  const seen = await recovery.evidence?.(world.context(), { sinceMs: 1000, stay: [] });
   assert.equal(seen?.listeners, [
     { port: 143, who: 'pid 10 (/usr/sbin/maild)', own: true },
     { port: 143, who: 'pid 40 (/usr/bin/socat)', own: false },
@@ -74,14 +74,32 @@ test('evidence holds the newest lines of its own log since it was well, bounded 
   const world = new World();
   const lines = Array.from({ length: 500 }, (_, number) => `line ${number} \u001b[31m${'x'.repeat(500)}`);
   world.verbs['journalctl'] = () => ({ stdout: `${lines.join('\n')}\n` });
-  const seen = await recovery.evidence?.(world.context(), { sinceMs: 5000 });
+  const seen = await recovery.evidence?.(world.context(), { sinceMs: 5000, stay: [] });
   assert.is(seen?.log?.length, 400);
   assert.match(seen?.log?.at(-1) ?? '', /^line 499 \\x1b\[31mx{500}$/);
   world.verbs['journalctl'] = () => ({ code: 1 });
-  assert.is((await recovery.evidence?.(world.context(), { sinceMs: 5000 }))?.log, null, 'it could not be read');
+  assert.is(
+    (await recovery.evidence?.(world.context(), { sinceMs: 5000, stay: [] }))?.log,
+    null,
+    'it could not be read',
+  );
   world.systemd = false;
-  const blind = await recovery.evidence?.(world.context(), { sinceMs: 5000 });
+  const blind = await recovery.evidence?.(world.context(), { sinceMs: 5000, stay: [] });
   assert.equal([blind?.processes, blind?.listeners], [null, null]);
+});
+
+test('evidence holds an older line that stays true, of this life of its main process only', async () => {
+  const world = new World();
+  const asked: (readonly string[])[] = [];
+  world.verbs['journalctl'] = (argv: readonly string[]) => {
+    asked.push(argv);
+    return argv.includes('-g') ? { stdout: 'warning: "smtp" is full\n' } : {};
+  };
+  const stay = [{ line: 'warning: "*" is full', forMs: 1_000_000 }];
+  const seen = await recovery.evidence?.(world.context(), { sinceMs: 1000, stay });
+  assert.equal([seen?.log, seen?.older], [[], ['warning: "smtp" is full']]);
+  const [searched] = asked.filter((argv) => argv.includes('-g'));
+  assert.is(searched?.[searched.indexOf('-g') + 1], '^warning\\: \\".*\\" is full$');
 });
 
 test('a living one is stopped in good order, and killed when it does not', async () => {

@@ -20,7 +20,7 @@ export class World {
   exits: { pid: number; ended: () => void }[] = [];
   groupThere = true;
   /** What a verb of systemctl does and answers. */
-  verbs: Record<string, () => Partial<ExecResult>> = {
+  verbs: Record<string, (argv: readonly string[]) => Partial<ExecResult>> = {
     start: () => this.up(20),
     restart: () => this.up(20),
     stop: () => this.down('inactive', 'success'),
@@ -70,7 +70,7 @@ export class World {
       truncated: false,
       ms: 5,
     };
-    return { ...ended, ...this.verbs[verb]?.() };
+    return { ...ended, ...this.verbs[verb]?.(argv) };
   }
   context(options: object = {}) {
     const ports = hostPorts({
