@@ -214,7 +214,8 @@ export interface Replication<S extends Shape = Shape> {
   /** False: with these options `flush` has nothing to do it with. A planned move then asks the gate like a failover. */
   flushes?(options: z.output<S>): boolean;
   /** True: what is written on the active node after `flush` would be lost by the move (it goes one way only): it is
-   *  asked once more when address and services have gone, and needs none of them. */
+   *  asked once more when address and services have gone, and needs none of them. On the other nodes `look` and
+   *  `reseed` write what they copy: they are aborted before that, and must have ended when they settle. */
   oneWay?(options: z.output<S>): boolean;
   suspend?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;
   resume?(context: ReplicationContext<z.output<S>>): Promise<ActionResult>;

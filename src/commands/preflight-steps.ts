@@ -39,6 +39,7 @@ export function stepAsker(config: Config, plugins: Plugins, ports: Ports, owner:
       plugin: (type) => plugins.switchover.get(type),
       untilMs: () => Number.NEGATIVE_INFINITY,
       flush: () => Promise.resolve(NO),
+      copied: () => Promise.resolve(),
       done: () => undefined,
       progress: () => undefined,
     });

@@ -53,6 +53,8 @@ export interface Question {
   readonly force: readonly string[];
   /** Who must not be chosen: tried already, or the one that leaves. */
   readonly without: readonly string[];
+  /** The node whose copy was brought up to date before it was handed the group, and since when nobody writes. */
+  readonly flushed?: string | null;
 }
 
 /** These stand whatever is forced: what they forbid is harm, or cannot work. */
@@ -133,7 +135,7 @@ function objections(question: Question, node: string, candidate: Candidate | und
 }
 
 /** What would be lost. On a planned move the copy is brought up to date first: what counts is that it can be. */
-function dataObjections({ policy, owner, kind }: Question, candidate: Candidate): readonly Refusal[] {
+function dataObjections({ policy, owner, kind, flushed }: Question, candidate: Candidate): readonly Refusal[] {
   if (policy.sources.length === 0) return [];
   const { node, replication, dataEpoch } = candidate;
   const newest = owner?.data ?? null;
@@ -145,7 +147,8 @@ function dataObjections({ policy, owner, kind }: Question, candidate: Candidate)
       ...{ node, rule: 'old-data' },
       text: `its data is of epoch ${dataEpoch}; the newest was made on ${newest.node} under ${newest.epoch}`,
     });
-  const fault = gateFault(policy.gate, replication, policy.noFlush ? 'failover' : kind);
+  const fresh = kind === 'move' || flushed === node;
+  const fault = gateFault(policy.gate, replication, fresh && !policy.noFlush ? 'move' : 'failover');
   if (fault !== null) against.push({ node, rule: 'data-loss', text: fault });
   return against;
 }

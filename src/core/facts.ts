@@ -16,6 +16,10 @@ export interface GroupFacts {
   readonly replication: ReplicationFacts | null;
   /** The newest forced write of the active node by each source of replication. */
   readonly proofs?: Readonly<Record<string, { readonly n: number; readonly ok: boolean; readonly detail: string }>>;
+  /** The active node is about to give it up; the word names this one try. */
+  readonly leaving?: string | null;
+  /** The `leaving` for whose sake nothing is copied to this node any more. */
+  readonly still?: string | null;
   readonly dataEpoch: number;
   readonly failedMsAgo: number | null;
   readonly weight: number;

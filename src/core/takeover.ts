@@ -47,6 +47,7 @@ function onVacant(g: GroupWork, seen: Survey): void {
   const election = elect({
     ...{ policy: g.policy, nodes: g.cluster.nodes, survey: seen, owner, kind: 'failover' },
     ...{ to: request?.to ?? handed(g), force: request?.force ?? [], without: failedLately(g, seen) },
+    flushed: flushed(g) ? g.node : null,
   });
   set(g, { refused: election.refused, speaks: speaks(g, election) });
   const { silenceMs } = g.cluster.timing;

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { GroupEffect } from '../../src/core/group-events.ts';
+import type { GroupPolicy, OwnerRecord } from '../../src/core/group-types.ts';
 import { groupPolicy, stepPolicy } from '../support/groups.ts';
 import { GroupDrive, ownerRecord } from '../support/group-drive.ts';
 
@@ -345,6 +346,23 @@ test('what was brought up to date before it was handed over is no loss; what fel
   planned.silent({ state: 'released', reason: 'planned', to: 'n2' });
   planned.surveyed({ reachable: false, ageMs: 9000 }, second);
   assert.equal(planned.state.loss, { units: null, ms: 20_000 }, 'nothing could be brought up to date');
+});
+
+test('a copy of which only the age is known takes what was brought over, and no more', () => {
+  const second = { dataEpoch: 5, replication: { state: 'healthy', queue: null, lagMs: 90_000, detail: '' } } as const;
+  const gone = { reachable: false, ageMs: 9000 };
+  for (const gate of [{ kind: 'within', units: 6 }, { kind: 'lossless' }, { kind: 'rpo', ms: 60_000 }] as const) {
+    const drive = (owner: Partial<OwnerRecord>, more: Partial<GroupPolicy> = {}): boolean =>
+      takes(
+        new GroupDrive({ sources: ['copy'], gate, ...more })
+          .silent({ ...owner, data: { epoch: 5, node: 'n1' } })
+          .surveyed(gone, second),
+      );
+    assert.ok(drive({ state: 'released', reason: 'planned', to: 'n2' }), gate.kind);
+    assert.not(drive({ state: 'released', reason: 'failover', to: 'n2' }), `${gate.kind}: nothing was brought over`);
+    assert.not(drive({ state: 'released', reason: 'planned', to: 'n2' }, { noFlush: true }), gate.kind);
+    assert.not(drive({ state: 'held' }), gate.kind);
+  }
 });
 
 test('a daemon that began anew makes way for whoever is to have it now', () => {

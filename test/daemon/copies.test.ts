@@ -26,10 +26,23 @@ function watch(begins: boolean, proveMs: number | null = null, second: Replicati
     reseeds: 0,
     turns: [] as string[],
     turnable: true,
+    oneWay: false,
+    leaving: null as string | null,
+    still: null as string | null,
+    published: 0,
+    /** Looks that were begun, and that were ended before their time. */
+    looks: 0,
+    ended: 0,
+    lookMs: 0,
   };
   const plugin = defineReplication({
     ...{ about: 'Says what it is told to.', options: z.strictObject({}), example: {} },
-    look: async () => state.facts,
+    oneWay: () => state.oneWay,
+    look: async ({ signal }) => {
+      state.looks++;
+      if (state.lookMs > 0) await clock.sleep(state.lookMs, signal).catch(() => void state.ended++);
+      return state.facts;
+    },
     prove: async () => ({ ok: state.arrives, detail: state.arrives ? 'it arrived' : 'it did not arrive' }),
     flush: async () => {
       state.flushed++;
@@ -72,6 +85,10 @@ function watch(begins: boolean, proveMs: number | null = null, second: Replicati
     ...{ ports: node.machine.ports, stateDir: '/nonexistent', push: (event) => void events.push(event) },
     owner: () => ({ node: state.owner, epoch: state.epoch }),
     proofOf: (_, name) => (name === 'data' ? state.proof : null),
+    leaving: () => state.leaving,
+    stillOf: () => state.still,
+    others: () => ['n2', 'n3'],
+    soon: () => void state.published++,
   });
   const told = (kind: string): Incoming[] => events.filter((event) => event.kind === kind);
   return { clock, state, copies, told };
@@ -204,17 +221,89 @@ test('a copy that is made anew ends when its group moves, wherever it goes', asy
 test('a flush that fails ends the move; an operator is told what a source does not know', async () => {
   const { clock, state, copies } = watch(true);
   await clock.run(1500);
-  assert.equal(await copies.flush('mail', new AbortController().signal), {
+  assert.equal(await copies.flush('mail', null, new AbortController().signal), {
     ok: true,
     detail: 'the copies are up to date',
   });
   state.arrives = false;
-  const failed = await copies.flush('mail', new AbortController().signal);
+  const failed = await copies.flush('mail', null, new AbortController().signal);
   assert.equal(failed, { ok: false, detail: 'data: flush' });
   assert.is(state.flushed, 2);
   assert.equal(await copies.act('mail', null, 'suspend'), [
     { ok: false, detail: 'told knows no suspend', name: 'data' },
   ]);
+  copies.close();
+});
+
+test('a copy that goes one way ends before the group moves, and none begins', async () => {
+  const { clock, state, copies } = watch(false);
+  Object.assign(state, { oneWay: true, lookMs: 400 });
+  await clock.run(1200);
+  assert.equal([state.looks, state.ended], [1, 0], 'the second one has begun after a second, or will');
+  await clock.run(300);
+  state.leaving = '9.1';
+  copies.heed();
+  await clock.run(10);
+  assert.equal([state.ended, copies.pulls.still('mail'), state.published], [1, '9.1', 1]);
+  const { looks } = state;
+  await clock.run(5000);
+  assert.is(state.looks, looks, 'none while it leaves');
+  assert.match((await copies.act('mail', null, 'reseed'))[0]?.detail ?? '', /about to move/);
+  state.leaving = null;
+  copies.heed();
+  await clock.run(2000);
+  assert.is(copies.pulls.still('mail'), null, 'it stayed');
+  assert.ok(state.looks > looks);
+  copies.close();
+});
+
+test('whoever gives it up brings the last of it over when the others are still, and says who is not', async () => {
+  const { clock, state, copies } = watch(true);
+  Object.assign(state, { oneWay: true, leaving: '9.1' });
+  await clock.run(100);
+  const done = copies.flush('mail', 'n2', new AbortController().signal);
+  await clock.run(500);
+  assert.is(state.flushed, 0, 'not while n2 still copies');
+  state.still = '8.7';
+  await clock.run(500);
+  assert.is(state.flushed, 0, 'nor for the sake of another try');
+  state.still = '9.1';
+  await clock.run(100);
+  assert.equal([(await done).ok, state.flushed], [true, 1]);
+  state.still = null;
+  const never = copies.flush('mail', null, new AbortController().signal);
+  await clock.run(11_000);
+  assert.equal(await never, { ok: false, detail: 'n2 does not say that it copies nothing from here now' });
+  state.oneWay = false;
+  assert.is((await copies.flush('mail', 'n2', new AbortController().signal)).ok, true, 'others do not mind');
+  copies.close();
+});
+
+test('a copy that goes one way ends before a step begins on the node that has the group now', async () => {
+  const { clock, state, copies } = watch(false);
+  Object.assign(state, { oneWay: true, lookMs: 10_000 });
+  await clock.run(200);
+  let over = false;
+  // It began before that was so.
+  await clock.run(1000);
+  state.owner = 'n1';
+  void copies.pulls.stop('mail', 'the group is here now').then(() => {
+    over = true;
+  });
+  await clock.run(10);
+  assert.equal([over, state.looks, state.ended], [true, 1, 1]);
+  copies.close();
+});
+
+test('what was asked for under one epoch says nothing of the next', async () => {
+  const { clock, state, copies, told } = watch(false);
+  state.lookMs = 300;
+  await clock.run(200);
+  state.epoch = 10;
+  await clock.run(500);
+  assert.equal(told('group-copied'), [], 'it began before somebody else had it');
+  await clock.run(1500);
+  assert.equal(told('group-copied').at(-1), { kind: 'group-copied', group: 'mail', epoch: 10 });
   copies.close();
 });
 

@@ -42,6 +42,7 @@ function make(holdMs: number, doMs = 0) {
     plugin: () => plugin,
     untilMs: () => seen.until,
     flush: async () => ({ ok: true, detail: '' }),
+    copied: async () => undefined,
     done: (_act, result) => void results.push(result),
     progress: () => undefined,
   };

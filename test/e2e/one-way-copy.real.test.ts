@@ -12,7 +12,7 @@ const LIMIT_MS = 30_000;
 let pair: Pair;
 
 test('two nodes, and the copy is well', async () => {
-  pair = await livePair({ copied: true });
+  pair = await livePair({ copied: 'command' });
   const made = await certify(join(pair.folder, 'tls'));
   assert.is(made.code, 0, made.err);
   for (const name of PAIR) pair.show(name, join(pair.folder, 'tls'));

@@ -49,8 +49,8 @@ esac
 `;
 
 export interface PairOptions {
-  /** The group `mail` has a copy that goes one way. */
-  readonly copied?: boolean;
+  /** The group `mail` has a copy that goes one way. By rsync it is `data-NAME` in the folder, and n2 is slow to get it. */
+  readonly copied?: 'command' | 'rsync';
 }
 
 export interface Pair {
@@ -95,10 +95,18 @@ function configuration({ folder, port, servicePorts, etcd, daemons, options }: M
   const appPort = servicePorts[PAIR.indexOf(name)] ?? 0;
   const app = served(daemon, 'app', appPort, { recover: { grace: '2s' } });
   const copy = (act: string): readonly string[] => ['/bin/bash', join(folder, 'copy.sh'), folder, act, `${appPort}`];
-  const source = {
-    command: { run: copy('look'), flush: copy('flush'), 'one-way': true },
-    every: '1s',
-    timeout: '900ms',
+  const data = (one: Name): string => join(folder, `data-${one}`);
+  const places = Object.fromEntries(PAIR.map((one) => [one, data(one)]));
+  const args = name === 'n2' ? ['--bwlimit=100'] : [];
+  const sources = {
+    command: {
+      command: { run: copy('look'), flush: copy('flush'), 'one-way': true },
+      ...{ every: '1s', timeout: '900ms' },
+    },
+    rsync: {
+      rsync: { path: data(name), from: places, to: places, every: '1s', args },
+      ...{ every: '15s', timeout: '15s' },
+    },
   };
   return whole(
     daemon,
@@ -114,7 +122,7 @@ function configuration({ folder, port, servicePorts, etcd, daemons, options }: M
         mail: {
           ...{ services: ['app'], nodes: PAIR, block: '1h', objectives: { rto: '30s' } },
           steps: [{ command, name: 'disk' }],
-          ...(options.copied ? { replication: [source] } : {}),
+          ...(options.copied ? { replication: [sources[options.copied]] } : {}),
         },
         desk: { nodes: PAIR, failover: { mode: 'confirm', confirm: '2m' }, steps: [{ command, name: 'desk' }] },
       },
@@ -161,6 +169,7 @@ async function make(options: PairOptions): Promise<Making> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'wk-pair-')));
   writeFileSync(join(folder, 'step.sh'), STEP, { mode: 0o600 });
   writeFileSync(join(folder, 'copy.sh'), COPY, { mode: 0o600 });
+  for (const name of PAIR) mkdirSync(join(folder, `data-${name}`));
   const [port = 0, ...servicePorts] = await freePorts(3);
   const daemons = { n1: liveDaemon('n1'), n2: liveDaemon('n2') };
   return { folder, port, servicePorts, daemons, options, etcd: await startEtcd() };

@@ -22,7 +22,9 @@ export interface ClusterGroupDoors {
   readonly stateDir: string;
   plugins(): Plugins;
   askAll(group: string, epoch: number, signal: AbortSignal): Promise<boolean>;
-  flush(group: string, signal: AbortSignal): Promise<ActionResult>;
+  flush(group: string, to: string | null, signal: AbortSignal): Promise<ActionResult>;
+  /** Nothing is copied to this node from the one that had it before. */
+  copied(group: string): Promise<void>;
   trouble(of: string, detail: string | null): void;
   /** Something changed that others wait to see. */
   soon(): void;
@@ -32,6 +34,7 @@ export interface OwnWord {
   readonly health: Candidate['health'];
   readonly replication: ReplicationFacts | null;
   readonly proofs: NonNullable<GroupFacts['proofs']>;
+  readonly still: string | null;
 }
 
 type Own = Exclude<GroupEffect, { kind: 'group-survey' | 'group-answer' }>;
@@ -64,7 +67,8 @@ export class ClusterGroup {
       ...{ ports, node, words: cluster.words, stateDir, services },
       plugin: (type) => doors.plugins().switchover.get(type),
       untilMs: (epoch) => (this.guard.epoch === epoch ? this.guard.untilMs() : Number.NEGATIVE_INFINITY),
-      flush: (signal) => doors.flush(name, signal),
+      flush: (to, signal) => doors.flush(name, to, signal),
+      copied: () => doors.copied(name),
       done: ({ turn, step, act }, { ok, detail }) => {
         doors.loop.push({ kind: 'group-step', group: name, turn, step, act, ok, detail });
       },
@@ -147,7 +151,14 @@ export class ClusterGroup {
     this.#unready = await this.#steps.ready(this.guard.owner?.node ?? null);
   }
 
-  facts({ health, replication, proofs }: OwnWord): GroupFacts | null {
+  /** Names the try to give it up that is under way; null: there is none, or no time for it. */
+  get leaving(): string | null {
+    const state = this.#doors.loop.node.groups?.[this.#name];
+    const saga = state?.saga;
+    return saga?.kind === 'down' && !saga.force ? `${saga.epoch}.${Math.round(saga.startedAt)}` : null;
+  }
+
+  facts({ health, replication, proofs, still }: OwnWord): GroupFacts | null {
     const { loop, ports } = this.#doors;
     const state = loop.node.groups?.[this.#name];
     if (!state) return null;
@@ -156,6 +167,7 @@ export class ClusterGroup {
     const { saga } = state;
     return {
       ...{ role: state.role, epoch: state.epoch, why: state.why.text, dirty: state.dirty, health, replication, proofs },
+      ...{ leaving: this.leaving, still },
       since: new Date(ports.clock.wall() - (now - state.since)).toISOString(),
       settled: this.guard.settled && loop.node.round.length === 0,
       unready: [...this.#unready, ...strict],

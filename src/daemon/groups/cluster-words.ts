@@ -25,7 +25,8 @@ export function ownFacts({ config, view, groups: held, copies, inventory, doors 
   for (const [name, group] of held) {
     const policy = config.groups?.[name]?.policy;
     const health = policy?.standby === 'running' ? healthOf(policy.services) : 'unknown';
-    const facts = group.facts({ health, replication: copies.worst(name), proofs: copies.proofs(name) });
+    const of = { replication: copies.worst(name), proofs: copies.proofs(name), still: copies.pulls.still(name) };
+    const facts = group.facts({ health, ...of });
     if (facts) groups[name] = facts;
   }
   return {

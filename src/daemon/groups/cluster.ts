@@ -85,6 +85,18 @@ export class Cluster implements Clustered {
         const owner = this.#groups.get(group)?.guard.owner?.node ?? '';
         return this.view.heard.get(owner)?.facts.groups[group]?.proofs?.[source] ?? null;
       },
+      leaving: (group) => {
+        const held = this.#groups.get(group);
+        const owner = held?.guard.owner?.node ?? this.#config.node;
+        if (owner === this.#config.node) return held?.leaving ?? null;
+        return this.view.heard.get(owner)?.facts.groups[group]?.leaving ?? null;
+      },
+      stillOf: (group, node) => this.view.heard.get(node)?.facts.groups[group]?.still ?? null,
+      others: (group) =>
+        this.survey(group).candidates.flatMap(({ node, reachable }) =>
+          reachable && node !== this.#config.node ? [node] : [],
+        ),
+      soon: () => this.soon(),
     });
   }
 
@@ -178,7 +190,10 @@ export class Cluster implements Clustered {
   #openFeed({ coordination, first }: Opened): RecordFeed {
     return new RecordFeed({
       ...{ coordination, first, clock: this.#doors.ports.clock, view: this.view },
-      onWord: (word, revision) => heedWord(this.#words(), word, revision),
+      onWord: (word, revision) => {
+        heedWord(this.#words(), word, revision);
+        this.copies.heed();
+      },
       onRead: (keys, revision) => {
         for (const [name, { guard }] of this.#groups) if (!keys.has(ownerKey(name))) guard.saw(revision, null);
         this.#hear();
@@ -224,7 +239,8 @@ export class Cluster implements Clustered {
       ...{ ports, loop, coordination, node: this.#config.node, instance, cluster, services, stateDir },
       plugins: () => this.#plugins,
       askAll: (group, epoch, signal) => this.#askAll(group, epoch, signal),
-      flush: (group, signal) => this.copies.flush(group, signal),
+      flush: (group, to, signal) => this.copies.flush(group, to, signal),
+      copied: (group) => this.copies.pulls.stop(group, 'the group is here now'),
       trouble: (of, detail) => this.#trouble(of, detail),
       soon: () => this.soon(),
     };

@@ -15,6 +15,7 @@ import type { Ports } from '../../ports/ports.ts';
 import type { Plugins } from '../../registry.ts';
 import type { Incoming } from '../loop.ts';
 import { within } from '../../ports/limit.ts';
+import { NO_PULL, type Pull, type PullDoors, Pulls } from './pulls.ts';
 
 /** What a forced write on the active node came to; `n` counts them. */
 export interface Proof {
@@ -25,7 +26,7 @@ export interface Proof {
 
 export type CopyVerb = 'suspend' | 'resume' | 'reseed';
 
-export interface CopiesDoors {
+export interface CopiesDoors extends Omit<PullDoors, 'clock'> {
   readonly ports: Ports;
   readonly stateDir: string;
   readonly push: (event: Incoming) => void;
@@ -45,6 +46,8 @@ interface Source {
   /** The number of the newest proof that was heard. */
   heard: number;
   provedAt: number;
+  /** The epoch under which its newest facts were asked for. */
+  under: number | null;
   /** The epoch under which it was proved last, and whether it arrived. */
   provedUnder: number | null;
   arrived: boolean;
@@ -70,14 +73,18 @@ const SEVERITY: readonly ReplicationFacts['state'][] = [
   'failed',
 ];
 
+const isOneWay = ({ plugin, config }: Source): boolean => plugin.oneWay?.(config.options as never) === true;
+
 export class CopyWatch {
   readonly #doors: CopiesDoors;
   #config: Config;
   #sources: readonly Source[] = [];
   #count = 0;
+  readonly pulls: Pulls;
 
   constructor(config: Config, plugins: Plugins, doors: CopiesDoors) {
     this.#doors = doors;
+    this.pulls = new Pulls({ ...doors, clock: doors.ports.clock });
     this.#config = config;
     this.configure(config, plugins);
   }
@@ -99,7 +106,7 @@ export class CopyWatch {
     const source: Source = {
       ...{ group, config, plugin, memory: new Map(), stop: new AbortController(), history: NO_HISTORY },
       ...{ heard: 0, provedAt: Number.NEGATIVE_INFINITY, provedUnder: null, arrived: true, proof: null },
-      ...{ active: null, holder: null, level: 'ok' },
+      ...{ active: null, holder: null, under: null, level: 'ok' },
     };
     void this.#follow(source);
     return [source];
@@ -118,7 +125,7 @@ export class CopyWatch {
     }
   }
 
-  #context(source: Source, timeoutMs: number): ReplicationContext<never> {
+  #context(source: Source, timeoutMs: number, { signal }: Pull = NO_PULL): ReplicationContext<never> {
     const { ports, stateDir, owner } = this.#doors;
     const { node, cluster, groups = {} } = this.#config;
     const has = owner(source.group)?.node ?? null;
@@ -126,7 +133,7 @@ export class CopyWatch {
       ...{ options: source.config.options as never, ports, node, group: source.group, source: source.config.name },
       ...{ active: has === node, owner: has, nodes: groups[source.group]?.policy.nodes ?? [] },
       ...{ words: cluster?.words ?? {}, memory: source.memory, stateDir },
-      signal: within(timeoutMs, source.stop.signal),
+      signal: within(timeoutMs, source.stop.signal, ...(signal ? [signal] : [])),
     };
   }
 
@@ -134,22 +141,45 @@ export class CopyWatch {
     const { clock } = this.#doors.ports;
     const { config, plugin, group } = source;
     const limits = this.#limits(source);
-    const context = this.#context(source, config.timeoutMs);
-    this.#turned(source, context.active);
-    await this.#direct(source, context.owner);
+    const has = this.#doors.owner(group)?.node ?? null;
+    this.#turned(source, has === this.#config.node);
+    await this.#direct(source, has);
+    const pull = this.#pull(source);
+    // Nothing is copied from a node that is about to give the group up.
+    if (pull === null) return;
+    const under = this.#doors.owner(group)?.epoch ?? null;
+    const context = this.#context(source, config.timeoutMs, pull);
     const broken = (error: Error): ReplicationFacts => {
       return { state: 'failed', queue: null, lagMs: null, detail: error.message };
     };
-    const facts = await plugin.look(context).catch(broken);
-    if (source.stop.signal.aborted) return;
+    const facts = await plugin.look(context).catch(broken).finally(pull.end);
+    if (source.stop.signal.aborted || pull.signal?.aborted) return;
     source.history = foldCopy(source.history, { kind: 'facts', at: clock.monotonic(), facts }, limits);
+    source.under = under;
     await this.#prove(source, context.active);
     const judged = this.#judged(source);
     this.#say(source, judged.level, judged.detail);
-    const owner = this.#doors.owner(group);
     // The copy has what was made under this epoch, by every source of the group: it may stand for it later.
-    const whole = this.all(group).every((one) => one.state === 'healthy' && one.known && one.level === 'ok');
-    if (owner && !context.active && whole) this.#doors.push({ kind: 'group-copied', group, epoch: owner.epoch });
+    if (under !== null && !context.active && this.#isWhole(group, under))
+      this.#doors.push({ kind: 'group-copied', group, epoch: under });
+  }
+
+  /** Every source was asked under this epoch, which is that of now, and is well. */
+  #isWhole(group: string, epoch: number): boolean {
+    const well = ({ state, known, level }: JudgedCopy): boolean => state === 'healthy' && known && level === 'ok';
+    const all = this.#of(group).every((one) => one.under === epoch && well(this.#judged(one)));
+    return all && this.#doors.owner(group)?.epoch === epoch;
+  }
+
+  /** Begins what writes into the data of this node; null: not now. */
+  #pull(source: Source): Pull | null {
+    const active = this.#doors.owner(source.group)?.node === this.#config.node;
+    return isOneWay(source) && !active ? this.pulls.begin(source.group) : NO_PULL;
+  }
+
+  /** News of other nodes. */
+  heed(): void {
+    this.pulls.heed(new Set(this.#sources.map(({ group }) => group)));
   }
 
   /** What leaves a node and what comes to it are two things: of the one nothing follows for the other. What it proved
@@ -265,8 +295,10 @@ export class CopyWatch {
   }
 
   /** Brings every copy of a group up to date, before a planned move. */
-  async flush(group: string, signal: AbortSignal): Promise<ActionResult> {
+  async flush(group: string, to: string | null, signal: AbortSignal): Promise<ActionResult> {
     const broke = (error: Error): ActionResult => ({ ok: false, detail: error.message });
+    const [loud] = this.#of(group).some(isOneWay) ? await this.pulls.othersStill(group, to, signal) : [];
+    if (loud !== undefined) return { ok: false, detail: `${loud} does not say that it copies nothing from here now` };
     for (const source of this.#of(group)) {
       if (!source.plugin.flush) continue;
       const context = this.#context(source, FLUSH_MS);
@@ -282,7 +314,9 @@ export class CopyWatch {
     const broke = (error: Error): ActionResult => ({ ok: false, detail: error.message });
     const wanted = this.#of(group).filter(({ config }) => name === null || config.name === name);
     const done = wanted.map(async (source) => {
-      const context = this.#context(source, 3_600_000);
+      const pull = verb === 'reseed' ? this.#pull(source) : NO_PULL;
+      if (pull === null) return { ok: false, detail: 'the group is about to move', name: source.config.name };
+      const context = this.#context(source, 3_600_000, pull);
       const moved = new AbortController();
       if (verb === 'reseed') void this.#whileHeldBy(group, context.owner, moved);
       const signal = AbortSignal.any([context.signal, moved.signal]);
@@ -290,6 +324,7 @@ export class CopyWatch {
         ok: false,
         detail: `${source.config.type} knows no ${verb}`,
       };
+      pull.end();
       moved.abort(new Error('it has ended'));
       this.#doors.ports.log.info(`${group}: ${verb} of ${source.config.name}: ${result.detail}`);
       return { ...result, name: source.config.name };

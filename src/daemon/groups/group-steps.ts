@@ -18,8 +18,10 @@ export interface StepDoors {
   plugin(type: string): SwitchStep | undefined;
   /** Until when the right of this epoch lasts on the monotonic clock; -Infinity: it is gone. */
   untilMs(epoch: number): number;
-  /** Brings the copies up to date. */
-  flush(signal: AbortSignal): Promise<ActionResult>;
+  /** Brings the copies up to date, that of the node it goes to above all. */
+  flush(to: string | null, signal: AbortSignal): Promise<ActionResult>;
+  /** Settles when nothing is copied to this node any more. */
+  copied(): Promise<void>;
   done(act: Act, result: ActionResult): void;
   progress(text: string): void;
 }
@@ -92,7 +94,7 @@ export class GroupSteps {
     const step = this.#steps.find(({ name }) => name === act.step);
     if (act.act === 'flush') {
       const signal = within(act.timeoutMs);
-      this.#doors.done(act, await this.#doors.flush(signal).catch(broke));
+      this.#doors.done(act, await this.#doors.flush(act.to, signal).catch(broke));
       return;
     }
     if (!step) {
@@ -142,6 +144,9 @@ export class GroupSteps {
     if (act.act === 'unprepare') return (await plugin.unprepare?.(context)) ?? NOTHING;
     if (this.#doors.untilMs(act.epoch) <= this.#doors.ports.clock.monotonic())
       return { ok: false, detail: 'the right is gone' };
+    // Within the time of this act; whoever waits for longer gives it up.
+    await this.#doors.copied();
+    if (signal.aborted) return { ok: false, detail: 'the copy from the node that had it has not ended' };
     step.epoch = act.epoch;
     const probe = await this.#probe(step, context);
     const result = probe.state === 'done' ? { ok: true, detail: `already: ${probe.detail}` } : await plugin.do(context);
