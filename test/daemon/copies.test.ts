@@ -12,11 +12,8 @@ import { VirtualClock } from '../support/virtual-clock.ts';
 
 const test = suite('daemon/copies');
 
-function watch(begins: boolean, proveMs: number | null = null, second: ReplicationFacts | null = null) {
-  const clock = new VirtualClock();
-  const policy = groupPolicy({ sources: ['data'] });
-  const node = new Node('n1', clock, new SharedStore(clock), policy);
-  const state = {
+function makeState(begins: boolean) {
+  return {
     facts: { state: 'healthy', queue: 0, lagMs: 0, detail: 'well' } as ReplicationFacts,
     proof: null as Proof | null,
     arrives: true,
@@ -35,7 +32,11 @@ function watch(begins: boolean, proveMs: number | null = null, second: Replicati
     ended: 0,
     lookMs: 0,
   };
-  const plugin = defineReplication({
+}
+
+/** A source that says, and does, what it is told to. */
+const makePlugin = (state: ReturnType<typeof makeState>, clock: VirtualClock) =>
+  defineReplication({
     ...{ about: 'Says what it is told to.', options: z.strictObject({}), example: {} },
     oneWay: () => state.oneWay,
     look: async ({ signal }) => {
@@ -60,6 +61,13 @@ function watch(begins: boolean, proveMs: number | null = null, second: Replicati
       });
     },
   });
+
+function watch(begins: boolean, proveMs: number | null = null, second: ReplicationFacts | null = null) {
+  const clock = new VirtualClock();
+  const policy = groupPolicy({ sources: ['data'] });
+  const node = new Node('n1', clock, new SharedStore(clock), policy);
+  const state = makeState(begins);
+  const plugin = makePlugin(state, clock);
   const config = node.config();
   const source = {
     name: 'data',

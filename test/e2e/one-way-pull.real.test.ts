@@ -1,5 +1,5 @@
-// A planned move while the other node is still pulling: that ends first. Else it would put what it read from the old node
-// over what is written on the new one, after the move.
+// A planned move while the other node is still pulling: that ends first. Else it would put what it read from the old
+// node over what is written on the new one, after the move.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -49,7 +49,7 @@ esac
 `;
 
 export interface PairOptions {
-  /** The group `mail` has a copy that goes one way. By rsync it is `data-NAME` in the folder, and n2 is slow to get it. */
+  /** The group `mail` has a copy that goes one way. By rsync: of `data-NAME`, and n2 is slow to get it. */
   readonly copied?: 'command' | 'rsync';
 }
 

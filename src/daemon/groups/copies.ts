@@ -342,5 +342,6 @@ export class CopyWatch {
 
   close(): void {
     for (const { stop } of this.#sources) stop.abort(new Error('closed'));
+    this.pulls.close();
   }
 }

@@ -1,5 +1,5 @@
-// What a source of replication writes into the data of this node, and that it ends before the group changes hands. A copy
-// that goes one way compares what it found there when it began with what is here when it ends, and deletes the
+// What a source of replication writes into the data of this node, and that it ends before the group changes hands. A
+// copy that goes one way compares what it found there when it began with what is here when it ends, and deletes the
 // difference: one that is under way takes away again what was just brought over, or what services have written here
 // since. So whoever gives the group up says so (`leaving`); the others end their copies, begin no more, and say that
 // (`still`, with the same word); then the last of it is brought over.
@@ -89,6 +89,11 @@ export class Pulls {
         this.#doors.soon();
       });
     }
+  }
+
+  /** The daemon ends: nothing goes on behind its back. */
+  close(): void {
+    for (const all of this.#under.values()) for (const { stop } of all) stop.abort(new Error('closed'));
   }
 
   /** For the sake of which try nothing is copied to this node any more. */
