@@ -1,6 +1,6 @@
 // The runner over uvu. uvu alone exits 0 when a hook throws, `.run()` is forgotten, no file matches or `.only` is left
-// in; it has no time limit and no isolation. So: one process a file, two or three at once, a limit each, and every
-// such case fails.
+// in; it has no time limit and no isolation. So: one process a file (unit tests: a few files), two or three at once, a
+// limit each, and every such case fails.
 //
 //   node dist/test/run.js [KIND,KIND…] [WORD…]     only files whose path holds one of the words
 //
@@ -34,16 +34,33 @@ interface Report {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  readonly ms: number;
   readonly output: string;
 }
 
 const LIMIT_MS: Record<Kind, number> = { unit: 120_000, live: 150_000, real: 300_000, lab: 1_800_000, all: 0 };
-
 const REST_MS = 10_000;
+/** So many files of unit tests share a process. */
+const BATCH = 13;
 
-function runFile(file: string, kind: Kind): Promise<Report> {
+/** Neighbours go to different processes: long ones often lie side by side. */
+function inBatches(files: readonly string[], size: number): string[][] {
+  const count = Math.ceil(files.length / size);
+  return Array.from({ length: count }, (_, index) => files.filter((__, at) => at % count === index));
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+  /** What is to be said of a file that gave no result; empty: that it gave none. */
+  readonly why: string;
+}
+
+/** Runs files one after the other in a process of their own. */
+function runProcess(files: readonly string[], limitMs: number): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ['--enable-source-maps', join(home, 'support/one.js'), join(home, file)], {
+    const paths = files.map((file) => join(home, file));
+    const child = spawn(process.execPath, ['--enable-source-maps', join(home, 'support/one.js'), ...paths], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -53,30 +70,35 @@ function runFile(file: string, kind: Kind): Promise<Report> {
     };
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
-    let late = false;
+    let why = '';
     const timer = setTimeout(() => {
-      late = true;
+      why = `over its limit of ${limitMs / 1000} s`;
       killGroup(child.pid);
-    }, LIMIT_MS[kind]);
+    }, limitMs);
     child.on('exit', () => {
       clearTimeout(timer);
       killGroup(child.pid);
       // What it said last is still in the pipe; somebody it left behind may hold that open.
       setTimeout(() => [child.stdout, child.stderr].forEach((pipe) => pipe.destroy()), REST_MS).unref();
     });
-    child.on('close', (code) => {
-      const found = /^@@ (\d+) (\d+) (\d+)$/m.exec(output);
-      const [passed, total, skipped] = found ? [Number(found[1]), Number(found[2]), Number(found[3])] : [0, 0, 0];
-      let failed = total - passed;
-      if (!found || code !== 0 || total + skipped === 0) failed = Math.max(1, failed);
-      const trouble = late
-        ? `\n${file}: over its limit of ${LIMIT_MS[kind] / 1000} s`
-        : found
-          ? ''
-          : `\n${file}: no result`;
-      resolve({ passed, failed, skipped, output: output.replace(/^@@ .*$/m, '').trimEnd() + trouble });
-    });
+    child.on('close', (code) => resolve({ code, output, why }));
   });
+}
+
+/** What became of each file. Each one's output ends with its result; who gave none has failed. */
+function reportsOf(files: readonly string[], { code, output, why }: Ended): readonly Report[] {
+  const said = output.split(/(?<=^@@ \d+ \d+ \d+ \d+$)/m);
+  const reports = files.map((file, index): Report => {
+    const text = said[index] ?? '';
+    const found = /^@@ (\d+) (\d+) (\d+) (\d+)$/m.exec(text);
+    const [passed = 0, total = 0, skipped = 0, ms = 0] = found?.slice(1).map(Number) ?? [];
+    const failed = found && total + skipped > 0 ? total - passed : Math.max(1, total - passed);
+    const trouble = found ? '' : `\n${file}: ${why || 'no result'}`;
+    return { passed, failed, skipped, ms, output: text.replace(/^@@ .*$/m, '').trimEnd() + trouble };
+  });
+  const last = reports.at(-1);
+  if (code === 0 || !last || reports.some(({ failed }) => failed > 0)) return reports;
+  return [...reports.slice(0, -1), { ...last, failed: 1, output: `${last.output}\n${why || `it ended with ${code}`}` }];
 }
 
 function killGroup(pid: number | undefined): void {
@@ -109,29 +131,33 @@ async function main(): Promise<void> {
   // second, and have the machine to themselves.
   const isAlone = (file: string): boolean => /^lab\/.*(cluster|pacemaker)/.test(file);
   const ofKind = (...wanted: Kind[]): string[] => files.filter((file) => wanted.includes(kindOf(file)));
-  // Unit tests mostly wait; whole daemons and servers compare times, and get the two cores to themselves.
-  const phases: readonly { readonly queue: string[]; readonly width: number }[] = [
-    { queue: ofKind('unit'), width: 3 },
-    { queue: ofKind('live', 'real'), width: 2 },
-    { queue: ofKind('lab').filter((file) => !isAlone(file)), width: 2 },
-    { queue: files.filter(isAlone), width: 1 },
+  // To begin costs most unit tests more than to run: several share a process. Whole daemons and servers compare times,
+  // and get the two cores to themselves.
+  const phases: readonly { readonly some: readonly string[]; readonly size: number; readonly width: number }[] = [
+    { some: ofKind('unit'), size: BATCH, width: 3 },
+    { some: ofKind('live', 'real'), size: 1, width: 2 },
+    { some: ofKind('lab').filter((file) => !isAlone(file)), size: 1, width: 2 },
+    { some: files.filter(isAlone), size: 1, width: 1 },
   ];
-  const one = async (file: string): Promise<void> => {
-    const started = performance.now();
-    const report = await runFile(file, kindOf(file));
+  const batch = async (some: readonly string[]): Promise<void> => {
+    const ended = await runProcess(some, LIMIT_MS[kindOf(some[0] ?? '')]);
+    for (const [index, report] of reportsOf(some, ended).entries()) tell(some[index] ?? '', report);
+  };
+  const tell = (file: string, report: Report): void => {
+    const seconds = (report.ms / 1000).toFixed(1);
     total.passed += report.passed;
     total.failed += report.failed;
     total.skipped += report.skipped;
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
     if (!quiet || report.failed)
       console.log(`${report.failed ? 'FAIL' : 'ok  '} ${file} (${report.passed} passed, ${seconds} s)`);
     if (report.failed) console.log(report.output);
     // Why a whole file was left out is to be seen, and not only that it was.
     else for (const line of report.output.match(/^SKIPPED, .*$/gm) ?? []) console.log(line);
   };
-  for (const { queue, width } of phases) {
+  for (const { some: all, size, width } of phases) {
+    const queue = inBatches(all, size);
     const lane = async (): Promise<void> => {
-      for (let file = queue.shift(); file; file = queue.shift()) await one(file);
+      for (let some = queue.shift(); some; some = queue.shift()) await batch(some);
     };
     await Promise.all(Array.from({ length: width }, lane));
   }

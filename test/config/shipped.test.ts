@@ -151,7 +151,8 @@ test('no option of a plugin has a name that the list of checks uses itself', () 
     for (const [type, plugin] of real[kind]) assert.not.ok(Object.hasOwn(plugin.options.shape, 'type'), type);
 });
 
-for (const { path, make } of generated)
+// A golden file has a test of its own.
+for (const { path, make } of generated.filter((one) => !one.path.startsWith('test/golden/')))
   test(`${path} is fresh (npm run generate)`, async () => {
     assert.ok(readFileSync(join(root, path), 'utf8') === (await make()), 'it differs from what the source makes');
   });
