@@ -80,7 +80,8 @@ export type Evidence = Omit<Facts, 'run' | 'resolver'>;
 
 export interface EvidenceWanted {
   readonly sinceMs: number;
-  /** Lines, `*` for any text, that count also when they are older: the newest of each that is within its time. */
+  /** Lines of its main process, `*` for any text, that count also when they are older: the newest of each that is
+   *  within its time. */
   readonly stay: readonly { readonly line: string; readonly forMs: number }[];
 }
 

@@ -125,7 +125,9 @@ const logSign = z
         for: opt.duration('So long after it was said it may still be true'),
         processes: opt.text('The name of the processes that the last number in the line is the limit of'),
       })
-      .describe('It is said once and not again for so long: it counts while as many processes run as it says')
+      .describe(
+        'Its main process says it once and not again for so long: it counts while as many processes run as it says',
+      )
       .optional(),
   })
   .describe('A line of the log that says what is wrong');

@@ -104,7 +104,7 @@ export interface LogSign {
   readonly says: string;
   /** The part of the service that the line is about. */
   readonly part?: string;
-  /** The service says it once and then not again for so long, however long it lasts. Such a line counts also when it is
-   *  older than the failure, while as many processes of that name run as the last number in the line says. */
+  /** Its main process says it once and then not again for so long, however long it lasts. Such a line counts also when
+   *  it is older than the failure, while as many processes of that name run as the last number in the line says. */
   readonly stays?: { readonly forMs: number; readonly processes: string };
 }

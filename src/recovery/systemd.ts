@@ -300,11 +300,11 @@ const expression = (line: string): string =>
     .map((piece) => piece.replace(/[^A-Za-z0-9 ]/g, '\\$&'))
     .join('.*')}$`;
 
-/** The newest of each of these lines that its process of now said; none where journalctl cannot look for any. */
-async function stillSaid(context: Context, stay: EvidenceWanted['stay'], ageMs: number): Promise<readonly string[]> {
-  const got = await Promise.all(
-    stay.map(({ line, forMs }) => readLog(context, Math.min(forMs, ageMs), ['-r', '-n', '1', '-g', expression(line)])),
-  );
+/** The newest of each of these lines that its main process of now said; none where journalctl cannot look for any. Of
+ *  what its other processes write, on a busy server hundreds of lines a second, none is read. */
+async function stillSaid(context: Context, stay: EvidenceWanted['stay'], pid: number): Promise<readonly string[]> {
+  const newest = (line: string): readonly string[] => ['-r', '-n', '1', '-g', expression(line), `_PID=${pid}`];
+  const got = await Promise.all(stay.map(({ line, forMs }) => readLog(context, forMs, newest(line))));
   return got.flatMap(linesOf);
 }
 
@@ -315,8 +315,9 @@ async function seenNow(context: Context, stay: EvidenceWanted['stay']): Promise<
   const { exe, parts, ports: held } = context.options;
   const group = now.facts['ControlGroup'] ?? '';
   const living = livingIn(group, context.ports.proc);
-  const seen = evidenceOf(context.ports, { living, main: now.reading.main, parts, claim: { ports: held, exe, group } });
-  return seen.ageMs === null ? seen : { ...seen, older: await stillSaid(context, stay, seen.ageMs) };
+  const { main } = now.reading;
+  const seen = evidenceOf(context.ports, { living, main, parts, claim: { ports: held, exe, group } });
+  return main ? { ...seen, older: await stillSaid(context, stay, main.pid) } : seen;
 }
 
 async function evidence(context: Context, { sinceMs, stay }: EvidenceWanted): Promise<Evidence> {

@@ -100,6 +100,7 @@ test('evidence holds an older line that stays true, of this life of its main pro
   assert.equal([seen?.log, seen?.older], [[], ['warning: "smtp" is full']]);
   const [searched] = asked.filter((argv) => argv.includes('-g'));
   assert.is(searched?.[searched.indexOf('-g') + 1], '^warning\\: \\".*\\" is full$');
+  assert.ok(searched?.includes('_PID=10'), 'its main process said it');
 });
 
 test('a living one is stopped in good order, and killed when it does not', async () => {
