@@ -19,7 +19,7 @@ const act = (what: Act['act'], turn = 1): Act => ({
 function make(holdMs: number, doMs = 0) {
   const machine = new FakeMachine([]);
   const { clock } = machine;
-  const seen = { here: false, until: Number.POSITIVE_INFINITY };
+  const seen = { here: false, until: Number.POSITIVE_INFINITY, copiedMs: 0 };
   const results: ActionResult[] = [];
   const late = async (ms: number): Promise<ActionResult> => {
     await clock.sleep(ms);
@@ -42,7 +42,7 @@ function make(holdMs: number, doMs = 0) {
     plugin: () => plugin,
     untilMs: () => seen.until,
     flush: async () => ({ ok: true, detail: '' }),
-    copied: async () => undefined,
+    copied: () => (seen.copiedMs > 0 ? clock.sleep(seen.copiedMs) : Promise.resolve()),
     done: (_act, result) => void results.push(result),
     progress: () => undefined,
   };
@@ -90,6 +90,33 @@ test('a right that is gone begins nothing, and the emergency takes back at once'
   void steps.emergency(7);
   await clock.run(200);
   assert.not(seen.here);
+});
+
+test('nothing begins while the data is still being copied here, nor when the right ended meanwhile', async () => {
+  const waits = make(0);
+  waits.seen.copiedMs = 1000;
+  void waits.steps.act(act('do'));
+  await waits.clock.run(900);
+  assert.not(waits.seen.here);
+  await waits.clock.run(500);
+  assert.ok(waits.seen.here);
+  assert.is(waits.results.at(-1)?.ok, true);
+
+  const late = make(0);
+  late.seen.copiedMs = 1000;
+  void late.steps.act(act('do'));
+  await late.clock.run(500);
+  late.seen.until = 0;
+  await late.clock.run(1000);
+  assert.equal([late.seen.here, late.results], [false, [{ ok: false, detail: 'the right is gone' }]]);
+
+  const never = make(0);
+  never.seen.copiedMs = 60_000;
+  void never.steps.act(act('do'));
+  await never.clock.run(6000);
+  assert.is(never.results.at(-1)?.ok, false, 'the act is over its time');
+  await never.clock.run(60_000);
+  assert.not(never.seen.here, 'and nothing comes of it later');
 });
 
 test.run();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../support/live-daemon.ts';
-import { certify, livePair, PAIR, type Pair } from '../support/live-pair.ts';
+import { livePair, type Pair } from '../support/live-pair.ts';
 
 const test = suite('a copy that goes one way');
 const LIMIT_MS = 30_000;
@@ -13,10 +13,7 @@ let pair: Pair;
 
 test('two nodes, and the copy is well', async () => {
   pair = await livePair({ copied: 'command' });
-  const made = await certify(join(pair.folder, 'tls'));
-  assert.is(made.code, 0, made.err);
-  for (const name of PAIR) pair.show(name, join(pair.folder, 'tls'));
-  for (const name of PAIR) await pair.start(name);
+  await pair.begin();
   let seen = '';
   const ready = async (): Promise<boolean> => {
     const mail = await pair.group('n2', 'mail').catch(() => null);

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../support/live-daemon.ts';
-import { certify, livePair, PAIR, type Pair } from '../support/live-pair.ts';
+import { livePair, type Pair } from '../support/live-pair.ts';
 
 const test = suite('a pull that is under way');
 const LIMIT_MS = 30_000;
@@ -21,10 +21,7 @@ const isPulling = (): boolean => readdirSync(data('n2')).some((name) => name.sta
 test('two nodes, and a planned move may go', async () => {
   pair = await livePair({ copied: 'rsync' });
   writeFileSync(data('n1', 'small'), 'of n1');
-  const made = await certify(join(pair.folder, 'tls'));
-  assert.is(made.code, 0, made.err);
-  for (const name of PAIR) pair.show(name, join(pair.folder, 'tls'));
-  for (const name of PAIR) await pair.start(name);
+  await pair.begin();
   let seen = '';
   // The gate is the usual one, of units: a failover is refused, for rsync knows none of them; a planned move is not.
   const able = async (): Promise<boolean> => {

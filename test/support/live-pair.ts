@@ -60,6 +60,8 @@ export interface Pair {
   daemon(name: Name): LiveDaemon;
   life(name: Name): Life;
   start(name: Name): Promise<void>;
+  /** Certificates for both, and both daemons. */
+  begin(): Promise<void>;
   /** SIGKILL for the daemon and for the services that it runs: a node that is gone. */
   die(name: Name): Promise<void>;
   /** Certificate and key that a node shows from now on, out of this folder. */
@@ -195,6 +197,13 @@ export async function livePair(options: PairOptions = {}): Promise<Pair> {
     async start(name) {
       daemons[name].write(configuration(made, name));
       lives.set(name, await daemons[name].up());
+    },
+    async begin() {
+      const tls = join(folder, 'tls');
+      const certificates = await certify(tls);
+      if (certificates.code !== 0) throw new Error(certificates.err);
+      for (const name of PAIR) pair.show(name, tls);
+      for (const name of PAIR) await pair.start(name);
     },
     async die(name) {
       const pid = daemons[name].pidOf('app');

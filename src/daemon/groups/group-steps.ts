@@ -142,11 +142,11 @@ export class GroupSteps {
     if (act.act === 'undo') return this.#undo(step, context, act.force);
     if (act.act === 'prepare') return (await plugin.prepare?.(context)) ?? NOTHING;
     if (act.act === 'unprepare') return (await plugin.unprepare?.(context)) ?? NOTHING;
+    // Within the time of this act; and the right is looked at after the wait.
+    await this.#doors.copied();
+    if (signal.aborted) return { ok: false, detail: 'the copy from the node that had it did not end in time' };
     if (this.#doors.untilMs(act.epoch) <= this.#doors.ports.clock.monotonic())
       return { ok: false, detail: 'the right is gone' };
-    // Within the time of this act; whoever waits for longer gives it up.
-    await this.#doors.copied();
-    if (signal.aborted) return { ok: false, detail: 'the copy from the node that had it has not ended' };
     step.epoch = act.epoch;
     const probe = await this.#probe(step, context);
     const result = probe.state === 'done' ? { ok: true, detail: `already: ${probe.detail}` } : await plugin.do(context);
